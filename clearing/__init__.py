@@ -1,0 +1,1 @@
+"""Clearing: what each trade does to cash and holdings, in double entry."""

@@ -1,0 +1,1 @@
+"""The FIX exchange server: gateway, processes, command line."""

@@ -1,0 +1,1 @@
+"""Market data: the state of the market as derived from events."""

@@ -1,0 +1,1 @@
+"""The sequenced core of the exchange: commands in, events out, nothing else."""

@@ -1,0 +1,188 @@
+"""The order book of one instrument: price-time priority. It knows orders and prices, and no rule of the market."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sortedcontainers import SortedList
+
+from matching.accounts import Account, Cash, Participant, Position
+from matching.messages import BUY, OrderType, Side, TimeInForce
+
+OPEN = ""
+FILLED = "2"
+CANCELED = "4"
+REJECTED = "8"
+EXPIRED = "C"
+
+
+class Order:
+    """An order from entry to the end of its trading day. While it rests, it is linked into a level.
+
+    `reserved` is what it holds back of the account: money units for a buy, quantity units for a sell.
+    `value` is the sum of price times quantity over its fills. `ended` is OPEN, or the final OrdStatus.
+    """
+
+    __slots__ = (
+        "account", "book", "cash", "cl_ord_id", "ended", "entered", "executed", "expire_time", "leaves", "level", "newer",
+        "older", "order_id", "order_type", "participant", "position", "price", "quantity", "reserved", "routing", "session",
+        "side", "time_in_force", "value",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        order_id: int,
+        participant: Participant,
+        session: str,
+        cl_ord_id: str,
+        account: Account,
+        cash: Cash,
+        position: Position,
+        book: Book,
+        side: Side,
+        order_type: OrderType,
+        time_in_force: TimeInForce,
+        price: int,
+        quantity: int,
+        expire_time: int,
+        routing: str,
+        entered: int,
+        reserved: int,
+    ) -> None:
+        self.order_id = order_id
+        self.participant = participant
+        self.session = session
+        self.cl_ord_id = cl_ord_id
+        self.account = account
+        self.cash = cash
+        self.position = position
+        self.book = book
+        self.side = side
+        self.order_type = order_type
+        self.time_in_force = time_in_force
+        self.price = price
+        self.quantity = quantity
+        self.leaves = quantity
+        self.executed = 0
+        self.value = 0
+        self.expire_time = expire_time
+        self.routing = routing
+        self.entered = entered
+        self.reserved = reserved
+        self.ended = OPEN
+        self.level: Level | None = None
+        self.older: Order | None = None
+        self.newer: Order | None = None
+
+    @property
+    def status(self) -> str:
+        """OrdStatus(39)."""
+        return self.ended or ("1" if self.executed else "0")
+
+
+class Level:
+    """The orders at one price, oldest first, as a linked list: any of them leaves in constant time."""
+
+    __slots__ = ("newest", "oldest", "price")
+
+    def __init__(self, price: int) -> None:
+        self.price = price
+        self.oldest: Order | None = None
+        self.newest: Order | None = None
+
+    def __iter__(self) -> Iterator[Order]:
+        order = self.oldest
+        while order is not None:
+            yield order
+            order = order.newer
+
+
+class BookSide:
+    """The levels of one side. `best` is the level that trades first, None when the side is empty."""
+
+    __slots__ = ("_ranks", "_sign", "best", "levels")
+
+    def __init__(self, side: Side) -> None:
+        self._sign = -1 if side == BUY else 1  # the best price has the lowest rank
+        self._ranks = SortedList()
+        self.levels: dict[int, Level] = {}
+        self.best: Level | None = None
+
+    def __iter__(self) -> Iterator[Level]:
+        """The levels, best first."""
+        for rank in self._ranks:
+            yield self.levels[rank * self._sign]
+
+    def add(self, order: Order) -> None:
+        """Link an order behind all others of its price. O(1); O(log n) when the price is new."""
+        price = order.price
+        level = self.levels.get(price)
+        if level is None:
+            level = self.levels[price] = Level(price)
+            rank = price * self._sign
+            self._ranks.add(rank)
+            best = self.best
+            if best is None or rank < best.price * self._sign:
+                self.best = level
+        newest = level.newest
+        if newest is None:
+            level.oldest = order
+        else:
+            newest.newer = order
+            order.older = newest
+        level.newest = order
+        order.level = level
+
+    def remove(self, order: Order) -> None:
+        """Unlink an order. O(1); O(log n) when it was the last of its price."""
+        level = order.level
+        assert level is not None, "only a resting order can leave the book"
+        older, newer = order.older, order.newer
+        if older is None:
+            level.oldest = newer
+        else:
+            older.newer = newer
+            order.older = None
+        if newer is None:
+            level.newest = older
+        else:
+            newer.older = older
+            order.newer = None
+        order.level = None
+        if level.oldest is None:
+            del self.levels[level.price]
+            self._ranks.remove(level.price * self._sign)
+            if level is self.best:
+                self.best = self.levels[self._ranks[0] * self._sign] if self._ranks else None
+
+    def check(self) -> None:
+        """Assert that the structure is what it says."""
+        assert [rank * self._sign for rank in self._ranks] == [level.price for level in self]
+        assert set(self.levels) == {rank * self._sign for rank in self._ranks}
+        assert self.best is (self.levels[self._ranks[0] * self._sign] if self._ranks else None)
+        for level in self:
+            orders = list(level)
+            assert orders, "an empty level is removed"
+            assert level.oldest is orders[0] and level.newest is orders[-1]
+            for older, newer in zip([None, *orders], [*orders, None], strict=True):
+                assert newer is None or newer.older is older
+                assert older is None or older.newer is newer
+            for order in orders:
+                assert order.level is level and order.price == level.price and order.leaves > 0 and order.ended == OPEN
+
+
+class Book:
+    """Both sides of one instrument."""
+
+    __slots__ = ("bids", "offers")
+
+    def __init__(self) -> None:
+        self.bids = BookSide("1")
+        self.offers = BookSide("2")
+
+    def check(self) -> None:
+        """Assert that both sides hold together and that the book is neither crossed nor locked."""
+        self.bids.check()
+        self.offers.check()
+        bid, offer = self.bids.best, self.offers.best
+        assert bid is None or offer is None or bid.price < offer.price, "the book is crossed"

@@ -1,0 +1,306 @@
+"""A numbered log in segment files: append at one end, read from any number. It never looks into a record.
+
+A segment is named after the number of its first entry, `00000000000000000001.log`. It begins with
+MAGIC and goes on with records:
+
+    length   uint32   bytes of the payload
+    crc      uint32   CRC-32 of the two fields below and the payload
+    first    uint64   number of the first entry in the record
+    count    uint32   how many entries the record holds
+    payload  bytes
+
+(all little-endian). The entry after a record is `first + count`, also across segments. What a crash can
+leave behind is an incomplete last record: it is cut when the log is opened for writing, and reading
+stops before it. Anything else that does not add up is damage, and refused by name.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+MAGIC = b"FIXSLOG1"
+_HEADER = struct.Struct("<IIQI")
+_NUMBERS = struct.Struct("<QI")
+HEADER_BYTES = _HEADER.size
+SEGMENT_BYTES_MAX = 256 * 2**20
+RECORD_BYTES_MAX = 512 * 2**20
+
+
+class LogDamaged(Exception):
+    """A record is not what was written. Names the file, the offset and the number that was due there."""
+
+    def __init__(self, path: Path, offset: int, due: int, what: str) -> None:
+        super().__init__(f"{path}: damaged at offset {offset}, where number {due} is due: {what}")
+        self.path, self.offset, self.due = path, offset, due
+
+
+class LogMissing(Exception):
+    """The log does not reach back to the number asked for, or a segment is not there."""
+
+
+def segments(directory: Path) -> list[tuple[int, Path]]:
+    """The segments of a log in order, each with the number of its first entry."""
+    return sorted((int(path.stem), path) for path in directory.glob("*.log") if path.stem.isdigit())
+
+
+def sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def frame(first: int, count: int, payload: bytes) -> bytes:
+    """One record as it stands in the file."""
+    assert len(payload) <= RECORD_BYTES_MAX, "a batch is bounded well below the largest record"
+    numbers = _NUMBERS.pack(first, count)
+    return _HEADER.pack(len(payload), zlib.crc32(payload, zlib.crc32(numbers)), first, count) + payload
+
+
+class LogReader:
+    """Reads records from a number on, and may be asked again when more has been written.
+
+    `next_number` is the entry that comes next. Holds one segment open and reads it in blocks, so that
+    following a log that grows costs one read when there is nothing new.
+    """
+
+    BLOCK_BYTES = 1 << 20
+
+    def __init__(self, directory: Path, next_number: int = 1) -> None:
+        self.directory = directory
+        self.next_number = next_number
+        self.torn_bytes = 0
+        self._path: Path | None = None
+        self._descriptor = -1
+        self._offset = 0  # of _buffer[0] in the file
+        self._buffer = b""
+        self._wanted = next_number
+
+    def close(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+        self._path, self._descriptor, self._buffer = None, -1, b""
+
+    def position(self) -> tuple[Path | None, int]:
+        """The segment being read, and the offset of the next record in it."""
+        return self._path, self._offset
+
+    def read(self, records_max: int = 0) -> Iterator[tuple[int, int, bytes]]:
+        """Yield (first, count, payload) for each complete record there is, at most `records_max` unless 0.
+
+        Stops before an incomplete record at the very end; `torn_bytes` then says how much of it is
+        there. Raises LogDamaged or LogMissing.
+        """
+        yielded = 0
+        while self._descriptor >= 0 or self._open_segment():
+            at = 0
+            while True:
+                record = self._complete_record(at)
+                if record is None:
+                    break
+                first, count, start, end = record
+                payload = self._buffer[start:end]
+                at = end
+                self.next_number = first + count
+                if at > self.BLOCK_BYTES:
+                    self._buffer, self._offset, at = self._buffer[at:], self._offset + at, 0
+                if self.next_number <= self._wanted:
+                    continue
+                if first < self._wanted:
+                    raise LogMissing(f"{self._path}: {self._wanted} is inside the record of {first} to {first + count - 1}")
+                yielded += 1
+                if yielded == records_max:
+                    self._buffer, self._offset = self._buffer[at:], self._offset + at
+                    yield first, count, payload
+                    return
+                yield first, count, payload
+            self._buffer, self._offset = self._buffer[at:], self._offset + at
+            if not self._next_segment():
+                # The next read begins at this record again: a writer may have cut what is here of it.
+                self.torn_bytes, self._buffer = len(self._buffer), b""
+                return
+
+    def _open_segment(self) -> bool:
+        found = segments(self.directory)
+        if not found:
+            return False
+        wanted = self._wanted
+        candidates = [(first, path) for first, path in found if first <= wanted]
+        if not candidates:
+            raise LogMissing(f"{self.directory}: begins at number {found[0][0]}, {wanted} was asked for")
+        first, path = candidates[-1]
+        self._open(first, path)
+        return True
+
+    def _open(self, first: int, path: Path) -> None:
+        self.close()
+        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._path, self._offset, self.next_number = path, 0, first
+        self._buffer = b""
+
+    def _next_segment(self) -> bool:
+        """Go on to the segment that begins with the next number, if it is there."""
+        assert self._path is not None
+        path = self._path.with_name(f"{self.next_number:020d}.log")
+        if path == self._path or not path.exists():
+            return False
+        if self._fill(len(self._buffer) + 1):  # written between our last read and the new segment's birth
+            return True
+        if self._buffer and not (self._offset == 0 and self._buffer == MAGIC):
+            raise LogDamaged(self._path, self._offset, self.next_number, f"{len(self._buffer)} bytes that are no record")
+        self._open(self.next_number, path)
+        return True
+
+    def _fill(self, size: int) -> bool:
+        """Have at least `size` bytes in the buffer; False where the file ends before."""
+        while len(self._buffer) < size:
+            block = os.pread(self._descriptor, max(self.BLOCK_BYTES, size - len(self._buffer)), self._offset + len(self._buffer))
+            if not block:
+                return False
+            self._buffer += block
+        return True
+
+    def _complete_record(self, at: int) -> tuple[int, int, int, int] | None:
+        """The record at `at` in the buffer as (first, count, payload start, payload end), or None at the end."""
+        assert self._path is not None
+        if self._offset == 0 and at == 0:
+            if not self._fill(len(MAGIC)):
+                return None
+            if not self._buffer.startswith(MAGIC):
+                raise LogDamaged(self._path, 0, self.next_number, f"not a log of this version: begins with {self._buffer[:8]!r}")
+            self._buffer, self._offset = self._buffer[len(MAGIC):], len(MAGIC)
+        start = at + HEADER_BYTES
+        if not self._fill(start):
+            return None
+        length, crc, first, count = _HEADER.unpack_from(self._buffer, at)
+        if length > RECORD_BYTES_MAX or not self._fill(start + length):
+            # Beyond the end of the file: torn, if this is where the log ends and no whole record follows.
+            if self._later_record(at + 1):
+                raise LogDamaged(self._path, self._offset + at, self.next_number, f"a length of {length} bytes")
+            return None
+        end = start + length
+        payload = memoryview(self._buffer)[start:end]
+        if zlib.crc32(payload, zlib.crc32(_NUMBERS.pack(first, count))) != crc or (first, count) < (1, 1):
+            if self._is_last(end) and not self._later_record(at + 1):
+                return None
+            raise LogDamaged(self._path, self._offset + at, self.next_number, "the checksum does not match")
+        if first != self.next_number:
+            raise LogDamaged(self._path, self._offset + at, self.next_number, f"a record of number {first}")
+        return first, count, start, end
+
+    def _is_last(self, end: int) -> bool:
+        assert self._path is not None
+        return not self._fill(end + 1) and segments(self.directory)[-1][1] == self._path
+
+    def _later_record(self, at: int) -> bool:
+        """Whether a whole record with a later number stands anywhere from `at` on: then this is damage, not a torn end."""
+        assert self._path is not None
+        if segments(self.directory)[-1][1] != self._path:
+            return True
+        while self._fill(len(self._buffer) + 1):
+            pass
+        for start in range(at, len(self._buffer) - HEADER_BYTES + 1):
+            length, crc, first, count = _HEADER.unpack_from(self._buffer, start)
+            if not self.next_number < first < self.next_number + 2**32 or not count:
+                continue
+            end = start + HEADER_BYTES + length
+            if end > len(self._buffer):
+                continue
+            payload = memoryview(self._buffer)[start + HEADER_BYTES:end]
+            if zlib.crc32(payload, zlib.crc32(_NUMBERS.pack(first, count))) == crc:
+                return True
+        return False
+
+
+class LogWriter:
+    """Appends records to the last segment, and begins a new one when it is full.
+
+    Raises OSError when the disk does: the caller stops, and does not write or sync again.
+    """
+
+    def __init__(self, directory: Path, *, segment_bytes_max: int = SEGMENT_BYTES_MAX) -> None:
+        """Open the log for writing. An incomplete last record is cut; `cut_bytes` says how much that was."""
+        self.directory = directory
+        self.segment_bytes_max = segment_bytes_max
+        self.cut_bytes = 0
+        directory.mkdir(parents=True, exist_ok=True)
+        found = segments(directory)
+        if not found:
+            self.next_number = 1
+            self._create()
+            return
+        first, path = found[-1]
+        reader = LogReader(directory, first)
+        for _ in reader.read():
+            pass
+        self.next_number = reader.next_number
+        _, end = reader.position()
+        reader.close()
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        size = os.fstat(self._descriptor).st_size
+        if end < len(MAGIC):  # the crash came between creating the segment and writing its first bytes
+            self.cut_bytes, end = size, len(MAGIC)
+            os.ftruncate(self._descriptor, 0)
+            os.write(self._descriptor, MAGIC)
+        elif size > end:
+            self.cut_bytes = size - end
+            os.ftruncate(self._descriptor, end)
+        if self.cut_bytes:
+            os.fsync(self._descriptor)
+        self._size = os.lseek(self._descriptor, 0, os.SEEK_END)
+
+    def append(self, first: int, count: int, payload: bytes) -> None:
+        """Write one record; it survives the process, and after sync() the machine."""
+        assert first == self.next_number and count > 0, "entries are numbered without a gap"
+        record = frame(first, count, payload)
+        if self._size + len(record) > self.segment_bytes_max and self._size > len(MAGIC):
+            os.fdatasync(self._descriptor)
+            os.close(self._descriptor)
+            self._create()
+        written = os.write(self._descriptor, record)
+        while written < len(record):
+            written += os.write(self._descriptor, record[written:])
+        self._size += len(record)
+        self.next_number = first + count
+
+    def sync(self) -> None:
+        os.fdatasync(self._descriptor)
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+    def _create(self) -> None:
+        path = self.directory / f"{self.next_number:020d}.log"
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+        os.write(self._descriptor, MAGIC)
+        os.fsync(self._descriptor)
+        sync_directory(self.directory)
+        self._size = len(MAGIC)
+
+
+def truncate(directory: Path, next_number: int) -> int:
+    """Cut the log so that `next_number` comes next, and say how many bytes went. Records go whole."""
+    cut = 0
+    for first, path in reversed(segments(directory)):
+        size = path.stat().st_size
+        if first >= next_number and first != 1:
+            path.unlink()
+            cut += size
+            continue
+        reader = LogReader(directory, first)
+        end = len(MAGIC)
+        for record_first, count, payload in reader.read():
+            if record_first + count > next_number:
+                break
+            end += HEADER_BYTES + len(payload)
+        reader.close()
+        os.truncate(path, end)
+        cut += size - end
+        break
+    sync_directory(directory)
+    return cut
