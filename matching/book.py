@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from sortedcontainers import SortedList
 
 from matching.accounts import Account, Cash, Participant, Position
-from matching.messages import BUY, OrderType, Side, TimeInForce
+from matching.messages import BUY, SELL, OrderType, Side, TimeInForce
+
+if TYPE_CHECKING:
+    from matching.instruments import Instrument
 
 OPEN = ""
 FILLED = "2"
@@ -24,7 +28,7 @@ class Order:
     """
 
     __slots__ = (
-        "account", "book", "cash", "cl_ord_id", "ended", "entered", "executed", "expire_time", "leaves", "level", "newer",
+        "account", "cash", "cl_ord_id", "ended", "entered", "executed", "expire_time", "instrument", "leaves", "level", "newer",
         "older", "order_id", "order_type", "participant", "position", "price", "quantity", "reserved", "routing", "session",
         "side", "time_in_force", "value",
     )  # fmt: skip
@@ -38,7 +42,7 @@ class Order:
         account: Account,
         cash: Cash,
         position: Position,
-        book: Book,
+        instrument: Instrument,
         side: Side,
         order_type: OrderType,
         time_in_force: TimeInForce,
@@ -56,7 +60,7 @@ class Order:
         self.account = account
         self.cash = cash
         self.position = position
-        self.book = book
+        self.instrument = instrument
         self.side = side
         self.order_type = order_type
         self.time_in_force = time_in_force
@@ -177,8 +181,8 @@ class Book:
     __slots__ = ("bids", "offers")
 
     def __init__(self) -> None:
-        self.bids = BookSide("1")
-        self.offers = BookSide("2")
+        self.bids = BookSide(BUY)
+        self.offers = BookSide(SELL)
 
     def check(self) -> None:
         """Assert that both sides hold together and that the book is neither crossed nor locked."""

@@ -78,7 +78,6 @@ class CancelReason(IntEnum):
     DISCONNECT = 7
     DAY_END = 8
     GTD_END = 9
-    REPLACED_TO_FILLED = 10
 
 
 class _Record(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -88,7 +87,7 @@ class _Record(msgspec.Struct, frozen=True, array_like=True, gc=False):
 # ---------------------------------------------------------------------------------------------- commands
 
 
-class NewOrder(_Record, tag=1):
+class NewOrder(_Record, frozen=True, tag=1):
     """Enter an order. `price` is 0 for a market order; `expire_time` is 0 unless time_in_force is GTD.
 
     `session` names the FIX session that reports go to; `routing` is text that the gateway wants back
@@ -110,7 +109,7 @@ class NewOrder(_Record, tag=1):
     routing: str = ""
 
 
-class CancelOrder(_Record, tag=2):
+class CancelOrder(_Record, frozen=True, tag=2):
     """Cancel the open order that `orig_cl_ord_id` of the same participant names."""
 
     participant: str
@@ -122,7 +121,7 @@ class CancelOrder(_Record, tag=2):
     routing: str = ""
 
 
-class ReplaceOrder(_Record, tag=3):
+class ReplaceOrder(_Record, frozen=True, tag=3):
     """Change price, total quantity, order type, time in force of an open order. `quantity` is the new
     OrderQty, what has been executed included."""
 
@@ -140,7 +139,7 @@ class ReplaceOrder(_Record, tag=3):
     routing: str = ""
 
 
-class MassCancel(_Record, tag=4):
+class MassCancel(_Record, frozen=True, tag=4):
     """Cancel a participant's open orders: of one instrument, or of all when `instrument` is empty.
 
     `only_session`: just the orders whose reports go to `session`. `spare_persistent`: leave GTC and
@@ -157,7 +156,7 @@ class MassCancel(_Record, tag=4):
     routing: str = ""
 
 
-class Deposit(_Record, tag=5):
+class Deposit(_Record, frozen=True, tag=5):
     """Credit an account. `asset` is a currency (`amount` in money units) or an instrument (in its quantity units)."""
 
     account: str
@@ -165,7 +164,7 @@ class Deposit(_Record, tag=5):
     amount: str
 
 
-class Withdraw(_Record, tag=6):
+class Withdraw(_Record, frozen=True, tag=6):
     """Debit an account by what is available in it, or be refused."""
 
     account: str
@@ -173,7 +172,7 @@ class Withdraw(_Record, tag=6):
     amount: str
 
 
-class DefineInstrument(_Record, tag=7):
+class DefineInstrument(_Record, frozen=True, tag=7):
     """Add an instrument, or change one (not its decimals or currency).
 
     `tick` is in price units, `lot` and `quantity_max` in quantity units, `value_max` in money units.
@@ -196,7 +195,7 @@ class DefineInstrument(_Record, tag=7):
     taker_fee_ppm: int = 0
 
 
-class DefineAccount(_Record, tag=8):
+class DefineAccount(_Record, frozen=True, tag=8):
     """Add an account of a participant, or change it. `short_max` is how far below zero each instrument's
     holding may be sold, in whole units of the instrument."""
 
@@ -206,18 +205,18 @@ class DefineAccount(_Record, tag=8):
     self_trade: SelfTrade = "cancel-resting"
 
 
-class SetPhase(_Record, tag=9):
+class SetPhase(_Record, frozen=True, tag=9):
     """Open, halt or close an instrument, or every one when `instrument` is empty."""
 
     instrument: str
     phase: Phase
 
 
-class ExpireOrders(_Record, tag=10):
+class ExpireOrders(_Record, frozen=True, tag=10):
     """End the GTD orders whose expire_time is not after the command's time."""
 
 
-class RollDay(_Record, tag=11):
+class RollDay(_Record, frozen=True, tag=11):
     """End the trading day: DAY orders expire, closed orders and their ClOrdIDs are forgotten, the last
     trade becomes the reference price. `trading_day` names the day that begins, as YYYYMMDD."""
 
@@ -245,7 +244,7 @@ Command = (
 # that entered it.
 
 
-class OrderAccepted(_Record, tag=1):
+class OrderAccepted(_Record, frozen=True, tag=1):
     """The order was taken. Fills follow as Traded; what does not rest is canceled by OrderCanceled."""
 
     seq: int
@@ -264,7 +263,7 @@ class OrderAccepted(_Record, tag=1):
     routing: str
 
 
-class OrderRejected(_Record, tag=2):
+class OrderRejected(_Record, frozen=True, tag=2):
     """The order was refused; it never was in a book. `order_id` is its number all the same."""
 
     seq: int
@@ -285,7 +284,7 @@ class OrderRejected(_Record, tag=2):
     text: str
 
 
-class Traded(_Record, tag=3):
+class Traded(_Record, frozen=True, tag=3):
     """A resting (maker) and an incoming (taker) order met, at the maker's price. Fees in money units."""
 
     seq: int
@@ -303,7 +302,7 @@ class Traded(_Record, tag=3):
     taker_fee: int
 
 
-class OrderCanceled(_Record, tag=4):
+class OrderCanceled(_Record, frozen=True, tag=4):
     """The order is over; `quantity` was still open. `session`, `cl_ord_id` and `routing` are those of the
     request, and empty when nobody asked."""
 
@@ -317,7 +316,7 @@ class OrderCanceled(_Record, tag=4):
     routing: str = ""
 
 
-class OrderReplaced(_Record, tag=5):
+class OrderReplaced(_Record, frozen=True, tag=5):
     """The order has new terms, the number it had, and the ClOrdID of the request. Where `requeued`, it
     lost its place in the book."""
 
@@ -337,7 +336,7 @@ class OrderReplaced(_Record, tag=5):
     requeued: bool
 
 
-class CancelRejected(_Record, tag=6):
+class CancelRejected(_Record, frozen=True, tag=6):
     """A cancel or replace was refused. `order_id` is 0 for an order that is not known; `status` is the
     FIX OrdStatus of the order, "8" where there is none. `response_to` is CxlRejResponseTo(434)."""
 
@@ -354,7 +353,7 @@ class CancelRejected(_Record, tag=6):
     routing: str
 
 
-class MassCanceled(_Record, tag=7):
+class MassCanceled(_Record, frozen=True, tag=7):
     """Answer to a mass cancel; the OrderCanceled of `affected` orders follow."""
 
     seq: int
@@ -367,7 +366,7 @@ class MassCanceled(_Record, tag=7):
     routing: str
 
 
-class MassCancelRejected(_Record, tag=8):
+class MassCancelRejected(_Record, frozen=True, tag=8):
     """A mass cancel was refused; nothing was canceled."""
 
     seq: int
@@ -380,7 +379,7 @@ class MassCancelRejected(_Record, tag=8):
     routing: str
 
 
-class BalanceChanged(_Record, tag=9):
+class BalanceChanged(_Record, frozen=True, tag=9):
     """A deposit (`amount` above zero) or a withdrawal (below); `balance` is the account's new total."""
 
     seq: int
@@ -390,7 +389,7 @@ class BalanceChanged(_Record, tag=9):
     balance: str
 
 
-class InstrumentDefined(_Record, tag=10):
+class InstrumentDefined(_Record, frozen=True, tag=10):
     """The terms of an instrument, as DefineInstrument has them, from now on."""
 
     seq: int
@@ -408,7 +407,7 @@ class InstrumentDefined(_Record, tag=10):
     taker_fee_ppm: int
 
 
-class AccountDefined(_Record, tag=11):
+class AccountDefined(_Record, frozen=True, tag=11):
     """The terms of an account, as DefineAccount has them, from now on."""
 
     seq: int
@@ -418,7 +417,7 @@ class AccountDefined(_Record, tag=11):
     self_trade: SelfTrade
 
 
-class PhaseChanged(_Record, tag=12):
+class PhaseChanged(_Record, frozen=True, tag=12):
     """An instrument entered a phase."""
 
     seq: int
@@ -426,14 +425,14 @@ class PhaseChanged(_Record, tag=12):
     phase: Phase
 
 
-class OrdersExpired(_Record, tag=13):
+class OrdersExpired(_Record, frozen=True, tag=13):
     """`affected` GTD orders reached their end; their OrderCanceled follow."""
 
     seq: int
     affected: int
 
 
-class DayRolled(_Record, tag=14):
+class DayRolled(_Record, frozen=True, tag=14):
     """A trading day begins; the OrderCanceled of `affected` DAY orders follow."""
 
     seq: int
@@ -441,7 +440,7 @@ class DayRolled(_Record, tag=14):
     affected: int
 
 
-class CommandRefused(_Record, tag=15):
+class CommandRefused(_Record, frozen=True, tag=15):
     """A command that is not about an order (deposit, definition, phase) was refused and changed nothing."""
 
     seq: int

@@ -1,0 +1,265 @@
+"""The sequencer: gives commands their numbers and their time, makes them durable, has them applied, hands out the events.
+
+It owns the files of a venue: the journal of commands, which is the truth, the event log, which follows from
+it, and the snapshots, which shorten a recovery. It knows no client and no rule of the market.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from matching.engine import Engine
+from matching.messages import Command, CommandBatch, Event, EventBatch
+from matching.recordlog import LogReader, LogWriter
+from matching.snapshot import SnapshotDamaged, read_snapshot, snapshots, write_snapshot
+
+COMMANDS_PER_BATCH_MAX = 1000
+
+Durability = Literal["fsync", "os"]
+Clock = Callable[[], int]
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_commands = msgspec.msgpack.Decoder(CommandBatch).decode
+
+
+class RecoveryRefused(Exception):
+    """The files of a venue contradict each other. Says which, where, and what to do."""
+
+
+class VenueLocked(Exception):
+    """Another process has this venue open."""
+
+
+class Sequencer:
+    """One venue, open for writing by this process alone.
+
+        sequencer = Sequencer(data)
+        for events in sequencer.recover(after_event=delivered): ...   # once
+        sequencer.submit([command, ...])
+        events = sequencer.receive()        # durable and applied
+        sequencer.publish()                 # to those who tail the event log
+
+    `warnings` holds what recovery found and mended, in sentences.
+    """
+
+    def __init__(self, data: Path, durability: Durability = "fsync", clock: Clock = time.time_ns) -> None:
+        """Raises VenueLocked, LogDamaged, OSError."""
+        self.data = data
+        self.durability = durability
+        self.clock = clock
+        self.warnings: list[str] = []
+        self.engine = Engine()
+        self.sync_seconds = 0.0  # how long the last batch took to become durable
+        self._pending: list[Command] = []
+        self._unpublished: list[tuple[int, int, bytes]] = []
+        self._snapshot_process = 0
+        data.mkdir(parents=True, exist_ok=True)
+        self._lock = os.open(data / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._lock)
+            raise VenueLocked(f"{data}: another process has this venue open") from None
+        self._journal = LogWriter(data / "journal")
+        self._event_log = LogWriter(data / "events")
+        for log, name in ((self._journal, "journal"), (self._event_log, "event log")):
+            if log.cut_bytes:
+                self.warnings.append(f"{log.directory}: the {name}'s last record was incomplete; {log.cut_bytes} bytes were cut")
+
+    # ------------------------------------------------------------------------------------------ recovery
+
+    def recover(self, after_event: int | None = None) -> Iterator[list[Event]]:
+        """Bring the engine to the end of the journal: newest usable snapshot, then replay.
+
+        Replayed events are compared with the event log byte for byte, and written to it where its end
+        is missing. Yields an empty list as soon as the engine stands at or just behind `after_event`
+        (the place to look at its open orders), then the events of each batch from there on. With None
+        there is nothing to yield but that once, at the end. Raises RecoveryRefused.
+        """
+        self._load_snapshot(after_event)
+        if self._journal.next_number <= self.engine.command_seq:
+            raise RecoveryRefused(
+                f"{self._journal.directory}: ends before command {self.engine.command_seq}, at which a snapshot was taken: "
+                "the journal has lost commands. Put its files back from a copy"
+            )
+        told = False
+        events_on_disk = LogReader(self.data / "events", self.engine.event_seq + 1)
+        expected = events_on_disk.read()
+        for batch in read_commands(self.data, self.engine.command_seq + 1):
+            if not told and after_event is not None and self.engine.event_seq >= after_event:
+                told = True
+                yield []
+            first_event = self.engine.event_seq + 1
+            events = self.engine.apply(batch.first_seq, batch.time, batch.commands)
+            payload = _encode(EventBatch(self.engine.command_seq, batch.time, events))
+            if first_event < self._event_log.next_number:
+                if next(expected, None) != (first_event, len(events), payload):
+                    raise RecoveryRefused(
+                        f"{self.data / 'events'}: event {first_event}, caused by commands {batch.first_seq} to "
+                        f"{self.engine.command_seq}, is not what the journal says. Was the program changed? Keep the files; "
+                        "to go on with what the journal says, move the events directory away"
+                    )
+            else:
+                self._event_log.append(first_event, len(events), payload)
+            if told:
+                yield events
+        events_on_disk.close()
+        if self._event_log.next_number != self.engine.event_seq + 1:
+            raise RecoveryRefused(
+                f"{self.data / 'events'}: goes on to event {self._event_log.next_number - 1}, but the journal ends with event "
+                f"{self.engine.event_seq}: acknowledged commands are missing from the journal. Put its files back from a copy, or, "
+                f"to go on without them, run: fixserver journal forget --data {self.data}"
+            )
+        if not told:
+            yield []
+
+    def _load_snapshot(self, after_event: int | None) -> None:
+        """Start from the newest snapshot from which the replay tells all that is due and mends the event log."""
+        found = snapshots(self.data / "snapshots")
+        reach = self._event_log.next_number - 1
+        if after_event is not None:
+            reach = min(reach, after_event)
+        for _, path in reversed(found):
+            try:
+                state = read_snapshot(path)
+            except (SnapshotDamaged, msgspec.DecodeError) as error:
+                self.warnings.append(f"{error}; an older one or the whole journal is used instead")
+                continue
+            if state.event_seq <= reach:
+                self.engine = Engine.from_state(state)
+                return
+
+    # ----------------------------------------------------------------------------------------- the verbs
+
+    def submit(self, commands: list[Command]) -> None:
+        """Take commands into the next batch."""
+        self._pending += commands
+
+    @property
+    def event_head(self) -> int:
+        """The number of the last event in the event log; behind the engine until publish()."""
+        return self._event_log.next_number - 1
+
+    @property
+    def pending(self) -> int:
+        return len(self._pending)
+
+    def receive(self) -> list[Event]:
+        """Make what was submitted durable, at most COMMANDS_PER_BATCH_MAX of it, apply it, and return what it caused.
+
+        Raises OSError when the journal cannot be written: nothing was applied, and this process must end.
+        """
+        pending = self._pending
+        if not pending:
+            return []
+        if len(pending) > COMMANDS_PER_BATCH_MAX:
+            commands, self._pending = pending[:COMMANDS_PER_BATCH_MAX], pending[COMMANDS_PER_BATCH_MAX:]
+        else:
+            commands, self._pending = pending, []
+        engine = self.engine
+        now = self.clock()
+        if now < engine.time:  # the wall clock may step back, the venue's time does not
+            now = engine.time
+        first_seq = engine.command_seq + 1
+        journal = self._journal
+        journal.append(first_seq, len(commands), _encode(CommandBatch(first_seq, now, commands)))
+        if self.durability == "fsync":
+            started = time.perf_counter()
+            journal.sync()
+            self.sync_seconds = time.perf_counter() - started
+        first_event = engine.event_seq + 1
+        events = engine.apply(first_seq, now, commands)
+        self._unpublished.append((first_event, len(events), _encode(EventBatch(engine.command_seq, now, events))))
+        return events
+
+    def publish(self) -> None:
+        """Write the events of what was received to the event log. If they are lost, the journal yields them again."""
+        for first, count, payload in self._unpublished:
+            self._event_log.append(first, count, payload)
+        self._unpublished.clear()
+
+    # ----------------------------------------------------------------------------------------- snapshots
+
+    def snapshot(self) -> Path:
+        """Write a snapshot now; for a million orders this takes seconds."""
+        self.publish()
+        self._event_log.sync()
+        return write_snapshot(self.data / "snapshots", self.engine)
+
+    def begin_snapshot(self) -> None:
+        """Have a copy of this process write the snapshot while this one goes on. One at a time: a second call is ignored."""
+        if self._snapshot_process:
+            return
+        self.publish()
+        self._event_log.sync()
+        self._snapshot_process = os.fork()
+        if self._snapshot_process == 0:
+            status = 1
+            try:
+                os.nice(10)
+                write_snapshot(self.data / "snapshots", self.engine)
+                status = 0
+            finally:
+                os._exit(status)
+
+    def snapshot_ended(self) -> bool | None:
+        """Whether a begun snapshot succeeded; None while it is being written, or when none was begun."""
+        if not self._snapshot_process:
+            return None
+        pid, status = os.waitpid(self._snapshot_process, os.WNOHANG)
+        if not pid:
+            return None
+        self._snapshot_process = 0
+        return status == 0
+
+    def close(self) -> None:
+        """Leave everything durable, and the venue to others."""
+        self.publish()
+        if self._snapshot_process:
+            os.waitpid(self._snapshot_process, 0)
+            self._snapshot_process = 0
+        for log in (self._journal, self._event_log):
+            log.sync()
+            log.close()
+        os.close(self._lock)
+
+
+def read_commands(data: Path, first_seq: int = 1) -> Iterator[CommandBatch]:
+    """The batches of a venue's journal from a command on. Raises LogDamaged, LogMissing."""
+    reader = LogReader(data / "journal", first_seq)
+    try:
+        for _, _, payload in reader.read():
+            yield _decode_commands(payload)
+    finally:
+        reader.close()
+
+
+def replay(data: Path, to_event: int | None = None) -> Engine:
+    """The engine as it stood after event `to_event`, or at the end of the journal: from files alone, changing none.
+
+    Raises RecoveryRefused where no batch ends with that event.
+    """
+    engine = Engine()
+    for _, path in reversed(snapshots(data / "snapshots")):
+        try:
+            state = read_snapshot(path)
+        except (SnapshotDamaged, msgspec.DecodeError):
+            continue
+        if to_event is None or state.event_seq <= to_event:
+            engine = Engine.from_state(state)
+            break
+    if engine.event_seq != to_event:
+        for batch in read_commands(data, engine.command_seq + 1):
+            engine.apply(batch.first_seq, batch.time, batch.commands)
+            if to_event is not None and engine.event_seq >= to_event:
+                break
+    if to_event is not None and engine.event_seq != to_event:
+        raise RecoveryRefused(f"{data}: no batch of the journal ends with event {to_event}; one ends with {engine.event_seq}")
+    return engine
