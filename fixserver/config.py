@@ -1,0 +1,618 @@
+"""The venue's configuration, read from one TOML file and checked as a whole; it never starts or changes anything.
+
+What is wrong with a file is a ConfigError, whose text is one line that names the file and the key.
+Amounts stand in the file as decimal text, because a TOML float is a binary one; `to_units` makes whole
+numbers of them (the units are those of matching.messages), `to_text` goes back.
+"""
+
+from __future__ import annotations
+
+import difflib
+import errno
+import ipaddress
+import re
+import socket
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from fixserver import passwords
+from matching.messages import (
+    INT64_MAX,
+    MONEY_DECIMALS,
+    MONEY_UNIT,
+    Command,
+    DefineAccount,
+    DefineInstrument,
+    Deposit,
+    SelfTrade,
+)
+
+DICTIONARIES = ("FIX42.xml", "FIX44.xml", "FIXT11.xml", "FIX50SP2.xml")
+MARKET_DATA_SUFFIX = "-MD"
+FEE_DECIMALS = 6
+BAND_DECIMALS = 2
+PARTICIPANTS_MAX = 10_000
+DECIMAL_TEXT_MAX = 40
+AS_THE_EXCHANGE = -1
+
+_DECIMAL = re.compile(r"-?[0-9]+(_[0-9]+)*(\.[0-9]+)?", re.ASCII)
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}", re.ASCII)
+_SYMBOL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,31}", re.ASCII)
+_NAME_IS = "1 to 32 letters, digits, dots, dashes, underscores"
+_SYMBOL_IS = "1 to 32 letters, digits, dots, dashes, slashes, underscores"
+_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?", re.ASCII)
+_TIME = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])", re.ASCII)
+_SETTING = re.compile(r"[A-Za-z][A-Za-z0-9]*", re.ASCII)
+
+
+class ConfigError(Exception):
+    """The venue cannot run as it is configured. The text is one line: file, key, what is wrong."""
+
+    def __init__(self, file: Path | str, key: str, what: str) -> None:
+        where = f"{file}: {key}: {what}" if key else f"{file}: {what}"
+        super().__init__("".join(c if c.isprintable() else repr(c)[1:-1] for c in where))
+
+
+# ------------------------------------------------------------------------------------------ decimal text
+
+
+def to_units(text: str, decimals: int) -> int:
+    """`text` in whole units of 10^-decimals: to_units("189.5", 2) is 18950. ValueError says what is wrong.
+
+    Digits may be grouped by underscores, as in TOML numbers. No exponent, no sign but a minus.
+    """
+    if len(text) > DECIMAL_TEXT_MAX or not _DECIMAL.fullmatch(text):
+        raise ValueError(f'{_quoted(text)} is not a decimal number such as "{to_text(12345, decimals)}"')
+    whole, _, fraction = text.replace("_", "").partition(".")
+    fraction = fraction.rstrip("0")
+    if len(fraction) > decimals:
+        what = f"has more than {decimals} decimals" if decimals else "is not a whole number"
+        raise ValueError(f"{_quoted(text)} {what}")
+    return int(whole + fraction.ljust(decimals, "0"))
+
+
+def to_text(units: int, decimals: int) -> str:
+    """Whole units of 10^-decimals as decimal text, with all its decimals: to_text(18950, 2) is "189.50"."""
+    if decimals == 0:
+        return str(units)
+    sign = "-" if units < 0 else ""
+    digits = str(abs(units)).rjust(decimals + 1, "0")
+    return f"{sign}{digits[:-decimals]}.{digits[-decimals:]}"
+
+
+# --------------------------------------------------------------------------------------------- the shape
+
+
+class _Section(msgspec.Struct, forbid_unknown_fields=True):
+    pass
+
+
+class Venue(_Section, kw_only=True):
+    """The venue as a whole. `day_roll` is a time of day in UTC; fees are fractions of a trade's value."""
+
+    name: str = "FIXSERVER"
+    currency: str = "USD"
+    day_roll: str = "22:00"
+    maker_fee: str = "0"
+    taker_fee: str = "0"
+    dictionaries: str = "dictionaries"
+    metrics_address: str = "127.0.0.1"
+
+    @property
+    def market_data_name(self) -> str:
+        """The CompID of the market-data port."""
+        return self.name + MARKET_DATA_SUFFIX
+
+    @property
+    def day_roll_seconds(self) -> int:
+        """When the trading day ends, in seconds after midnight UTC."""
+        return int(self.day_roll[:2]) * 3600 + int(self.day_roll[3:]) * 60
+
+    @property
+    def maker_fee_ppm(self) -> int:
+        return to_units(self.maker_fee, FEE_DECIMALS)
+
+    @property
+    def taker_fee_ppm(self) -> int:
+        return to_units(self.taker_fee, FEE_DECIMALS)
+
+
+class Listener(_Section, kw_only=True):
+    """A FIX port and what its connections may cost. TLS is on when `certificate` names a file, and then
+    a client must bring a certificate of its own when `client_ca` names one too."""
+
+    address: str = "127.0.0.1"
+    port: int
+    metrics_port: int
+    connections_max: int = 200
+    frame_bytes_max: int = 65_536
+    send_buffer_bytes_max: int = 8 * 2**20
+    logon_seconds: int = 5
+    certificate: str = ""
+    private_key: str = ""
+    client_ca: str = ""
+
+
+class Exchange(Listener, kw_only=True):
+    """Order entry. `durability` "fsync" survives a loss of power, "os" only a crash of the process.
+    The rates are a participant's, unless he has his own; 0 is no limit."""
+
+    port: int = 5001
+    metrics_port: int = 9101
+    durability: Literal["fsync", "os"] = "fsync"
+    snapshot_commands: int = 1_000_000
+    orders_per_second: int = 1_000
+    cancels_per_second: int = 2_000
+
+
+class Clearing(_Section, kw_only=True):
+    """The ledger. An empty `database` is an SQLite file in the data directory."""
+
+    database: str = ""
+    metrics_port: int = 9102
+
+
+class MarketData(Listener, kw_only=True):
+    """The feed. `subscriptions_max` is by session."""
+
+    port: int = 5002
+    metrics_port: int = 9103
+    subscriptions_max: int = 1_000
+
+
+class Instrument(_Section, kw_only=True):
+    """What is traded. The properties give whole units, as DefineInstrument wants them."""
+
+    symbol: str
+    price_decimals: int = 2
+    quantity_decimals: int = 0
+    tick: str = "0.01"
+    lot: str = "1"
+    quantity_max: str
+    value_max: str
+    reference_price: str
+    band: str = "10"
+
+    @property
+    def tick_units(self) -> int:
+        return to_units(self.tick, self.price_decimals)
+
+    @property
+    def lot_units(self) -> int:
+        return to_units(self.lot, self.quantity_decimals)
+
+    @property
+    def quantity_max_units(self) -> int:
+        return to_units(self.quantity_max, self.quantity_decimals)
+
+    @property
+    def value_max_units(self) -> int:
+        return to_units(self.value_max, MONEY_DECIMALS)
+
+    @property
+    def reference_price_units(self) -> int:
+        return to_units(self.reference_price, self.price_decimals)
+
+    @property
+    def band_bps(self) -> int:
+        return to_units(self.band, BAND_DECIMALS)
+
+    def define(self, venue: Venue) -> DefineInstrument:
+        """The command that makes the engine know it."""
+        return DefineInstrument(
+            instrument=self.symbol,
+            currency=venue.currency,
+            price_decimals=self.price_decimals,
+            quantity_decimals=self.quantity_decimals,
+            tick=self.tick_units,
+            lot=self.lot_units,
+            quantity_max=self.quantity_max_units,
+            value_max=self.value_max_units,
+            reference_price=self.reference_price_units,
+            band_bps=self.band_bps,
+            maker_fee_ppm=venue.maker_fee_ppm,
+            taker_fee_ppm=venue.taker_fee_ppm,
+        )
+
+
+class Participant(_Section, kw_only=True):
+    """Who trades, with one account of the same name. `cash` and `holdings` are what the account begins with.
+
+    In a file, `count = 8` with the name TRADER stands for TRADER1 to TRADER8; load() gives the eight,
+    each with count 0. It also puts the rates of [exchange] in where the entry has none.
+    """
+
+    name: str
+    password: str
+    count: int = 0
+    cash: str = "0"
+    holdings: dict[str, str] = {}
+    short_max: int = 0
+    self_trade: SelfTrade = "cancel-resting"
+    orders_per_second: int = AS_THE_EXCHANGE
+    cancels_per_second: int = AS_THE_EXCHANGE
+    cancel_on_disconnect: Literal["none", "day", "all"] = "none"
+    venue_comp_id: str = ""
+    quickfix: dict[str, str | int | bool] = {}
+
+    def define(self) -> DefineAccount:
+        """The command that makes the engine know the account."""
+        return DefineAccount(account=self.name, participant=self.name, short_max=self.short_max, self_trade=self.self_trade)
+
+
+class _File(_Section, kw_only=True):
+    venue: Venue = msgspec.field(default_factory=Venue)
+    exchange: Exchange = msgspec.field(default_factory=Exchange)
+    clearing: Clearing = msgspec.field(default_factory=Clearing)
+    marketdata: MarketData = msgspec.field(default_factory=MarketData)
+    instruments: list[Instrument] = []
+    participants: list[Participant] = []
+
+
+class Config(_File, kw_only=True):
+    """A whole and checked configuration. `file` is where it came from, `path` the directory of that file,
+    which relative names in it start from."""
+
+    file: Path
+    path: Path
+
+    @property
+    def dictionaries(self) -> Path:
+        """The directory of the FIX dictionaries."""
+        return self.path / self.venue.dictionaries
+
+    def instrument(self, symbol: str) -> Instrument:
+        """Raises KeyError."""
+        for instrument in self.instruments:
+            if instrument.symbol == symbol:
+                return instrument
+        raise KeyError(symbol)
+
+    def participant(self, name: str) -> Participant:
+        """Raises KeyError."""
+        for participant in self.participants:
+            if participant.name == name:
+                return participant
+        raise KeyError(name)
+
+    def deposits(self, participant: Participant) -> list[Command]:
+        """What the participant's account begins with, as commands."""
+        decimals = {instrument.symbol: instrument.quantity_decimals for instrument in self.instruments}
+        cash = to_units(participant.cash, MONEY_DECIMALS)
+        found: list[Command] = [Deposit(participant.name, self.venue.currency, str(cash))] if cash else []
+        for symbol, text in participant.holdings.items():
+            quantity = to_units(text, decimals[symbol])
+            if quantity:
+                found.append(Deposit(participant.name, symbol, str(quantity)))
+        return found
+
+    def cannot_listen(self, key: str, address: str, port: int, error: OSError) -> ConfigError:
+        """The one line for a port that could not be bound. `key` is the one it stands under, "exchange.port"."""
+        if error.errno == errno.EADDRINUSE:
+            what = f"{address}:{port} is in use: stop what listens there, or choose another port"
+        else:
+            what = f"cannot listen on {address}:{port}: {error.strerror or error}"
+        return ConfigError(self.file, key, what)
+
+    def check_ports(self, *sections: str) -> None:
+        """Raise the ConfigError of the first port of these sections that cannot be bound now."""
+        for key, address, port in self._ports():
+            if port and key.partition(".")[0] in sections:
+                try:
+                    family = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0][0]
+                    with socket.socket(family, socket.SOCK_STREAM) as probe:
+                        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                        probe.bind((address, port))
+                        probe.listen(1)
+                except OSError as error:
+                    raise self.cannot_listen(key, address, port, error) from None
+
+    def _ports(self) -> list[tuple[str, str, int]]:
+        metrics = self.venue.metrics_address
+        return [
+            ("exchange.port", self.exchange.address, self.exchange.port),
+            ("exchange.metrics_port", metrics, self.exchange.metrics_port),
+            ("clearing.metrics_port", metrics, self.clearing.metrics_port),
+            ("marketdata.port", self.marketdata.address, self.marketdata.port),
+            ("marketdata.metrics_port", metrics, self.marketdata.metrics_port),
+        ]
+
+
+# ----------------------------------------------------------------------------------------------- loading
+
+
+def load(path: Path) -> Config:
+    """Read and check a configuration file, or raise ConfigError."""
+    path = Path(path)
+    try:
+        data = tomllib.loads(path.read_bytes().decode())
+    except OSError as error:
+        raise ConfigError(path, "", (error.strerror or str(error)).lower()) from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(path, "", f"byte {error.start} is not UTF-8 text") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(path, "", f"not TOML: {error}") from None
+    return from_data(data, path)
+
+
+def from_data(data: dict[str, Any], path: Path) -> Config:
+    """The same for what has been read already; `path` is the file that errors name."""
+    try:
+        read = msgspec.convert(data, _File)
+    except msgspec.ValidationError as error:
+        raise ConfigError(path, *_translated(str(error))) from None
+    config = Config(
+        venue=read.venue,
+        exchange=read.exchange,
+        clearing=read.clearing,
+        marketdata=read.marketdata,
+        instruments=read.instruments,
+        participants=read.participants,
+        file=path,
+        path=path.parent,
+    )
+    for key, what in _faults(config):
+        raise ConfigError(path, key, what)
+    config.participants = _expanded(config)
+    return config
+
+
+def _translated(text: str) -> tuple[str, str]:
+    """msgspec's account of a misfit as (key, what)."""
+    what, _, where = text.partition(" - at `")
+    key = where.rstrip("`").removeprefix("$").removeprefix(".")
+    field = re.search(r"field `(.*)`", what)
+    if what.startswith("Object contains unknown field") and field:
+        key = f"{key}.{field[1]}".lstrip(".")
+        close = difflib.get_close_matches(field[1], _fields_of(key), 1)
+        return key, "unknown key" + (f" (is {close[0]} meant?)" if close else "")
+    if what.startswith("Object missing required field") and field:
+        return f"{key}.{field[1]}".lstrip("."), "is missing"
+    what = what.replace("`", "").replace("Expected str, got", "expected text in quotes, got")
+    return key.replace("[...]", ""), what[:1].lower() + what[1:]
+
+
+def _fields_of(key: str) -> list[str]:
+    """The keys that there are beside `key`."""
+    parts = re.sub(r"\[[^]]*\]", "", key).split(".")[:-1]
+    sections: dict[str, type[msgspec.Struct]] = {
+        "venue": Venue,
+        "exchange": Exchange,
+        "clearing": Clearing,
+        "marketdata": MarketData,
+        "instruments": Instrument,
+        "participants": Participant,
+    }
+    section = sections.get(parts[0], _File) if parts else _File
+    return list(section.__struct_fields__)
+
+
+# ------------------------------------------------------------------------------------------ what may be
+
+
+def _faults(config: Config) -> Iterator[tuple[str, str]]:
+    """Everything that the shape alone does not rule out, as (key, what), in the order of the file."""
+    yield from _venue_faults(config)
+    yield from _listener_faults(config, "exchange", config.exchange)
+    if config.exchange.snapshot_commands < 1:
+        yield "exchange.snapshot_commands", f"{config.exchange.snapshot_commands} is not above zero"
+    for key in ("orders_per_second", "cancels_per_second"):
+        if (rate := getattr(config.exchange, key)) < 0:
+            yield f"exchange.{key}", f"{rate} is below zero (0 is no limit)"
+    database = config.clearing.database
+    if database and not database.startswith(("sqlite:///", "postgresql+psycopg://")):
+        yield "clearing.database", "not a URL that begins with postgresql+psycopg:// or sqlite:/// (empty: a file in --data)"
+    yield from _listener_faults(config, "marketdata", config.marketdata)
+    if config.marketdata.subscriptions_max < 1:
+        yield "marketdata.subscriptions_max", f"{config.marketdata.subscriptions_max} is not above zero"
+    yield from _port_faults(config)
+    yield from _instrument_faults(config)
+    yield from _participant_faults(config)
+
+
+def _venue_faults(config: Config) -> Iterator[tuple[str, str]]:
+    venue = config.venue
+    if not _NAME.fullmatch(venue.name):
+        yield "venue.name", f"{_quoted(venue.name)} is not a CompID: {_NAME_IS}"
+    if not re.fullmatch("[A-Z]{3,8}", venue.currency, re.ASCII):
+        yield "venue.currency", f'{_quoted(venue.currency)} is not a currency such as "USD"'
+    if not _TIME.fullmatch(venue.day_roll):
+        yield "venue.day_roll", f'{_quoted(venue.day_roll)} is not a time of day such as "22:00"'
+    for key in ("maker_fee", "taker_fee"):
+        text = getattr(venue, key)
+        units, fault = _units(text, FEE_DECIMALS)
+        if fault:
+            yield f"venue.{key}", fault
+        elif not 0 <= units < 10**FEE_DECIMALS:
+            yield f"venue.{key}", f"{_quoted(text)} is not a fraction of the value: from 0 to below 1"
+    if not _is_host(venue.metrics_address):
+        yield "venue.metrics_address", f"{_quoted(venue.metrics_address)} is not an address to listen on"
+    missing = [name for name in DICTIONARIES if not (config.dictionaries / name).is_file()]
+    if missing:
+        yield "venue.dictionaries", f"{config.dictionaries / missing[0]} is not there: `fixserver dictionaries` makes it"
+
+
+def _listener_faults(config: Config, section: str, listener: Listener) -> Iterator[tuple[str, str]]:
+    if not _is_host(listener.address):
+        yield f"{section}.address", f"{_quoted(listener.address)} is not an address to listen on"
+    limits = {"connections_max": 1, "frame_bytes_max": 1024, "send_buffer_bytes_max": 65_536, "logon_seconds": 1}
+    for key, least in limits.items():
+        if (value := getattr(listener, key)) < least:
+            yield f"{section}.{key}", f"{value} is below the least there can be, {least}"
+    for key in ("certificate", "private_key", "client_ca"):
+        name = getattr(listener, key)
+        if name and not (config.path / name).is_file():
+            yield f"{section}.{key}", f"{config.path / name} is not there"
+    if listener.certificate and not listener.private_key:
+        yield f"{section}.private_key", "is missing: a certificate needs its key"
+    for key in ("private_key", "client_ca"):
+        if getattr(listener, key) and not listener.certificate:
+            yield f"{section}.certificate", f"is missing, and {key} is of no use without"
+
+
+def _port_faults(config: Config) -> Iterator[tuple[str, str]]:
+    taken: dict[int, str] = {}
+    for key, _, port in config._ports():
+        if not 0 <= port <= 65_535:
+            yield key, f"{port} is not a port: 1 to 65535 (0: any that is free)"
+        elif port and port in taken:
+            yield key, f"{port} is the port of {taken[port]} too"
+        taken[port] = key
+
+
+def _instrument_faults(config: Config) -> Iterator[tuple[str, str]]:
+    if not config.instruments:
+        yield "instruments", "there is none: a venue trades at least one"
+    symbols: dict[str, int] = {}
+    for number, instrument in enumerate(config.instruments):
+        at = f"instruments[{number}]"
+        symbol = instrument.symbol
+        if not _SYMBOL.fullmatch(symbol):
+            yield f"{at}.symbol", f"{_quoted(symbol)} is not a symbol: {_SYMBOL_IS}"
+        if symbol in symbols:
+            yield f"{at}.symbol", f"{_quoted(symbol)} is the symbol of instruments[{symbols[symbol]}] too"
+        if symbol == config.venue.currency:
+            yield f"{at}.symbol", f"{_quoted(symbol)} is the venue's currency"
+        symbols[symbol] = number
+        yield from ((f"{at}.{key}", what) for key, what in _term_faults(instrument))
+
+
+def _term_faults(instrument: Instrument) -> Iterator[tuple[str, str]]:
+    for key in ("price_decimals", "quantity_decimals"):
+        if (decimals := getattr(instrument, key)) < 0:
+            yield key, f"{decimals} is below zero"
+            return
+    if instrument.price_decimals + instrument.quantity_decimals > MONEY_DECIMALS:
+        yield "quantity_decimals", (
+            f"{instrument.quantity_decimals} and {instrument.price_decimals} price decimals are more than the"
+            f" {MONEY_DECIMALS} decimals of money, in which a value has to be exact"
+        )
+        return
+    scales = {
+        "tick": instrument.price_decimals,
+        "lot": instrument.quantity_decimals,
+        "quantity_max": instrument.quantity_decimals,
+        "value_max": MONEY_DECIMALS,
+        "reference_price": instrument.price_decimals,
+        "band": BAND_DECIMALS,
+    }
+    units: dict[str, int] = {}
+    for key, decimals in scales.items():
+        text = getattr(instrument, key)
+        units[key], fault = _units(text, decimals)
+        if fault:
+            yield key, fault
+        elif units[key] <= 0:
+            yield key, f"{_quoted(text)} is not above zero"
+        elif units[key] > INT64_MAX // 2 and key != "value_max":
+            yield key, f"{_quoted(text)} is more than can be counted"
+    # From here on each is known to be a number above zero: the first fault ends the reading.
+    if units["reference_price"] % units["tick"]:
+        yield "reference_price", f"{_quoted(instrument.reference_price)} is not a multiple of the tick {_quoted(instrument.tick)}"
+    if units["quantity_max"] % units["lot"]:
+        yield "quantity_max", f"{_quoted(instrument.quantity_max)} is not a multiple of the lot {_quoted(instrument.lot)}"
+    if units["band"] >= 100 * 10**BAND_DECIMALS:
+        yield "band", f"{_quoted(instrument.band)} is not a percentage below 100"
+    if units["value_max"] > INT64_MAX:
+        # A trade's value travels as a 64-bit number of money units.
+        most = INT64_MAX // MONEY_UNIT
+        yield "value_max", f"{_quoted(instrument.value_max)} is above {most}, the most that one order can be worth"
+
+
+def _participant_faults(config: Config) -> Iterator[tuple[str, str]]:
+    names: dict[str, int] = {}
+    decimals = {instrument.symbol: instrument.quantity_decimals for instrument in config.instruments}
+    for number, participant in enumerate(config.participants):
+        at = f"participants[{number}]"
+        if not 0 <= participant.count <= PARTICIPANTS_MAX:
+            yield f"{at}.count", f"{participant.count} is not between 0 and {PARTICIPANTS_MAX}"
+        for name in _names(participant):
+            if not _NAME.fullmatch(name):
+                yield f"{at}.name", f"{_quoted(name)} is not a CompID: {_NAME_IS}"
+            if name in names:
+                yield f"{at}.name", f"{_quoted(name)} is a name of participants[{names[name]}] too"
+            if name in (config.venue.name, config.venue.market_data_name):
+                yield f"{at}.name", f"{_quoted(name)} is the venue's own"
+            names[name] = number
+        if not passwords.is_hash(participant.password):
+            yield f"{at}.password", "is not a hash made by `fixserver participant add`"
+        yield from ((f"{at}.{key}", what) for key, what in _account_faults(participant, decimals))
+    if len(names) > PARTICIPANTS_MAX:
+        yield "participants", f"{len(names)} are more than {PARTICIPANTS_MAX}"
+
+
+def _account_faults(participant: Participant, decimals: dict[str, int]) -> Iterator[tuple[str, str]]:
+    cash, fault = _units(participant.cash, MONEY_DECIMALS)
+    if fault or cash < 0:
+        yield "cash", fault or f"{_quoted(participant.cash)} is below zero"
+    for symbol, text in participant.holdings.items():
+        if symbol not in decimals:
+            yield f"holdings.{symbol}", "is not one of the instruments"
+        else:
+            quantity, fault = _units(text, decimals[symbol])
+            if fault or quantity < 0:
+                yield f"holdings.{symbol}", fault or f"{_quoted(text)} is below zero"
+    if participant.short_max < 0:
+        yield "short_max", f"{participant.short_max} is below zero"
+    for key in ("orders_per_second", "cancels_per_second"):
+        if (rate := getattr(participant, key)) < AS_THE_EXCHANGE:
+            yield key, f"{rate} is below zero (0 is no limit)"
+    if participant.venue_comp_id and not _NAME.fullmatch(participant.venue_comp_id):
+        yield "venue_comp_id", f"{_quoted(participant.venue_comp_id)} is not a CompID: {_NAME_IS}"
+    for setting, value in participant.quickfix.items():
+        if not _SETTING.fullmatch(setting):
+            yield f"quickfix.{setting}", "is not the name of a QuickFIX setting"
+        elif isinstance(value, str) and not value.isprintable():
+            yield f"quickfix.{setting}", f"{_quoted(value)} is not printable text"
+
+
+def _expanded(config: Config) -> list[Participant]:
+    """One Participant a name, with the venue's rates where it has none of its own."""
+    exchange = config.exchange
+    return [
+        msgspec.structs.replace(
+            participant,
+            name=name,
+            count=0,
+            orders_per_second=_own(participant.orders_per_second, exchange.orders_per_second),
+            cancels_per_second=_own(participant.cancels_per_second, exchange.cancels_per_second),
+        )
+        for participant in config.participants
+        for name in _names(participant)
+    ]
+
+
+def _own(rate: int, default: int) -> int:
+    return default if rate == AS_THE_EXCHANGE else rate
+
+
+def _names(participant: Participant) -> list[str]:
+    if participant.count == 0:
+        return [participant.name]
+    return [f"{participant.name}{number}" for number in range(1, min(participant.count, PARTICIPANTS_MAX) + 1)]
+
+
+def _units(text: str, decimals: int) -> tuple[int, str]:
+    """The number, or what is wrong with the text."""
+    try:
+        return to_units(text, decimals), ""
+    except ValueError as error:
+        return 0, str(error)
+
+
+def _is_host(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        # Digits and dots alone are an address with a slip in it, not a name.
+        return bool(_HOST.fullmatch(text)) and not re.fullmatch(r"[0-9.]+", text)
+    return True
+
+
+def _quoted(text: str) -> str:
+    shown = text if len(text) <= DECIMAL_TEXT_MAX else text[:DECIMAL_TEXT_MAX] + "..."
+    return f'"{shown}"'
