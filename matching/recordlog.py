@@ -218,7 +218,7 @@ class LogReader:
 
 
 class LogWriter:
-    """Appends records to the last segment, and begins a new one when it is full.
+    """Appends records to the last segment, and begins a new one when it is full. `segment` is the number of its first entry.
 
     Raises OSError when the disk does: the caller stops, and does not write or sync again.
     """
@@ -235,6 +235,7 @@ class LogWriter:
             self._create()
             return
         first, path = found[-1]
+        self.segment = first
         reader = LogReader(directory, first)
         for _ in reader.read():
             pass
@@ -254,8 +255,8 @@ class LogWriter:
             os.fsync(self._descriptor)
         self._size = os.lseek(self._descriptor, 0, os.SEEK_END)
 
-    def append(self, first: int, count: int, payload: bytes) -> None:
-        """Write one record; it survives the process, and after sync() the machine."""
+    def append(self, first: int, count: int, payload: bytes) -> int:
+        """Write one record; it survives the process, and after sync() the machine. Returns its offset in `segment`."""
         assert first == self.next_number and count > 0, "entries are numbered without a gap"
         record = frame(first, count, payload)
         if self._size + len(record) > self.segment_bytes_max and self._size > len(MAGIC):
@@ -265,8 +266,10 @@ class LogWriter:
         written = os.write(self._descriptor, record)
         while written < len(record):
             written += os.write(self._descriptor, record[written:])
+        offset = self._size
         self._size += len(record)
         self.next_number = first + count
+        return offset
 
     def sync(self) -> None:
         os.fdatasync(self._descriptor)
@@ -275,12 +278,27 @@ class LogWriter:
         os.close(self._descriptor)
 
     def _create(self) -> None:
-        path = self.directory / f"{self.next_number:020d}.log"
+        self.segment = self.next_number
+        path = self.directory / f"{self.segment:020d}.log"
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
         os.write(self._descriptor, MAGIC)
         os.fsync(self._descriptor)
         sync_directory(self.directory)
         self._size = len(MAGIC)
+
+
+def read_at(directory: Path, segment: int, offset: int) -> bytes:
+    """The payload of the record that append() put at `offset` of `segment`. Raises LogDamaged, FileNotFoundError."""
+    path = directory / f"{segment:020d}.log"
+    with open(path, "rb") as file:
+        file.seek(offset)
+        header = file.read(HEADER_BYTES)
+        if len(header) == HEADER_BYTES:
+            length, crc, first, count = _HEADER.unpack(header)
+            payload = file.read(min(length, RECORD_BYTES_MAX))
+            if len(payload) == length and zlib.crc32(payload, zlib.crc32(_NUMBERS.pack(first, count))) == crc:
+                return payload
+    raise LogDamaged(path, offset, segment, "no whole record")
 
 
 def truncate(directory: Path, next_number: int) -> int:
