@@ -416,7 +416,7 @@ def _faults(config: Config) -> Iterator[tuple[str, str]]:
 
 def _venue_faults(config: Config) -> Iterator[tuple[str, str]]:
     venue = config.venue
-    if not _NAME.fullmatch(venue.name):
+    if not is_name(venue.name):
         yield "venue.name", f"{_quoted(venue.name)} is not a CompID: {_NAME_IS}"
     if not re.fullmatch("[A-Z]{3,8}", venue.currency, re.ASCII):
         yield "venue.currency", f'{_quoted(venue.currency)} is not a currency such as "USD"'
@@ -531,7 +531,7 @@ def _participant_faults(config: Config) -> Iterator[tuple[str, str]]:
         if not 0 <= participant.count <= PARTICIPANTS_MAX:
             yield f"{at}.count", f"{participant.count} is not between 0 and {PARTICIPANTS_MAX}"
         for name in _names(participant):
-            if not _NAME.fullmatch(name):
+            if not is_name(name):
                 yield f"{at}.name", f"{_quoted(name)} is not a CompID: {_NAME_IS}"
             if name in names:
                 yield f"{at}.name", f"{_quoted(name)} is a name of participants[{names[name]}] too"
@@ -561,7 +561,7 @@ def _account_faults(participant: Participant, decimals: dict[str, int]) -> Itera
     for key in ("orders_per_second", "cancels_per_second"):
         if (rate := getattr(participant, key)) < AS_THE_EXCHANGE:
             yield key, f"{rate} is below zero (0 is no limit)"
-    if participant.venue_comp_id and not _NAME.fullmatch(participant.venue_comp_id):
+    if participant.venue_comp_id and not is_name(participant.venue_comp_id):
         yield "venue_comp_id", f"{_quoted(participant.venue_comp_id)} is not a CompID: {_NAME_IS}"
     for setting, value in participant.quickfix.items():
         if not _SETTING.fullmatch(setting):
@@ -584,6 +584,11 @@ def _expanded(config: Config) -> list[Participant]:
         for participant in config.participants
         for name in _names(participant)
     ]
+
+
+def is_name(text: str) -> bool:
+    """Whether `text` may be a participant's name, which is his SenderCompID."""
+    return bool(_NAME.fullmatch(text))
 
 
 def _own(rate: int, default: int) -> int:
