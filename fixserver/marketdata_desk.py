@@ -1,0 +1,323 @@
+"""Answers MarketDataRequest (V) with W, X and Y, as raw FIX text; it knows sessions by what it may send them, never a socket.
+
+One turn of the market data process: `on_message` for what came in, then `on_turn`, which applies the new
+records of the event log and sends each subscriber one increment for all of them.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from time import gmtime, strftime
+from typing import Protocol
+
+from marketdata.depth import STATISTICS, VOLUME, VWAP, VWAP_EXTRA_DECIMALS, Book
+from marketdata.feed import Feed
+from marketdata.subscriptions import SUBSCRIPTIONS_MAX, Pace, Refusal, Request, Subscriber, Subscription, Subscriptions
+from marketdata.views import DELETE, Entry, View
+
+SOH = "\x01"
+RECORDS_PER_TURN_MAX = 256  # then the sockets are looked at again
+ENTRIES_PER_MESSAGE_MAX = 5_000  # of an increment; what is more goes on in the next message
+PRICE_TEXTS_MAX = 100_000
+
+log = logging.getLogger(__name__)
+
+
+class Session(Protocol):
+    """What the desk needs of a FIX session. `send` takes the body: what comes after the standard header."""
+
+    name: str
+    begin_string: str
+
+    @property
+    def queued_bytes(self) -> int: ...
+
+    def send(self, msg_type: str, body: str) -> None: ...
+
+    def logout(self, text: str) -> None: ...
+
+
+class _Client:
+    """A session that is logged on, and what this turn has for it."""
+
+    __slots__ = ("encoding", "increments", "refreshes", "session", "subscriber")
+
+    def __init__(self, session: Session, encoding: Encoding) -> None:
+        self.session = session
+        self.encoding = encoding
+        self.subscriber = Subscriber()
+        self.increments: dict[Subscription, list[tuple[int, str]]] = {}  # (number of entries, their text)
+        self.refreshes: dict[tuple[Subscription, View], None] = {}
+
+
+class MarketDataDesk:
+    """The counter that market data is asked for at."""
+
+    def __init__(self, feed: Feed, clock: Callable[[], float], subscriptions_max: int = SUBSCRIPTIONS_MAX) -> None:
+        """`clock` is monotonic, in seconds."""
+        self.feed = feed
+        self.clock = clock
+        self.subscriptions = Subscriptions(feed.depth, subscriptions_max)
+        self.entries_sent = 0
+        self.messages_sent = {"W": 0, "X": 0, "Y": 0, "j": 0}
+        self.rejects: dict[str, int] = {}  # by MDReqRejReason
+        self.held_total = 0
+        self.cut_total = 0
+        self._clients: dict[Session, _Client] = {}
+        self._client_of: dict[Subscriber, _Client] = {}
+        self._waiting: dict[Session, _Client] = {}  # those with something to send this turn
+        self._held: dict[Session, _Client] = {}
+
+    @property
+    def subscribers(self) -> int:
+        """How many sessions follow something."""
+        return sum(1 for client in self._clients.values() if client.subscriber.subscriptions)
+
+    # ------------------------------------------------------------------------------------------ sessions
+
+    def on_logon(self, session: Session) -> None:
+        client = self._clients[session] = _Client(session, ENCODINGS[session.begin_string])
+        self._client_of[client.subscriber] = client
+
+    def on_logout(self, session: Session) -> None:
+        client = self._clients.pop(session, None)
+        if client is not None:
+            self.subscriptions.drop(client.subscriber)
+            del self._client_of[client.subscriber]
+            self._waiting.pop(session, None)
+            self._held.pop(session, None)
+
+    def on_message(self, session: Session, text: str) -> None:
+        """One application message, whole and as it came."""
+        client = self._clients.get(session)
+        if client is None:
+            return
+        fields = [field.split("=", 1) for field in text.split(SOH) if "=" in field]
+        msg_type, number, request = _request(fields)
+        if msg_type != "V":
+            self._business_reject(client, msg_type, number, "3", f"MsgType(35) {msg_type} is not taken on this port: only V is")
+            return
+        if not request.req_id:
+            self._business_reject(client, msg_type, number, "5", "MDReqID(262) is missing")
+            return
+        # A subscription of a client that is held back is answered when it has caught up, with its other snapshots.
+        answer = self.subscriptions.request(client.subscriber, request, self.clock())
+        if isinstance(answer, Refusal):
+            self.rejects[answer.reason.value] = self.rejects.get(answer.reason.value, 0) + 1
+            reason = f"281={answer.reason.value}{SOH}" if answer.reason.value else ""
+            self._send(client, "Y", f"262={request.req_id}{SOH}{reason}58={answer.text}{SOH}")
+        elif answer is not None and session not in self._held:
+            for view in answer.views:
+                self._send_snapshot(client, answer, view)
+
+    # ---------------------------------------------------------------------------------------------- turn
+
+    def on_turn(self) -> int:
+        """Take what the event log has and send what follows from it. Returns how many records there were."""
+        records = 0
+        for _ in self.feed.records(RECORDS_PER_TURN_MAX):
+            records += 1
+            if self.subscriptions.views:
+                self._distribute()
+        if self._held:
+            self._waiting.update(self._held)
+        if self._waiting:
+            now = self.clock()
+            for client in list(self._waiting.values()):
+                self._serve(client, now)
+            self._waiting.clear()
+        return records
+
+    def _distribute(self) -> None:
+        """Put what a record changed with those who follow it; the text is made once for each version."""
+        for view, first, entries, followers in self.subscriptions.publish():
+            texts: dict[Encoding, str] = {}
+            for subscription in followers:
+                client = self._client_of[subscription.subscriber]
+                self._waiting[client.session] = client
+                if not subscription.incremental:
+                    client.refreshes[subscription, view] = None
+                    continue
+                encoding = client.encoding
+                text = texts.get(encoding)
+                if text is None:
+                    text = texts[encoding] = encoding.increment(view, first, entries)
+                client.increments.setdefault(subscription, []).append((len(entries), text))
+
+    def _serve(self, client: _Client, now: float) -> None:
+        """Send a client what the turn has for it, as far as it keeps up."""
+        session, subscriber = client.session, client.subscriber
+        pace = subscriber.pace(session.queued_bytes, now)
+        if pace is Pace.SEND:
+            for subscription, view in list(client.refreshes):
+                self._send_snapshot(client, subscription, view)
+            for subscription, parts in list(client.increments.items()):
+                self._send_increments(client, subscription, parts)
+        elif pace is Pace.HOLD:
+            if session not in self._held:
+                self._held[session] = client
+                self.held_total += 1
+        elif pace is Pace.RENEW:
+            del self._held[session]
+            for subscription in list(subscriber.subscriptions.values()):
+                for view in subscription.views:
+                    self._send_snapshot(client, subscription, view)
+        else:
+            self.cut_total += 1
+            log.warning("%s does not read its market data: %d bytes wait; it is logged out", session.name, session.queued_bytes)
+            self.on_logout(session)
+            session.logout("market data is not being read")
+        client.refreshes.clear()
+        client.increments.clear()
+
+    def _send_snapshot(self, client: _Client, subscription: Subscription, view: View) -> None:
+        entries = view.snapshot()
+        body = client.encoding.snapshot(subscription.req_id, view, entries, self.feed.depth.time)
+        client.subscriber.snapshot_sent(len(body), client.session.queued_bytes)
+        self._send(client, "W", body)
+        self.entries_sent += len(entries)
+
+    def _send_increments(self, client: _Client, subscription: Subscription, parts: list[tuple[int, str]]) -> None:
+        head = f"262={subscription.req_id}{SOH}268="
+        count = 0
+        texts: list[str] = []
+        for number, text in parts:
+            if texts and count + number > ENTRIES_PER_MESSAGE_MAX:
+                self._send(client, "X", f"{head}{count}{SOH}{''.join(texts)}")
+                count, texts = 0, []
+            count += number
+            texts.append(text)
+            self.entries_sent += number
+        self._send(client, "X", f"{head}{count}{SOH}{''.join(texts)}")
+
+    def _business_reject(self, client: _Client, msg_type: str, number: str, reason: str, text: str) -> None:
+        self._send(client, "j", f"45={number}{SOH}372={msg_type}{SOH}380={reason}{SOH}58={text}{SOH}")
+
+    def _send(self, client: _Client, msg_type: str, body: str) -> None:
+        self.messages_sent[msg_type] += 1
+        client.session.send(msg_type, body)
+
+
+def _request(fields: list[list[str]]) -> tuple[str, str, Request]:
+    """MsgType(35), MsgSeqNum(34), and what is asked for; repeated fields keep their order."""
+    first: dict[str, str] = {}
+    kinds, symbols = [], []
+    for tag, value in fields:
+        if tag == "269":
+            kinds.append(value)
+        elif tag == "55":
+            symbols.append(value)
+        else:
+            first.setdefault(tag, value)
+    get = first.get
+    request = Request(
+        get("262", ""), get("263", ""), get("264", ""), get("265", ""), get("266", ""), tuple(kinds), tuple(symbols),
+        get("546", ""), get("286", ""), get("547", ""),
+    )  # fmt: skip
+    return get("35", ""), get("34", ""), request
+
+
+# ---------------------------------------------------------------------------------------------- encoding
+
+
+class Encoding:
+    """Entries as the text of one version of FIX. Fields stand in the order of that version's dictionary."""
+
+    def __init__(self, *, snapshot_ids: bool, trade_ids: bool, update_time: bool, price_always: bool, microseconds: bool) -> None:
+        """
+        snapshot_ids   W has MDEntryID(278) in its entries
+        trade_ids      TradeID(1003) and AggressorSide(2446) exist
+        update_time    W wants LastUpdateTime(779)
+        price_always   W wants MDEntryPx(270) in each entry; 0 where there is no price
+        microseconds   times are to the microsecond, not the millisecond
+        """
+        self._snapshot_ids = snapshot_ids
+        self._trade_ids = trade_ids
+        self._update_time = update_time
+        self._price_always = price_always
+        self._time_length = len("hh:mm:ss.000000") if microseconds else len("hh:mm:ss.000")
+        self._price_texts: dict[tuple[int, int], str] = {}
+
+    def snapshot(self, req_id: str, view: View, entries: list[Entry], time: int) -> str:
+        """The body of a MarketDataSnapshotFullRefresh; a view in which there is nothing has the one entry J (empty book)."""
+        book = view.book
+        sequence = f"83={view.rpt_seq}{SOH}"
+        if entries:
+            texts = [self._entry(book, entry, f"269={entry.kind}{SOH}", self._snapshot_ids, True) + sequence for entry in entries]
+        else:
+            texts = [f"269=J{SOH}270=0{SOH}{sequence}" if self._price_always else f"269=J{SOH}{sequence}"]
+        updated = f"779={_timestamp(time, self._time_length)}{SOH}" if self._update_time else ""
+        return f"262={req_id}{SOH}55={book.instrument}{SOH}{updated}268={len(texts)}{SOH}{''.join(texts)}"
+
+    def increment(self, view: View, first: int, entries: list[Entry]) -> str:
+        """The entries of a MarketDataIncrementalRefresh, numbered from `first`."""
+        book = view.book
+        symbol = f"55={book.instrument}{SOH}"
+        return "".join(
+            [
+                self._entry(book, entry, f"279={entry.action}{SOH}269={entry.kind}{SOH}", True, False, symbol) + f"83={number}{SOH}"
+                for number, entry in enumerate(entries, first)
+            ]
+        )
+
+    def _entry(self, book: Book, entry: Entry, head: str, with_id: bool, snapshot: bool, symbol: str = "") -> str:
+        """One entry without its RptSeq."""
+        action, kind, price, quantity, order_id, orders, position, trade = entry
+        price_text = self._price_text(price, book.price_decimals + (VWAP_EXTRA_DECIMALS if kind == VWAP else 0))
+        if trade is not None:
+            return self._trade(book, entry, head, with_id, symbol)
+        if kind in STATISTICS:
+            if kind == VOLUME:
+                zero = f"270=0{SOH}" if snapshot and self._price_always else ""
+                size = "" if action == DELETE else f"271={_decimal(quantity, book.quantity_decimals)}{SOH}"
+                return f"{head}{symbol}{zero}{size}"
+            return f"{head}{symbol}270={price_text}{SOH}"
+        size = "" if action == DELETE else f"271={_decimal(quantity, book.quantity_decimals)}{SOH}"
+        place = f"290={position}{SOH}" if position else ""
+        if order_id:
+            own = f"278={order_id}{SOH}" if with_id else ""
+            return f"{head}{own}{symbol}270={price_text}{SOH}{size}37={order_id}{SOH}{place}"
+        count = f"346={orders}{SOH}" if orders else ""
+        return f"{head}{symbol}270={price_text}{SOH}{size}{count}{place}"
+
+    def _trade(self, book: Book, entry: Entry, head: str, with_id: bool, symbol: str) -> str:
+        trade = entry.trade
+        assert trade is not None
+        stamp = _timestamp(trade.time, self._time_length)
+        own = f"278={trade.number}{SOH}" if with_id else ""
+        tail = f"1003={trade.number}{SOH}2446={trade.taker_side}{SOH}" if self._trade_ids else ""
+        return (
+            f"{head}{own}{symbol}270={self._price_text(entry.price, book.price_decimals)}{SOH}"
+            f"271={_decimal(entry.quantity, book.quantity_decimals)}{SOH}272={stamp[:8]}{SOH}273={stamp[9:]}{SOH}{tail}"
+        )
+
+    def _price_text(self, price: int, decimals: int) -> str:
+        text = self._price_texts.get((price, decimals))
+        if text is None:
+            if len(self._price_texts) >= PRICE_TEXTS_MAX:
+                self._price_texts.clear()
+            text = self._price_texts[price, decimals] = _decimal(price, decimals)
+        return text
+
+
+def _decimal(units: int, decimals: int) -> str:
+    """Whole units of 10^-decimals, not below zero, as decimal text."""
+    if not decimals:
+        return str(units)
+    whole, rest = divmod(units, 10**decimals)
+    return f"{whole}.{rest:0{decimals}d}"
+
+
+def _timestamp(time: int, time_length: int) -> str:
+    """Nanoseconds since 1970 as UTCTimestamp, so much of it."""
+    seconds, nanoseconds = divmod(time, 1_000_000_000)
+    text = strftime("%Y%m%d-%H:%M:%S", gmtime(seconds))
+    return f"{text}.{nanoseconds // 1000:06d}"[: 9 + time_length]
+
+
+ENCODINGS = {
+    "FIX.4.2": Encoding(snapshot_ids=False, trade_ids=False, update_time=False, price_always=True, microseconds=False),
+    "FIX.4.4": Encoding(snapshot_ids=False, trade_ids=False, update_time=False, price_always=False, microseconds=True),
+    "FIXT.1.1": Encoding(snapshot_ids=True, trade_ids=True, update_time=True, price_always=False, microseconds=True),
+}

@@ -1,0 +1,275 @@
+"""Who follows which view, what is refused, and when a slow subscriber is held back or cut; it never writes a message.
+
+A subscriber that does not read what it was sent is conflated: from HELD_BYTES on, increments are dropped
+for it, and when it has read down to RESUME_BYTES, each of its subscriptions begins again with a snapshot,
+whose RptSeq shows the gap. If that takes longer than HELD_SECONDS_MAX, or happens more often than
+HELDS_MAX in HELDS_SECONDS, it is cut. A snapshot itself may be larger than HELD_BYTES: it is allowed for.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from enum import Enum
+from typing import NamedTuple
+
+from marketdata.depth import Depth
+from marketdata.views import DEPTH_MAX, ENTRY_TYPES, Entry, View, ViewKey
+
+SUBSCRIPTIONS_MAX = 1_000  # instruments over all requests of one subscriber, unless configured
+SNAPSHOT_ENTRIES_MAX = 50_000  # that one request may cause: a snapshot cannot be sent in parts
+SNAPSHOT_ENTRIES_PER_SECOND = 50_000  # of one subscriber, so that asking again and again cannot stop the others
+MD_REQ_ID_LENGTH_MAX = 256
+HELD_BYTES = 512 * 1024
+RESUME_BYTES = 64 * 1024
+HELD_SECONDS_MAX = 30.0
+HELDS_MAX = 20
+HELDS_SECONDS = 60.0
+
+# SubscriptionRequestType(263)
+SNAPSHOT, SUBSCRIBE, UNSUBSCRIBE = "0", "1", "2"
+
+
+class RejectReason(Enum):
+    """MDReqRejReason(281). NONE: FIX has no code for it, the text has to do."""
+
+    UNKNOWN_SYMBOL = "0"
+    DUPLICATE_REQUEST = "1"
+    BANDWIDTH = "2"
+    REQUEST_TYPE = "4"
+    DEPTH = "5"
+    UPDATE_TYPE = "6"
+    AGGREGATED_BOOK = "7"
+    ENTRY_TYPE = "8"
+    SCOPE = "A"
+    OPEN_CLOSE = "B"
+    IMPLICIT_DELETE = "C"
+    NONE = ""
+
+
+class Refusal(NamedTuple):
+    reason: RejectReason
+    text: str
+
+
+class Request(NamedTuple):
+    """A MarketDataRequest in the characters that it came with; what was not there is empty."""
+
+    req_id: str
+    request_type: str
+    depth: str
+    update_type: str
+    aggregated: str
+    entry_types: tuple[str, ...]
+    symbols: tuple[str, ...]
+    scope: str = ""
+    open_close: str = ""
+    implicit_delete: str = ""
+
+
+class Pace(Enum):
+    """What to do with a subscriber this turn: send increments, send nothing, send snapshots and go on, or end it."""
+
+    SEND = 1
+    HOLD = 2
+    RENEW = 3
+    CUT = 4
+
+
+class Subscription:
+    """One accepted request. `incremental`: entries as they come; otherwise a snapshot whenever there are any."""
+
+    __slots__ = ("incremental", "req_id", "subscriber", "views")
+
+    def __init__(self, subscriber: Subscriber, req_id: str, incremental: bool, views: list[View]) -> None:
+        self.subscriber = subscriber
+        self.req_id = req_id
+        self.incremental = incremental
+        self.views = views
+
+
+class Subscriber:
+    """One connected client: its subscriptions by MDReqID, and how it keeps up."""
+
+    def __init__(self) -> None:
+        self.subscriptions: dict[str, Subscription] = {}
+        self.views_held = 0
+        self.held_since: float | None = None
+        self._asked_entries = 0.0  # for snapshots, less what time has forgiven
+        self._asked_at = 0.0
+        self._helds: deque[float] = deque(maxlen=HELDS_MAX)
+        self._allowed_bytes = HELD_BYTES
+
+    def may_have(self, entries: int, now: float) -> bool:
+        """Whether a snapshot of so many entries is within what the subscriber may ask for now; counts it if so."""
+        due = max(0.0, self._asked_entries - (now - self._asked_at) * SNAPSHOT_ENTRIES_PER_SECOND)
+        if due >= SNAPSHOT_ENTRIES_PER_SECOND:
+            return False
+        self._asked_entries, self._asked_at = due + entries, now
+        return True
+
+    def snapshot_sent(self, size_bytes: int, queued_bytes: int) -> None:
+        """A snapshot of this size was queued on top of `queued_bytes`: let it be read before judging."""
+        self._allowed_bytes = max(self._allowed_bytes, queued_bytes + size_bytes + HELD_BYTES)
+
+    def pace(self, queued_bytes: int, now: float) -> Pace:
+        """Judge by what the client has not read yet. `now` is a monotonic clock in seconds."""
+        if queued_bytes <= RESUME_BYTES:
+            self._allowed_bytes = HELD_BYTES
+            if self.held_since is None:
+                return Pace.SEND
+            self.held_since = None
+            return Pace.RENEW
+        if self.held_since is None:
+            if queued_bytes <= self._allowed_bytes:
+                return Pace.SEND
+            self.held_since = now
+            if len(self._helds) == HELDS_MAX and now - self._helds[0] < HELDS_SECONDS:
+                return Pace.CUT
+            self._helds.append(now)
+        return Pace.CUT if now - self.held_since > HELD_SECONDS_MAX else Pace.HOLD
+
+
+class Subscriptions:
+    """All subscriptions of a feed, and the views that they need."""
+
+    def __init__(self, depth: Depth, subscriptions_max: int = SUBSCRIPTIONS_MAX) -> None:
+        self.depth = depth
+        self.subscriptions_max = subscriptions_max
+        self.views: dict[ViewKey, View] = {}
+        self._followers: dict[ViewKey, list[Subscription]] = {}
+        self._views_of: dict[str, list[View]] = {}
+
+    def request(self, subscriber: Subscriber, request: Request, now: float) -> Refusal | Subscription | None:
+        """Answer a request: a Refusal; or the subscription, of which the client is due a snapshot of each view (it
+        is not kept when only a snapshot was asked for); or None for a subscription that has ended. `now` is a
+        monotonic clock in seconds."""
+        req_id, request_type = request.req_id, request.request_type
+        if request_type == UNSUBSCRIBE:
+            if req_id not in subscriber.subscriptions:
+                return Refusal(RejectReason.NONE, f"MDReqID(262) {_shown(req_id)} is no subscription of this session")
+            self.unsubscribe(subscriber, req_id)
+            return None
+        if request_type == SNAPSHOT and subscriber.held_since is not None:
+            return Refusal(RejectReason.BANDWIDTH, "what was sent before has not been read; ask again when it has")
+        refusal = self._refusal(subscriber, request)
+        if refusal is not None:
+            return refusal
+        asked = frozenset(request.entry_types)
+        kinds = tuple(kind for kind in ENTRY_TYPES if kind in asked)
+        keys = [ViewKey(symbol, request.aggregated == "N", int(request.depth), kinds) for symbol in dict.fromkeys(request.symbols)]
+        keep = request_type == SUBSCRIBE
+        if subscriber.views_held * keep + len(keys) > self.subscriptions_max:
+            return Refusal(
+                RejectReason.BANDWIDTH,
+                f"{subscriber.views_held} instruments are subscribed to and {len(keys)} were asked for; "
+                f"the most is {self.subscriptions_max}",
+            )
+        views = [self.views.get(key) or View(key, self.depth.books[key.instrument]) for key in keys]
+        size = sum(view.snapshot_size() for view in views)
+        if size > SNAPSHOT_ENTRIES_MAX:
+            return Refusal(
+                RejectReason.BANDWIDTH,
+                f"the snapshots asked for have {size} entries, and {SNAPSHOT_ENTRIES_MAX} is the most; "
+                "ask for fewer prices, fewer instruments, or by price",
+            )
+        if not subscriber.may_have(size, now):
+            return Refusal(
+                RejectReason.BANDWIDTH,
+                f"more than {SNAPSHOT_ENTRIES_PER_SECOND} entries of snapshots a second were asked for; ask again in a second",
+            )
+        subscription = Subscription(subscriber, req_id, request.update_type == "1", views)
+        if keep:
+            subscriber.subscriptions[req_id] = subscription
+            subscriber.views_held += len(views)
+            for view in views:
+                if view.key not in self.views:
+                    self.views[view.key] = view
+                    self._views_of.setdefault(view.key.instrument, []).append(view)
+                self._followers.setdefault(view.key, []).append(subscription)
+        return subscription
+
+    def unsubscribe(self, subscriber: Subscriber, req_id: str) -> None:
+        subscription = subscriber.subscriptions.pop(req_id)
+        subscriber.views_held -= len(subscription.views)
+        for view in subscription.views:
+            followers = self._followers[view.key]
+            followers.remove(subscription)
+            if not followers:
+                del self._followers[view.key], self.views[view.key]
+                of_instrument = self._views_of[view.key.instrument]
+                of_instrument.remove(view)
+                if not of_instrument:
+                    del self._views_of[view.key.instrument]
+
+    def drop(self, subscriber: Subscriber) -> None:
+        """The client is gone: end all that it subscribed to."""
+        for req_id in list(subscriber.subscriptions):
+            self.unsubscribe(subscriber, req_id)
+
+    def publish(self) -> list[tuple[View, int, list[Entry], list[Subscription]]]:
+        """What the record just applied changed: each view, the RptSeq of its first entry, its entries, its followers.
+
+        To be asked once after each Depth.apply while there is any view.
+        """
+        found = []
+        for instrument in self.depth.changed:
+            for view in self._views_of.get(instrument, ()):
+                first = view.rpt_seq + 1
+                entries = view.changes()
+                if entries:
+                    found.append((view, first, entries, self._followers[view.key]))
+        return found
+
+    def _refusal(self, subscriber: Subscriber, request: Request) -> Refusal | None:
+        if request.request_type not in (SNAPSHOT, SUBSCRIBE):
+            return Refusal(
+                RejectReason.REQUEST_TYPE,
+                f"SubscriptionRequestType(263) is {_shown(request.request_type)}; 0 is a snapshot, 1 subscribes, 2 unsubscribes",
+            )
+        if len(request.req_id) > MD_REQ_ID_LENGTH_MAX:
+            return Refusal(RejectReason.NONE, f"MDReqID(262) is longer than {MD_REQ_ID_LENGTH_MAX} characters")
+        if request.req_id in subscriber.subscriptions:
+            return Refusal(RejectReason.DUPLICATE_REQUEST, f"MDReqID(262) {_shown(request.req_id)} is a subscription already")
+        if not _is_depth(request.depth):
+            return Refusal(
+                RejectReason.DEPTH,
+                f"MarketDepth(264) is {_shown(request.depth)}; 0 is the whole book, 1 its top, and the most is {DEPTH_MAX} prices",
+            )
+        if request.update_type not in ("0", "1") and (request.request_type == SUBSCRIBE or request.update_type):
+            return Refusal(
+                RejectReason.UPDATE_TYPE,
+                f"MDUpdateType(265) is {_shown(request.update_type)}; 0 is full refresh, 1 is incremental, "
+                "and a subscription says which",
+            )
+        if request.aggregated not in ("Y", "N", ""):
+            return Refusal(
+                RejectReason.AGGREGATED_BOOK, f"AggregatedBook(266) is {_shown(request.aggregated)}; Y is by price, N is by order"
+            )
+        if not request.entry_types:
+            return Refusal(RejectReason.ENTRY_TYPE, "no MDEntryType(269) is asked for")
+        for kind in request.entry_types:
+            if kind not in ENTRY_TYPES:
+                return Refusal(
+                    RejectReason.ENTRY_TYPE, f"MDEntryType(269) {_shown(kind)} is not offered; these are: {' '.join(ENTRY_TYPES)}"
+                )
+        if not request.symbols:
+            return Refusal(RejectReason.UNKNOWN_SYMBOL, "no Symbol(55) is asked for")
+        for symbol in request.symbols:
+            if symbol not in self.depth.books:
+                return Refusal(RejectReason.UNKNOWN_SYMBOL, f"Symbol(55) {_shown(symbol)} is not traded here")
+        if request.scope:
+            return Refusal(RejectReason.SCOPE, "Scope(546) is not offered: there is one market")
+        if request.open_close not in ("", "0"):
+            return Refusal(RejectReason.OPEN_CLOSE, "OpenCloseSettlFlag(286) is offered only as 0, the day's prices")
+        if request.implicit_delete not in ("", "N"):
+            return Refusal(RejectReason.IMPLICIT_DELETE, "MDImplicitDelete(547) is not offered: every deletion is sent")
+        return None
+
+
+def _is_depth(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 10 and int(text) <= DEPTH_MAX
+
+
+def _shown(text: str) -> str:
+    """Text of a client as an answer may carry it: short, and visibly empty when it is."""
+    return repr(text if len(text) <= 32 else text[:32] + "...")
