@@ -99,7 +99,8 @@ VALUES = (
     Values("FIX44", "ExecRestatementReason", ("12", "13", "17", "18", "19", "20"), "why an order was canceled unasked"),
     Values("FIX42", "ExecInst", ("o",), "cancel on connection loss"),
     Values("FIX44", "ExecInst", ("o",), "cancel on connection loss"),
-    Values("FIX42", "MDEntryType", ("A", "B"), "imbalance, traded volume"),
+    Values("FIX42", "MDEntryType", ("A", "B", "J"), "imbalance, traded volume, empty book"),
+    Values("FIX44", "MDEntryType", ("J",), "empty book: what a snapshot says where there is nothing else to say"),
 )
 
 # Messages that a version lacks. The instrument's fields are those by which the venue knows one.

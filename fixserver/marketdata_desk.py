@@ -224,15 +224,13 @@ def _request(fields: list[list[str]]) -> tuple[str, str, Request]:
 class Encoding:
     """Entries as the text of one version of FIX. Fields stand in the order of that version's dictionary."""
 
-    def __init__(self, *, snapshot_ids: bool, trade_ids: bool, update_time: bool, price_always: bool, microseconds: bool) -> None:
+    def __init__(self, *, trade_ids: bool, update_time: bool, price_always: bool, microseconds: bool) -> None:
         """
-        snapshot_ids   W has MDEntryID(278) in its entries
         trade_ids      TradeID(1003) and AggressorSide(2446) exist
         update_time    W wants LastUpdateTime(779)
         price_always   W wants MDEntryPx(270) in each entry; 0 where there is no price
         microseconds   times are to the microsecond, not the millisecond
         """
-        self._snapshot_ids = snapshot_ids
         self._trade_ids = trade_ids
         self._update_time = update_time
         self._price_always = price_always
@@ -244,7 +242,7 @@ class Encoding:
         book = view.book
         sequence = f"83={view.rpt_seq}{SOH}"
         if entries:
-            texts = [self._entry(book, entry, f"269={entry.kind}{SOH}", self._snapshot_ids, True) + sequence for entry in entries]
+            texts = [self._entry(book, entry, f"269={entry.kind}{SOH}", True) + sequence for entry in entries]
         else:
             texts = [f"269=J{SOH}270=0{SOH}{sequence}" if self._price_always else f"269=J{SOH}{sequence}"]
         updated = f"779={_timestamp(time, self._time_length)}{SOH}" if self._update_time else ""
@@ -256,17 +254,17 @@ class Encoding:
         symbol = f"55={book.instrument}{SOH}"
         return "".join(
             [
-                self._entry(book, entry, f"279={entry.action}{SOH}269={entry.kind}{SOH}", True, False, symbol) + f"83={number}{SOH}"
+                self._entry(book, entry, f"279={entry.action}{SOH}269={entry.kind}{SOH}", False, symbol) + f"83={number}{SOH}"
                 for number, entry in enumerate(entries, first)
             ]
         )
 
-    def _entry(self, book: Book, entry: Entry, head: str, with_id: bool, snapshot: bool, symbol: str = "") -> str:
+    def _entry(self, book: Book, entry: Entry, head: str, snapshot: bool, symbol: str = "") -> str:
         """One entry without its RptSeq."""
         action, kind, price, quantity, order_id, orders, position, trade = entry
         price_text = self._price_text(price, book.price_decimals + (VWAP_EXTRA_DECIMALS if kind == VWAP else 0))
         if trade is not None:
-            return self._trade(book, entry, head, with_id, symbol)
+            return self._trade(book, entry, head, symbol)
         if kind in STATISTICS:
             if kind == VOLUME:
                 zero = f"270=0{SOH}" if snapshot and self._price_always else ""
@@ -276,19 +274,17 @@ class Encoding:
         size = "" if action == DELETE else f"271={_decimal(quantity, book.quantity_decimals)}{SOH}"
         place = f"290={position}{SOH}" if position else ""
         if order_id:
-            own = f"278={order_id}{SOH}" if with_id else ""
-            return f"{head}{own}{symbol}270={price_text}{SOH}{size}37={order_id}{SOH}{place}"
+            return f"{head}278={order_id}{SOH}{symbol}270={price_text}{SOH}{size}37={order_id}{SOH}{place}"
         count = f"346={orders}{SOH}" if orders else ""
         return f"{head}{symbol}270={price_text}{SOH}{size}{count}{place}"
 
-    def _trade(self, book: Book, entry: Entry, head: str, with_id: bool, symbol: str) -> str:
+    def _trade(self, book: Book, entry: Entry, head: str, symbol: str) -> str:
         trade = entry.trade
         assert trade is not None
         stamp = _timestamp(trade.time, self._time_length)
-        own = f"278={trade.number}{SOH}" if with_id else ""
         tail = f"1003={trade.number}{SOH}2446={trade.taker_side}{SOH}" if self._trade_ids else ""
         return (
-            f"{head}{own}{symbol}270={self._price_text(entry.price, book.price_decimals)}{SOH}"
+            f"{head}278={trade.number}{SOH}{symbol}270={self._price_text(entry.price, book.price_decimals)}{SOH}"
             f"271={_decimal(entry.quantity, book.quantity_decimals)}{SOH}272={stamp[:8]}{SOH}273={stamp[9:]}{SOH}{tail}"
         )
 
@@ -317,7 +313,7 @@ def _timestamp(time: int, time_length: int) -> str:
 
 
 ENCODINGS = {
-    "FIX.4.2": Encoding(snapshot_ids=False, trade_ids=False, update_time=False, price_always=True, microseconds=False),
-    "FIX.4.4": Encoding(snapshot_ids=False, trade_ids=False, update_time=False, price_always=False, microseconds=True),
-    "FIXT.1.1": Encoding(snapshot_ids=True, trade_ids=True, update_time=True, price_always=False, microseconds=True),
+    "FIX.4.2": Encoding(trade_ids=False, update_time=False, price_always=True, microseconds=False),
+    "FIX.4.4": Encoding(trade_ids=False, update_time=False, price_always=False, microseconds=True),
+    "FIXT.1.1": Encoding(trade_ids=True, update_time=True, price_always=False, microseconds=True),
 }
