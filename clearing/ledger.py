@@ -1,0 +1,209 @@
+"""The ledger: writes what events do into the database, each event once, whatever happens in between.
+
+Postings, balances and the cursor are one database transaction. After any failure nothing that is in memory
+counts: `load` reads from the database where the ledger stands, and the events after that are posted (again).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Engine, Table, delete, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from clearing import schema
+from clearing.database import DatabaseGone, migrate, trouble_named
+from clearing.eventlog import Record
+from clearing.money import for_sqlite
+from clearing.postings import OWN_ACCOUNTS, AccountRow, AssetRow, Books, Changes, LedgerRefused
+from matching.messages import INT64_MAX
+
+_ACCOUNT_COLUMNS, _ASSET_COLUMNS = AccountRow._fields, AssetRow._fields
+_AMOUNT = 5  # of a PostingRow
+
+
+class EventsMissing(LedgerRefused):
+    """The events given do not go on where the ledger ends."""
+
+
+class CursorMoved(LedgerRefused):
+    """Somebody else posts to this ledger."""
+
+
+class Cursor(NamedTuple):
+    """Where a ledger stands: its last event, the last command that this event may have come from, the time of that
+    batch (ns), and the record of the event log that holds it (all 0 in an empty ledger)."""
+
+    event_seq: int = 0
+    command_seq: int = 0
+    time: int = 0
+    record_first: int = 0
+    record_crc: int = 0
+
+
+class Posted(NamedTuple):
+    """What one call of post() did. `seconds` is how long the commit took."""
+
+    cursor: Cursor
+    events: int
+    trades: int
+    postings: int
+    seconds: float
+
+
+class Ledger:
+    """The one writer of a ledger. Not for two threads."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.cursor = Cursor()
+        self.books = Books()
+        self._connection: Connection | None = None
+        self._insert: Callable[[Connection, Table, list[Any]], None] = (
+            _insert_by_copy if engine.dialect.name == "postgresql" else _insert_many
+        )
+
+    def load(self) -> Cursor:
+        """Connect, bring the tables up to date, and read where the ledger stands. Raises DatabaseGone, LedgerRefused."""
+        self.close()
+        with trouble_named(self.engine):
+            connection = self._connection = self.engine.connect()
+            with connection.begin():
+                migrate(connection)
+                if connection.execute(select(schema.cursor)).first() is None:
+                    connection.execute(insert(schema.cursor), [{"id": 1, **Cursor()._asdict()}])
+                    connection.execute(insert(schema.accounts), [row._asdict() for row in OWN_ACCOUNTS])
+                self.cursor = read_cursor(connection)
+                books = Books()
+                accounts, assets = read_accounts(connection), read_assets(connection)
+                balances = connection.execute(select(schema.balances).order_by(*schema.balances.primary_key))
+                books.load(accounts, assets, {(row.account, row.asset): row.amount for row in balances})
+                self.books = books
+        return self.cursor
+
+    def post(self, records: list[Record]) -> Posted:
+        """Post the events of `records` in one database transaction. What is posted already is ignored.
+
+        Raises EventsMissing where they do not go on where the ledger ends, LedgerRefused, DatabaseGone,
+        DatabaseConflict. After any of them: load() first.
+        """
+        if self._connection is None:
+            raise DatabaseGone("not connected")
+        try:
+            return self._post(self._connection, records)
+        except BaseException:
+            self.close()
+            raise
+
+    def _post(self, connection: Connection, records: list[Record]) -> Posted:
+        before, books = self.cursor, self.books
+        due, command_seq = before.event_seq + 1, before.command_seq
+        for record in records:
+            if record.last < due:
+                continue
+            if record.first != due:
+                raise EventsMissing(f"event {due} is due in the ledger, and it was given events {record.first} to {record.last}")
+            books.apply(record.first, record.batch)
+            due, command_seq = record.last + 1, record.batch.command_seq
+            last = record
+        if due == before.event_seq + 1:
+            return Posted(before, 0, 0, 0, 0.0)
+        changes = books.take_changes()
+        cursor = Cursor(due - 1, command_seq, last.batch.time, last.first, last.crc)
+        with trouble_named(self.engine):
+            transaction = connection.begin()
+            with transaction:
+                self._move_cursor(connection, before, cursor)
+                self._write(connection, changes)
+                started = time.perf_counter()
+                self._commit(transaction)
+                seconds = time.perf_counter() - started
+        self.cursor = cursor
+        return Posted(cursor, cursor.event_seq - before.event_seq, changes.trades, len(changes.postings), seconds)
+
+    def _commit(self, transaction: Any) -> None:
+        transaction.commit()
+
+    def _move_cursor(self, connection: Connection, before: Cursor, after: Cursor) -> None:
+        moved = connection.execute(
+            update(schema.cursor).where(schema.cursor.c.event_seq == before.event_seq).values(**after._asdict())
+        )
+        if moved.rowcount != 1:
+            raise CursorMoved(
+                f"the ledger no longer stands at event {before.event_seq}: another process posts to it. Stop one of the two"
+            )
+
+    def _write(self, connection: Connection, changes: Changes) -> None:
+        if changes.accounts:
+            connection.execute(insert(schema.accounts), [row._asdict() for row in changes.accounts])
+        if changes.assets:
+            connection.execute(insert(schema.assets), [row._asdict() for row in changes.assets])
+        if changes.transactions:
+            self._insert(connection, schema.transactions, changes.transactions)
+            self._insert(connection, schema.postings, changes.postings)
+        if changes.balances:
+            dialect: Any = sqlite if self.engine.dialect.name == "sqlite" else postgresql
+            new = dialect.insert(schema.balances)
+            upsert = new.on_conflict_do_update(
+                index_elements=list(schema.balances.primary_key),
+                set_={"amount": new.excluded.amount, "event_seq": new.excluded.event_seq},
+            )
+            amounts = self.books.balances
+            connection.execute(
+                upsert,
+                [
+                    {"account": key[0], "asset": key[1], "amount": amounts[key], "event_seq": seq}
+                    for key, seq in sorted(changes.balances.items())
+                ],
+            )
+
+    def empty(self) -> None:
+        """Forget everything that was posted; the cursor is at 0 again."""
+        self.load()
+        with trouble_named(self.engine):
+            assert self._connection is not None
+            with self._connection.begin():
+                for table in (schema.postings, schema.transactions, schema.balances, schema.assets, schema.accounts, schema.cursor):
+                    self._connection.execute(delete(table))
+        self.load()
+
+    def close(self) -> None:
+        """Let go of the connection; what was not committed is undone."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+
+def read_cursor(connection: Connection) -> Cursor:
+    row = connection.execute(select(*(schema.cursor.c[name] for name in Cursor._fields))).one()
+    return Cursor(*row)
+
+
+def read_accounts(connection: Connection) -> list[AccountRow]:
+    columns = [schema.accounts.c[name] for name in _ACCOUNT_COLUMNS]
+    return [AccountRow(*row) for row in connection.execute(select(*columns).order_by(schema.accounts.c.id))]
+
+
+def read_assets(connection: Connection) -> list[AssetRow]:
+    columns = [schema.assets.c[name] for name in _ASSET_COLUMNS]
+    return [AssetRow(*row) for row in connection.execute(select(*columns).order_by(schema.assets.c.id))]
+
+
+def _insert_many(connection: Connection, table: Table, rows: list[Any]) -> None:
+    """Plain tuples to the driver: to bind each value by its column's type would take longer than to store it."""
+    if table is schema.postings:
+        rows = [row if row[_AMOUNT] <= INT64_MAX else (*row[:_AMOUNT], for_sqlite(row[_AMOUNT])) for row in rows]
+    connection.exec_driver_sql(str(insert(table).compile(dialect=connection.dialect)), rows)
+
+
+def _insert_by_copy(connection: Connection, table: Table, rows: list[Any]) -> None:
+    """One COPY in text format. The rows hold numbers, None and our own words, nothing that needs escaping."""
+    line = "\t".join(["%s"] * len(table.columns)) + "\n"
+    text = "".join([line % row for row in rows])
+    if table is schema.transactions:
+        text = text.replace("None", "\\N")
+    driver: Any = connection.connection.driver_connection
+    with driver.cursor() as cursor, cursor.copy(f"COPY {table.name} ({', '.join(table.columns.keys())}) FROM STDIN") as copy:
+        copy.write(text)

@@ -1,0 +1,5 @@
+"""Fixtures that every folder of tests may use."""
+
+from tests.postgres import postgres
+
+__all__ = ["postgres"]
