@@ -45,12 +45,13 @@ class Account:
     """Cash and holdings of a participant. An order reserves what it may cost before it reaches a book, so
     neither `total` ever falls below what is reserved (less the short limit, for a holding)."""
 
-    __slots__ = ("cash", "name", "participant", "positions", "self_trade_allowed", "short_max")
+    __slots__ = ("cash", "name", "participant", "positions", "self_trade", "self_trade_allowed", "short_max")
 
     def __init__(self, name: str, participant: Participant, short_max: int = 0, self_trade: SelfTrade = "cancel-resting") -> None:
         self.name = name
         self.participant = participant
         self.short_max = short_max
+        self.self_trade: SelfTrade = self_trade
         self.self_trade_allowed = self_trade == "allow"
         self.cash: dict[str, Cash] = {}
         self.positions: dict[str, Position] = {}

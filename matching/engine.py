@@ -66,7 +66,6 @@ from matching.messages import (
 )
 
 PPM = 1_000_000
-CL_ORD_ID_LENGTH_MAX = 64
 AMOUNT_DIGITS_MAX = 30
 
 
@@ -88,7 +87,11 @@ class AccountState(msgspec.Struct, frozen=True, array_like=True):
 
 
 class EngineState(msgspec.Struct, frozen=True, array_like=True):
-    """All that the engine knows after the command `command_seq`. What is reserved follows from the open orders."""
+    """All that the engine knows after the command `command_seq`. What is reserved follows from the open orders.
+
+    `large_values` are the OrderState.value of orders whose fills sum to more than 64 bits hold: each fill is
+    bounded by the value limit of the buying order, but not how many buyers one great sell order meets.
+    """
 
     command_seq: int
     event_seq: int
@@ -99,6 +102,7 @@ class EngineState(msgspec.Struct, frozen=True, array_like=True):
     open_orders: list[OrderState]
     ended_orders: list[OrderState]
     client_ids: list[tuple[str, list[tuple[str, int]]]]
+    large_values: list[tuple[int, str]] = []
 
 
 class Engine:
@@ -184,10 +188,7 @@ class Engine:
         if instrument is None:
             return self._reject(command, Reason.UNKNOWN_INSTRUMENT, f"unknown symbol {command.instrument}")
         side, order_type, price, quantity = command.side, command.order_type, command.price, command.quantity
-        if order_type == LIMIT:
-            limit = price
-        else:
-            limit = instrument.high if side == BUY else instrument.low
+        limit = price if order_type == LIMIT else instrument.high if side == BUY else instrument.low
         refusal = self._refusal(instrument, order_type, command.time_in_force, price, quantity, limit, command.expire_time)
         if refusal is not None:
             return self._reject(command, refusal[0], refusal[1])
@@ -265,7 +266,8 @@ class Engine:
         if value > instrument.value_max:
             return (
                 Reason.LIMIT_EXCEEDED,
-                f"value {decimal_text(value, MONEY_DECIMALS)} is above the limit {decimal_text(instrument.value_max, MONEY_DECIMALS)}",
+                f"value {decimal_text(value, MONEY_DECIMALS)} is above the limit "
+                f"{decimal_text(instrument.value_max, MONEY_DECIMALS)}",
             )
         return None
 
@@ -285,12 +287,12 @@ class Engine:
             self._match(order, limit)
             if not order.leaves:
                 return None
+        if time_in_force == FOK:
+            return self._end(order, CANCELED, CancelReason.FOK_NOT_FILLABLE)
         if order.order_type == MARKET:
             return self._end(order, CANCELED, CancelReason.MARKET_REMAINDER)
         if time_in_force == IOC:
             return self._end(order, CANCELED, CancelReason.IOC_REMAINDER)
-        if time_in_force == FOK:
-            return self._end(order, CANCELED, CancelReason.FOK_NOT_FILLABLE)
         if order.side == BUY:
             instrument.bids.add(order)
         else:
@@ -565,7 +567,10 @@ class Engine:
             self._end(order, EXPIRED, CancelReason.GTD_END)
 
     def _roll_day(self, command: RollDay) -> None:
-        if command.trading_day <= self.trading_day:
+        day = command.trading_day
+        if not (len(day) == 8 and day.isascii() and day.isdigit()):
+            return self._refuse(command, Reason.BAD_DEFINITION, f"{day[:40]!r} is not a day as YYYYMMDD")
+        if day <= self.trading_day:
             return self._refuse(command, Reason.BAD_DEFINITION, f"the trading day is {self.trading_day} already")
         due = sorted(
             (
@@ -586,6 +591,9 @@ class Engine:
             participant.client_ids = {
                 cl_ord_id: order for cl_ord_id, order in participant.client_ids.items() if order is not None and not order.ended
             }
+        # What was left behind by orders that ended before their time would otherwise be kept until that time.
+        self._expiries = [entry for entry in self._expiries if not entry[2].ended]
+        heapq.heapify(self._expiries)
         for instrument in self.instruments.values():
             if instrument.last:
                 instrument.set_reference(instrument.last)
@@ -622,10 +630,9 @@ class Engine:
         if not is_security and command.asset not in {instrument.currency for instrument in self.instruments.values()}:
             return self._refuse(command, Reason.UNKNOWN_INSTRUMENT, f"unknown asset {command.asset}")
         balance = account.position_in(command.asset) if is_security else account.cash_in(command.asset)
-        if sign < 0 and amount > balance.total - balance.reserved:
-            return self._refuse(
-                command, Reason.INSUFFICIENT_FUNDS, f"{balance.total - balance.reserved} {command.asset} are available in {account.name}"
-            )
+        available = balance.total - balance.reserved
+        if sign < 0 and amount > available:
+            return self._refuse(command, Reason.INSUFFICIENT_FUNDS, f"{available} {command.asset} are available in {account.name}")
         balance.total += sign * amount
         self.event_seq = seq = self.event_seq + 1
         self._events.append(BalanceChanged(seq, account.name, command.asset, str(sign * amount), str(balance.total)))
@@ -634,6 +641,10 @@ class Engine:
     def _define_instrument(self, command: DefineInstrument) -> None:
         instrument = self.instruments.get(command.instrument)
         wrong = _wrong_in_instrument(command)
+        if command.instrument in {command.currency, *(other.currency for other in self.instruments.values())}:
+            wrong = "an instrument is not named as a currency is"
+        elif command.currency in self.instruments:
+            wrong = "a currency is not named as an instrument is"
         if not wrong and instrument is not None:
             old = instrument.terms
             if (old.currency, old.price_decimals, old.quantity_decimals) != (
@@ -667,6 +678,7 @@ class Engine:
             self.accounts[command.account] = Account(command.account, participant, command.short_max, command.self_trade)
         else:
             account.short_max = command.short_max
+            account.self_trade = command.self_trade
             account.self_trade_allowed = command.self_trade == "allow"
         self.event_seq = seq = self.event_seq + 1
         self._events.append(
@@ -740,6 +752,13 @@ class Engine:
                 if order and order.ended:
                     ended[order.order_id] = order
             client_ids.append((name, sorted(used)))
+        ended_orders = [order_state(order) for _, order in sorted(ended.items())]
+        large_values: list[tuple[int, str]] = []
+        for lines in (open_orders, ended_orders):
+            for index, line in enumerate(lines):
+                if line.value > INT64_MAX:
+                    large_values.append((line.order_id, str(line.value)))
+                    lines[index] = msgspec.structs.replace(line, value=0)
         return EngineState(
             self.command_seq,
             self.event_seq,
@@ -751,17 +770,16 @@ class Engine:
             ],
             [
                 AccountState(
-                    DefineAccount(
-                        name, account.participant.name, account.short_max, "allow" if account.self_trade_allowed else "cancel-resting"
-                    ),
+                    DefineAccount(name, account.participant.name, account.short_max, account.self_trade),
                     [(asset, str(cash.total)) for asset, cash in sorted(account.cash.items()) if cash.total],
                     [(asset, str(position.total)) for asset, position in sorted(account.positions.items()) if position.total],
                 )
                 for name, account in sorted(self.accounts.items())
             ],
             open_orders,
-            [order_state(order) for _, order in sorted(ended.items())],
+            ended_orders,
             client_ids,
+            large_values,
         )
 
     @classmethod
@@ -803,6 +821,8 @@ class Engine:
             order.participant.open_orders[order.order_id] = order
         for line in state.ended_orders:
             orders[line.order_id] = engine._restored(line)
+        for order_id, value in state.large_values:
+            orders[order_id].value = int(value)
         for name, used in state.client_ids:
             engine.participants[name].client_ids = {cl_ord_id: orders[order_id] for cl_ord_id, order_id in used}
         return engine
