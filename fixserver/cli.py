@@ -110,10 +110,10 @@ def _add_venue_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_process_arguments(parser: argparse.ArgumentParser) -> None:
+def _add_process_arguments(parser: argparse.ArgumentParser, log_level: str = "info") -> None:
     _add_venue_arguments(parser)
     levels = ("debug", "info", "warning", "error")
-    parser.add_argument("--log-level", choices=levels, default="info", help="what to log (%(default)s)")
+    parser.add_argument("--log-level", choices=levels, default=log_level, help="what to log (%(default)s)")
 
 
 def _prepare(args: argparse.Namespace, name: str, *sections: str) -> Config:
@@ -141,7 +141,7 @@ def _add_run(subparsers: Subparsers, help_text: str) -> None:
         config = _prepare(args, "run", "exchange", "clearing", "marketdata")
         from fixserver import supervisor
 
-        return supervisor.run(config, args.data, bots=args.bots)
+        return supervisor.run(config, args.data, bots=args.bots, log_level=args.log_level)
 
     parser = _add(
         subparsers,
@@ -151,7 +151,7 @@ def _add_run(subparsers: Subparsers, help_text: str) -> None:
         description="Start the exchange, the ledger and the feed of a venue, keep them running, and stop them in order on Ctrl-C."
         " Prints a line that begins with `ready` when all ports take connections, and then a line a second.",
     )
-    _add_process_arguments(parser)
+    _add_process_arguments(parser, log_level="warning")
     parser.add_argument("--bots", action="store_true", help="with market makers and traders to trade with")
 
 

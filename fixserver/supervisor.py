@@ -1,0 +1,448 @@
+"""`fixserver run`: starts the processes of a venue, starts again what dies, and stops them in order; it trades nothing itself.
+
+Started: the exchange; when it takes connections, the ledger and the feed; when those do, `ready` is said and
+the bots come. Stopped: the bots, then the exchange, which logs its sessions out; the ledger and the feed
+read to the end of what it wrote, and stop last. A process that dies is started again after a pause, which
+doubles while it keeps dying. One that says by its exit code that it cannot run as configured ends the run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import fcntl
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from fixserver import passwords
+from fixserver.config import Config, ConfigError, Listener
+
+PAUSE_MIN_S = 0.5
+PAUSE_MAX_S = 30.0
+# A process that has run this long begins with the shortest pause again.
+STEADY_S = 60.0
+READY_POLL_S = 0.05
+STILL_STARTING_S = 10.0
+STATUS_S = 1.0
+STOP_MAX_S = 20.0
+CATCH_UP_MAX_S = 20.0
+CONNECT_MAX_S = 0.5
+PAGE_BYTES_MAX = 4 * 2**20
+
+EXIT_CANNOT_RUN = 2
+DEMO_PASSWORD = "demo"
+# So that neither the ledger nor the bots delay an order on a machine with few cores.
+NICE_CONSUMER = 5
+NICE_BOTS = 10
+
+_STOP_SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+_WAITED_FOR = {*_STOP_SIGNALS, signal.SIGCHLD}
+_PR_SET_PDEATHSIG = 1
+
+Say = Callable[[str], None]
+
+
+class Child:
+    """One process: how to start it, and whether it does its work. `is_ready` is asked until it says yes."""
+
+    def __init__(self, name: str, command: Sequence[str], is_ready: Callable[[], bool], niceness: int = 0) -> None:
+        self.name = name
+        self.command = list(command)
+        self.niceness = niceness
+        self.process: subprocess.Popen[bytes] | None = None
+        self.due: float | None = None  # when to start it again
+        self._is_ready = is_ready
+        self._ready = False
+        self._started = 0.0
+        self._pause = PAUSE_MIN_S
+
+    def start(self, now: float) -> None:
+        supervisor = os.getpid()
+
+        def prepare() -> None:
+            # The child must not outlive us, also when we are killed; Ctrl-C is for us alone (a session of its own).
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+            if os.getppid() != supervisor:
+                os._exit(1)
+            os.nice(self.niceness)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _WAITED_FOR)
+
+        self.process = subprocess.Popen(
+            self.command,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=prepare,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
+        self.due, self._ready, self._started = None, False, now
+
+    def is_ready(self) -> bool:
+        if not self._ready and self.process is not None:
+            self._ready = self._is_ready()
+        return self._ready
+
+    def ended(self) -> int | None:
+        """The exit code, negative for a signal; None while it runs."""
+        return None if self.process is None else self.process.poll()
+
+    def start_again(self, now: float) -> float:
+        """Have it started after a pause, and say how long that is."""
+        if now - self._started >= STEADY_S:
+            self._pause = PAUSE_MIN_S
+        pause = self._pause
+        self._pause = min(self._pause * 2, PAUSE_MAX_S)
+        self.process, self.due = None, now + pause
+        return pause
+
+    def signal(self, number: signal.Signals) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(number)
+
+
+class _Stop(Exception):
+    """Somebody wants us to stop."""
+
+
+class _CannotRun(Exception):
+    """A child ended with EXIT_CANNOT_RUN, and has said why."""
+
+
+class Supervisor:
+    """Runs `stages` one after the other, says `ready()`, runs `guests`, and says `status()` once a second.
+
+    `last` are the children that stop when the others have, and once `caught_up()` says so.
+    """
+
+    def __init__(
+        self,
+        stages: Sequence[Sequence[Child]],
+        guests: Sequence[Child],
+        last: Sequence[Child],
+        *,
+        ready: Callable[[], str],
+        status: Callable[[], str],
+        caught_up: Callable[[], bool],
+        say: Say,
+    ) -> None:
+        self.stages, self.guests, self.last = stages, guests, last
+        self.ready, self.status, self.caught_up, self.say = ready, status, caught_up, say
+        self.children: list[Child] = []  # those that are to run, in the order they were started
+
+    def run(self) -> int:
+        """Until a signal says stop; the exit code. No child is left behind, however this ends."""
+        with _signals_blocked():
+            try:
+                self._start()
+                self._serve()
+            except _Stop:
+                return self._stop()
+            except _CannotRun:
+                self._stop()
+                return EXIT_CANNOT_RUN
+            finally:
+                self._kill()
+        raise AssertionError("only a signal or a failure ends the run")
+
+    def _start(self) -> None:
+        for stage in self.stages:
+            self._begin(stage)
+            began = time.monotonic()
+            while not all(child.is_ready() for child in stage):
+                self._watch(time.monotonic() + READY_POLL_S)
+                if time.monotonic() - began >= STILL_STARTING_S:
+                    began = time.monotonic()
+                    self.say(f"still starting: {', '.join(child.name for child in stage if not child.is_ready())}")
+        self.say(self.ready())
+        self._begin(self.guests)
+
+    def _serve(self) -> None:
+        due = time.monotonic() + STATUS_S
+        while True:
+            self._watch(due)
+            self.say(self.status())
+            due = max(due + STATUS_S, time.monotonic())
+
+    def _begin(self, children: Sequence[Child]) -> None:
+        for child in children:
+            child.start(time.monotonic())
+            self.children.append(child)
+
+    def _watch(self, until: float) -> None:
+        """Until then, start again what dies. Raises _Stop and _CannotRun."""
+        while True:
+            for child in self.children:
+                code = child.ended()
+                if code is not None:
+                    if code == EXIT_CANNOT_RUN:
+                        raise _CannotRun
+                    pause = child.start_again(time.monotonic())
+                    self.say(f"{child.name} {_ending(code)}: starting it again in {pause:g} s")
+                elif child.due is not None and child.due <= time.monotonic():
+                    child.start(time.monotonic())
+            wake = min([until, *(child.due for child in self.children if child.due is not None)])
+            timeout = wake - time.monotonic()
+            if timeout <= 0 and wake == until:
+                return
+            self._wait(max(timeout, 0))
+
+    def _wait(self, timeout: float) -> None:
+        received = signal.sigtimedwait(_WAITED_FOR, timeout)
+        if received is not None and received.si_signo in _STOP_SIGNALS:
+            raise _Stop
+
+    def _stop(self) -> int:
+        """Stop in order; 0 if every child did so by itself. A second signal while waiting kills."""
+        self.say("stopping")
+        orderly = True
+        try:
+            first = [child for child in self.children if child not in self.guests and child not in self.last]
+            for children in (self.guests, first, self.last):
+                running = [child for child in children if child in self.children and child.ended() is None and child.process]
+                if children is self.last and running and orderly:
+                    self._wait_until(self.caught_up, CATCH_UP_MAX_S)
+                for child in running:
+                    child.signal(signal.SIGTERM)
+                self._wait_until(lambda running=running: all(child.ended() is not None for child in running), STOP_MAX_S)  # type: ignore[misc]
+                for child in running:
+                    if child.ended() is None:
+                        self.say(f"{child.name} did not stop within {STOP_MAX_S:g} s: killed")
+                        child.signal(signal.SIGKILL)
+                        orderly = False
+                    elif child.ended() != 0:
+                        self.say(f"{child.name} {_ending(child.ended() or 0)} while stopping")
+                        orderly = False
+        except _Stop:
+            self.say("killed, because asked twice")
+            return 1
+        self.say("stopped")
+        return 0 if orderly else 1
+
+    def _wait_until(self, condition: Callable[[], bool], limit: float) -> None:
+        deadline = time.monotonic() + limit
+        while not condition() and (left := deadline - time.monotonic()) > 0:
+            self._wait(min(left, READY_POLL_S))
+
+    def _kill(self) -> None:
+        for child in self.children:
+            child.signal(signal.SIGKILL)
+            if child.process is not None:
+                child.process.wait()
+
+
+@contextlib.contextmanager
+def _signals_blocked() -> Iterator[None]:
+    """Signals are waited for, never handled in between: nothing is interrupted, and none is missed."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _WAITED_FOR)
+    try:
+        yield
+    finally:
+        while signal.sigtimedwait(_WAITED_FOR, 0) is not None:
+            pass
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _ending(code: int) -> str:
+    if code < 0:
+        return f"was ended by {signal.Signals(-code).name}"
+    return f"ended with exit code {code}"
+
+
+# ------------------------------------------------------------------------------------------------ the venue
+
+
+class Endpoint:
+    """Where a process listens: the ports of the configuration, or those it wrote into its file where that has 0."""
+
+    def __init__(self, data: Path, name: str, fix: tuple[str, int] | None, metrics: tuple[str, int]) -> None:
+        self._file = data / f"{name}.ports"
+        self._fix = fix
+        self._metrics = metrics
+
+    def forget(self) -> None:
+        """What another run wrote does not hold any more."""
+        self._file.unlink(missing_ok=True)
+
+    def fix(self) -> tuple[str, int] | None:
+        """None for a process without such a port, and while it is not known."""
+        return self._fix and self._known(self._fix, "fix")
+
+    def metrics(self) -> tuple[str, int] | None:
+        return self._known(self._metrics, "metrics")
+
+    def is_ready(self) -> bool:
+        """Whether the process takes connections. One whose port cannot be known is taken to."""
+        if self._fix is None:
+            metrics = self.metrics()
+            return metrics is None or _takes_connections(metrics)
+        return all(address is not None and _takes_connections(address) for address in (self.fix(), self.metrics()))
+
+    def _known(self, address: tuple[str, int], key: str) -> tuple[str, int] | None:
+        host, port = address
+        if port == 0:
+            try:
+                port = int(json.loads(self._file.read_text())[key])
+            except (OSError, ValueError, KeyError, TypeError):
+                return None
+        # What listens everywhere is reached here.
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port
+
+
+def _takes_connections(address: tuple[str, int]) -> bool:
+    try:
+        with socket.create_connection(address, CONNECT_MAX_S):
+            return True
+    except OSError:
+        return False
+
+
+class Figures:
+    """What the processes say of themselves, once a second, as one line."""
+
+    def __init__(self, exchange: Endpoint, clearing: Endpoint, marketdata: Endpoint) -> None:
+        self._exchange, self._clearing, self._marketdata = exchange, clearing, marketdata
+        self._before: dict[str, float] = {}
+        self._at = time.monotonic()
+
+    def line(self) -> str:
+        now, exchange = time.monotonic(), sample(self._exchange)
+        clearing, marketdata = sample(self._clearing), sample(self._marketdata)
+        elapsed, before = now - self._at, self._before
+        self._at, self._before = now, exchange
+        if not exchange:
+            parts = ["the exchange does not answer"]
+        else:
+            parts = [
+                f"{name} {_whole(max(0.0, exchange.get(key, 0) - before.get(key, 0)) / elapsed) if before else '-'}/s"
+                for name, key in (("orders", "fixserver_orders_total"), ("trades", "fixserver_trades_total"))
+            ]
+            parts += [
+                f"{name} {_whole(exchange.get(key, 0))}"
+                for name, key in (("sessions", "fixserver_sessions"), ("resting", "fixserver_resting_orders"))
+            ]
+        lag = clearing.get("fixserver_ledger_lag_events")
+        parts.append("the ledger does not answer" if lag is None else f"ledger {_whole(lag)} behind")
+        subscriptions = marketdata.get("fixserver_marketdata_subscriptions")
+        if subscriptions is not None:
+            parts.append(f"subscriptions {_whole(subscriptions)}")
+        return f"{time.strftime('%H:%M:%S', time.gmtime())}  {'   '.join(parts)}"
+
+    def caught_up(self) -> bool:
+        """Whether the ledger has read all events. One that does not say is not waited for."""
+        return sample(self._clearing).get("fixserver_ledger_lag_events", 0) == 0
+
+
+def _whole(number: float) -> str:
+    return f"{number:,.0f}"
+
+
+def sample(endpoint: Endpoint) -> dict[str, float]:
+    """The metrics of a process by name, summed over their labels; empty where it does not answer."""
+    address = endpoint.metrics()
+    if address is None:
+        return {}
+    connection = http.client.HTTPConnection(*address, timeout=CONNECT_MAX_S)
+    try:
+        connection.request("GET", "/metrics")
+        text = connection.getresponse().read(PAGE_BYTES_MAX).decode()
+    except (OSError, http.client.HTTPException, UnicodeDecodeError):
+        return {}
+    finally:
+        connection.close()
+    found: dict[str, float] = {}
+    for line in text.splitlines():
+        name, _, value = line.rpartition(" ")
+        if name and not line.startswith("#"):
+            with contextlib.suppress(ValueError):
+                name = name.partition("{")[0]
+                found[name] = found.get(name, 0.0) + float(value)
+    return found
+
+
+def run(config: Config, data: Path, *, bots: bool, log_level: str = "warning") -> int:
+    """Run the venue in `data` until a signal says stop; the exit code."""
+    with _only_run_of(data):
+        listeners = {"exchange": config.exchange, "marketdata": config.marketdata}
+        endpoints = {
+            name: Endpoint(data, name, _address(listeners.get(name)), (config.venue.metrics_address, section.metrics_port))
+            for name, section in (("exchange", config.exchange), ("clearing", config.clearing), ("marketdata", config.marketdata))
+        }
+        for endpoint in endpoints.values():
+            endpoint.forget()
+        program = [sys.executable, "-P", "-m", "fixserver.cli"]
+        venue = ["--config", str(config.file), "--data", str(data)]
+        children = {
+            name: Child(
+                name,
+                [*program, name, *venue, "--log-level", log_level],
+                endpoint.is_ready,
+                niceness=0 if name == "exchange" else NICE_CONSUMER,
+            )
+            for name, endpoint in endpoints.items()
+        }
+        consumers = [children["clearing"], children["marketdata"]]
+        guests = [Child("bots", [*program, "bots", "--config", str(config.file)], lambda: True, niceness=NICE_BOTS)] if bots else []
+        figures = Figures(endpoints["exchange"], endpoints["clearing"], endpoints["marketdata"])
+        return Supervisor(
+            [[children["exchange"]], consumers],
+            guests,
+            consumers,
+            ready=lambda: ready_text(config, endpoints["exchange"].fix(), endpoints["marketdata"].fix()),
+            status=figures.line,
+            caught_up=figures.caught_up,
+            say=_say,
+        ).run()
+
+
+def ready_text(config: Config, order_entry: tuple[str, int] | None, market_data: tuple[str, int] | None) -> str:
+    """Where to connect, as whom, and with which password, where that is the one of the examples."""
+    lines = [
+        f"ready: FIX order entry on {_shown(order_entry)}, market data on {_shown(market_data)}"
+        " (FIX.4.2, FIX.4.4, FIXT.1.1 with FIX.5.0SP2)"
+    ]
+    names = demo_names(config)
+    if names:
+        who = names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
+        lines.append(f"  log on as {who}, password {DEMO_PASSWORD} (Username(553) is the SenderCompID)")
+    lines.append(f"  TargetCompID {config.venue.name} for orders, {config.venue.market_data_name} for market data")
+    lines.append(f"  instruments {', '.join(instrument.symbol for instrument in config.instruments)}; Ctrl-C stops")
+    return "\n".join(lines)
+
+
+def demo_names(config: Config) -> list[str]:
+    """The participants of the first entry, if its password is the one of the examples."""
+    if not config.participants or not passwords.verify(DEMO_PASSWORD, config.participants[0].password):
+        return []
+    return [participant.name for participant in config.participants if participant.password == config.participants[0].password]
+
+
+def _address(listener: Listener | None) -> tuple[str, int] | None:
+    return None if listener is None else (listener.address, listener.port)
+
+
+def _shown(address: tuple[str, int] | None) -> str:
+    return "an unknown port" if address is None else f"{address[0]}:{address[1]}"
+
+
+def _say(text: str) -> None:
+    # Our reader may be gone; that must not keep the venue from stopping in order.
+    with contextlib.suppress(OSError):
+        print(text, flush=True)
+
+
+@contextlib.contextmanager
+def _only_run_of(data: Path) -> Iterator[None]:
+    data.mkdir(parents=True, exist_ok=True)
+    with (data / "run.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError("--data", "", f"{data}: another `fixserver run` keeps its venue there") from None
+        yield
