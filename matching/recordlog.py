@@ -10,12 +10,14 @@ MAGIC and goes on with records:
     payload  bytes
 
 (all little-endian). The entry after a record is `first + count`, also across segments. What a crash can
-leave behind is an incomplete last record: it is cut when the log is opened for writing, and reading
-stops before it. Anything else that does not add up is damage, and refused by name.
+leave behind is an incomplete last record, zeros included that a file system put where it had not yet
+written: it is cut when the log is opened for writing, and reading stops before it. Anything else that
+does not add up is damage, and refused by name.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 import zlib
@@ -100,7 +102,13 @@ class LogReader:
         while self._descriptor >= 0 or self._open_segment():
             at = 0
             while True:
-                record = self._complete_record(at)
+                try:
+                    record = self._complete_record(at)
+                except LogDamaged:
+                    # The buffer may be older than the file: a writer that completes a record, or cuts it off,
+                    # while we look looks like damage once. The file itself decides.
+                    self._buffer, self._offset, at = b"", self._offset + at, 0
+                    record = self._complete_record(at)
                 if record is None:
                     break
                 first, count, start, end = record
@@ -147,12 +155,17 @@ class LogReader:
         """Go on to the segment that begins with the next number, if it is there."""
         assert self._path is not None
         path = self._path.with_name(f"{self.next_number:020d}.log")
-        if path == self._path or not path.exists():
+        last_first, last = segments(self.directory)[-1]
+        if last == self._path:
             return False
         if self._fill(len(self._buffer) + 1):  # written between our last read and the new segment's birth
             return True
         if self._buffer and not (self._offset == 0 and self._buffer == MAGIC):
             raise LogDamaged(self._path, self._offset, self.next_number, f"{len(self._buffer)} bytes that are no record")
+        if path == self._path or not path.exists():
+            if last_first > self.next_number:
+                raise LogMissing(f"{path}: this segment is missing, but {last.name} is there. Put it back from a copy")
+            return False
         self._open(self.next_number, path)
         return True
 
@@ -186,16 +199,22 @@ class LogReader:
         end = start + length
         payload = memoryview(self._buffer)[start:end]
         if zlib.crc32(payload, zlib.crc32(_NUMBERS.pack(first, count))) != crc or (first, count) < (1, 1):
-            if self._is_last(end) and not self._later_record(at + 1):
+            if self._nothing_after(end) and not self._later_record(at + 1):
                 return None
             raise LogDamaged(self._path, self._offset + at, self.next_number, "the checksum does not match")
         if first != self.next_number:
             raise LogDamaged(self._path, self._offset + at, self.next_number, f"a record of number {first}")
         return first, count, start, end
 
-    def _is_last(self, end: int) -> bool:
+    def _nothing_after(self, end: int) -> bool:
+        """Whether the log ends here, but for zeros."""
         assert self._path is not None
-        return not self._fill(end + 1) and segments(self.directory)[-1][1] == self._path
+        if segments(self.directory)[-1][1] != self._path:
+            return False
+        while not self._buffer[end:].strip(b"\0"):
+            if not self._fill(len(self._buffer) + 1):
+                return True
+        return False
 
     def _later_record(self, at: int) -> bool:
         """Whether a whole record with a later number stands anywhere from `at` on: then this is damage, not a torn end."""
@@ -228,6 +247,7 @@ class LogWriter:
         self.directory = directory
         self.segment_bytes_max = segment_bytes_max
         self.cut_bytes = 0
+        self._failed = False
         directory.mkdir(parents=True, exist_ok=True)
         found = segments(directory)
         if not found:
@@ -237,11 +257,13 @@ class LogWriter:
         first, path = found[-1]
         self.segment = first
         reader = LogReader(directory, first)
-        for _ in reader.read():
-            pass
-        self.next_number = reader.next_number
-        _, end = reader.position()
-        reader.close()
+        try:
+            for _ in reader.read():
+                pass
+            self.next_number = reader.next_number
+            _, end = reader.position()
+        finally:
+            reader.close()
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
         size = os.fstat(self._descriptor).st_size
         if end < len(MAGIC):  # the crash came between creating the segment and writing its first bytes
@@ -256,12 +278,18 @@ class LogWriter:
         self._size = os.lseek(self._descriptor, 0, os.SEEK_END)
 
     def append(self, first: int, count: int, payload: bytes) -> int:
-        """Write one record; it survives the process, and after sync() the machine. Returns its offset in `segment`."""
+        """Write one record; it survives the process, and after sync() the machine. Returns its offset in `segment`.
+
+        After an OSError nobody knows what is in the file: every later append and sync is refused by an
+        OSError too, and the log must be opened anew, which cuts what was left half written.
+        """
         assert first == self.next_number and count > 0, "entries are numbered without a gap"
         record = frame(first, count, payload)
+        self._begin()
         if self._size + len(record) > self.segment_bytes_max and self._size > len(MAGIC):
             os.fdatasync(self._descriptor)
             os.close(self._descriptor)
+            self._descriptor = -1
             self._create()
         written = os.write(self._descriptor, record)
         while written < len(record):
@@ -269,13 +297,24 @@ class LogWriter:
         offset = self._size
         self._size += len(record)
         self.next_number = first + count
+        self._failed = False
         return offset
 
     def sync(self) -> None:
+        self._begin()
         os.fdatasync(self._descriptor)
+        self._failed = False
+
+    def _begin(self) -> None:
+        """What follows counts as failed until it has succeeded."""
+        if self._failed:
+            raise OSError(errno.EIO, "an earlier write or sync of this log failed", str(self.directory))
+        self._failed = True
 
     def close(self) -> None:
-        os.close(self._descriptor)
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
 
     def _create(self) -> None:
         self.segment = self.next_number
@@ -316,8 +355,15 @@ def truncate(directory: Path, next_number: int) -> int:
             if record_first + count > next_number:
                 break
             end += HEADER_BYTES + len(payload)
+            if record_first + count == next_number:  # what follows may be damaged, and is not looked at
+                break
         reader.close()
-        os.truncate(path, end)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.ftruncate(descriptor, end)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
         cut += size - end
         break
     sync_directory(directory)
