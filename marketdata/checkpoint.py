@@ -15,7 +15,7 @@ import msgspec
 
 from marketdata.depth import Book, Depth, Order, Trade
 from matching.messages import Side
-from matching.recordlog import LogReader, sync_directory
+from matching.recordlog import LogMissing, LogReader, sync_directory
 
 MAGIC = b"FIXDEPT1"
 FILE = "checkpoint"
@@ -114,6 +114,8 @@ def _log_agrees(checkpoint: _Checkpoint, events: Path) -> bool:
                 checkpoint.cursor,
                 checkpoint.record_crc,
             )
+        return False
+    except LogMissing:  # the number is in the middle of a record there
         return False
     finally:
         reader.close()
