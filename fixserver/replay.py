@@ -23,7 +23,7 @@ from typing import Any
 from fixserver import config as configuration
 from fixserver import recordings
 from fixserver.initiator import Clock, ConnectionLost, Initiator, Message, SessionRefused
-from fixserver.ports import fix_port
+from fixserver.addresses import fix_port
 from fixserver.recordings import RecordingError, Step
 
 WINDOW = 512  # messages in flight, unless --window says otherwise
