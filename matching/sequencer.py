@@ -67,8 +67,16 @@ class Sequencer:
         except BlockingIOError:
             os.close(self._lock)
             raise VenueLocked(f"{data}: another process has this venue open") from None
-        self._journal = LogWriter(data / "journal")
-        self._event_log = LogWriter(data / "events")
+        opened: list[LogWriter] = []
+        try:
+            for name in ("journal", "events"):
+                opened.append(LogWriter(data / name))  # noqa: PERF401  the first is closed when the second fails
+        except BaseException:
+            for log in opened:
+                log.close()
+            os.close(self._lock)
+            raise
+        self._journal, self._event_log = opened
         for log, name in ((self._journal, "journal"), (self._event_log, "event log")):
             if log.cut_bytes:
                 self.warnings.append(f"{log.directory}: the {name}'s last record was incomplete; {log.cut_bytes} bytes were cut")
@@ -79,42 +87,61 @@ class Sequencer:
         """Bring the engine to the end of the journal: newest usable snapshot, then replay.
 
         Replayed events are compared with the event log byte for byte, and written to it where its end
-        is missing. Yields an empty list as soon as the engine stands at or just behind `after_event`
-        (the place to look at its open orders), then the events of each batch from there on. With None
-        there is nothing to yield but that once, at the end. Raises RecoveryRefused.
+        is missing. Yields an empty list where the engine stands at `after_event`, or at the end of the
+        last batch before it (the place to look at its open orders), then the events of each batch from
+        there on: the first of them may begin with events up to `after_event`. With None there is nothing
+        to yield but that once, at the end. Raises RecoveryRefused, LogDamaged, LogMissing, OSError.
         """
+        if after_event is not None and after_event > self.event_head:
+            # What was handed out is not in the event log any more. It is written again first: the event log
+            # tells which batch `after_event` belongs to.
+            for _ in self._replay(None):
+                pass
+            self.engine = Engine()
+        yield from self._replay(after_event)
+
+    def _replay(self, after_event: int | None) -> Iterator[list[Event]]:
         self._load_snapshot(after_event)
-        if self._journal.next_number <= self.engine.command_seq:
+        engine = self.engine
+        if self._journal.next_number <= engine.command_seq:
             raise RecoveryRefused(
-                f"{self._journal.directory}: ends before command {self.engine.command_seq}, at which a snapshot was taken: "
+                f"{self._journal.directory}: ends before command {engine.command_seq}, at which a snapshot was taken: "
                 "the journal has lost commands. Put its files back from a copy"
             )
         told = False
-        events_on_disk = LogReader(self.data / "events", self.engine.event_seq + 1)
-        expected = events_on_disk.read()
-        for batch in read_commands(self.data, self.engine.command_seq + 1):
-            if not told and after_event is not None and self.engine.event_seq >= after_event:
-                told = True
-                yield []
-            first_event = self.engine.event_seq + 1
-            events = self.engine.apply(batch.first_seq, batch.time, batch.commands)
-            payload = _encode(EventBatch(self.engine.command_seq, batch.time, events))
-            if first_event < self._event_log.next_number:
-                if next(expected, None) != (first_event, len(events), payload):
+        events_on_disk = LogReader(self.data / "events", engine.event_seq + 1)
+        try:
+            expected = events_on_disk.read()
+            for batch in read_commands(self.data, engine.command_seq + 1):
+                first_event = engine.event_seq + 1
+                written = next(expected, None) if first_event < self._event_log.next_number else None
+                last_event = written[0] + written[1] - 1 if written else 0
+                if not told and after_event is not None and (engine.event_seq >= after_event or last_event > after_event):
+                    told = True
+                    yield []
+                events = engine.apply(batch.first_seq, batch.time, batch.commands)
+                payload = _encode(EventBatch(engine.command_seq, batch.time, events))
+                if first_event >= self._event_log.next_number:
+                    self._event_log.append(first_event, len(events), payload)
+                elif written != (first_event, len(events), payload):
                     raise RecoveryRefused(
                         f"{self.data / 'events'}: event {first_event}, caused by commands {batch.first_seq} to "
-                        f"{self.engine.command_seq}, is not what the journal says. Was the program changed? Keep the files; "
+                        f"{engine.command_seq}, is not what the journal says. Was the program changed? Keep the files; "
                         "to go on with what the journal says, move the events directory away"
                     )
-            else:
-                self._event_log.append(first_event, len(events), payload)
-            if told:
-                yield events
-        events_on_disk.close()
-        if self._event_log.next_number != self.engine.event_seq + 1:
+                if told:
+                    yield events
+        finally:
+            events_on_disk.close()
+        if engine.command_seq != self._journal.next_number - 1:
+            raise RecoveryRefused(
+                f"{self._journal.directory}: could be read to command {engine.command_seq} only, and goes on to "
+                f"{self._journal.next_number - 1}. Put its files back from a copy"
+            )
+        if self._event_log.next_number != engine.event_seq + 1:
             raise RecoveryRefused(
                 f"{self.data / 'events'}: goes on to event {self._event_log.next_number - 1}, but the journal ends with event "
-                f"{self.engine.event_seq}: acknowledged commands are missing from the journal. Put its files back from a copy, or, "
+                f"{engine.event_seq}: acknowledged commands are missing from the journal. Put its files back from a copy, or, "
                 f"to go on without them, run: fixserver journal forget --data {self.data}"
             )
         if not told:
@@ -189,25 +216,31 @@ class Sequencer:
 
     def snapshot(self) -> Path:
         """Write a snapshot now; for a million orders this takes seconds."""
-        self.publish()
-        self._event_log.sync()
+        self._sync_logs()
         return write_snapshot(self.data / "snapshots", self.engine)
 
     def begin_snapshot(self) -> None:
         """Have a copy of this process write the snapshot while this one goes on. One at a time: a second call is ignored."""
         if self._snapshot_process:
             return
-        self.publish()
-        self._event_log.sync()
+        self._sync_logs()
         self._snapshot_process = os.fork()
         if self._snapshot_process == 0:
             status = 1
             try:
+                # The copy holds neither the lock nor a socket of its parent, whose end must be seen by all.
+                os.closerange(3, os.sysconf("SC_OPEN_MAX"))
                 os.nice(10)
                 write_snapshot(self.data / "snapshots", self.engine)
                 status = 0
             finally:
                 os._exit(status)
+
+    def _sync_logs(self) -> None:
+        """A snapshot must not outlive what it was made of."""
+        self.publish()
+        self._journal.sync()
+        self._event_log.sync()
 
     def snapshot_ended(self) -> bool | None:
         """Whether a begun snapshot succeeded; None while it is being written, or when none was begun."""
@@ -220,15 +253,18 @@ class Sequencer:
         return status == 0
 
     def close(self) -> None:
-        """Leave everything durable, and the venue to others."""
-        self.publish()
-        if self._snapshot_process:
-            os.waitpid(self._snapshot_process, 0)
-            self._snapshot_process = 0
-        for log in (self._journal, self._event_log):
-            log.sync()
-            log.close()
-        os.close(self._lock)
+        """Leave everything durable, and the venue to others. Raises OSError; the venue is left to others all the same."""
+        try:
+            self.publish()
+            self._journal.sync()
+            self._event_log.sync()
+        finally:
+            if self._snapshot_process:
+                os.waitpid(self._snapshot_process, 0)
+                self._snapshot_process = 0
+            self._journal.close()
+            self._event_log.close()
+            os.close(self._lock)
 
 
 def read_commands(data: Path, first_seq: int = 1) -> Iterator[CommandBatch]:

@@ -37,6 +37,8 @@ def write_snapshot(directory: Path, engine: Engine) -> Path:
     payload = msgspec.msgpack.encode(engine.state())
     path = directory / f"{engine.command_seq:020d}.snapshot"
     partial = path.with_suffix(".partial")
+    for stray in directory.glob("*.partial"):  # of a process that ended before it was done
+        stray.unlink(missing_ok=True)
     with open(partial, "wb") as file:
         file.write(MAGIC + _CRC.pack(zlib.crc32(payload)))
         file.write(payload)
