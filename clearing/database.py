@@ -1,10 +1,10 @@
 """Opens the ledger's database by URL and brings its tables up to date; it knows no table by name.
 
-    LedgerRefused           (clearing.postings) a person has to look
-        DatabaseRefused     the URL, or the database behind it, is not one that can hold a ledger
-    DatabaseUnavailable
-        DatabaseGone        cannot be reached, or went away: worth trying again, forever
-        DatabaseConflict    another transaction was in the way: worth trying again, a few times
+LedgerRefused           (clearing.postings) a person has to look
+    DatabaseRefused     the URL, or the database behind it, is not one that can hold a ledger
+DatabaseUnavailable
+    DatabaseGone        cannot be reached, or went away: worth trying again, forever
+    DatabaseConflict    another transaction was in the way: worth trying again, a few times
 """
 
 from __future__ import annotations
@@ -141,5 +141,3 @@ def _alembic(connection: Connection) -> Config:
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     return config
-
-

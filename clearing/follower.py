@@ -31,17 +31,14 @@ class AnotherLog(LedgerRefused):
 class Watch:
     """Is told what a Follower does. Nothing, until somebody overrides it."""
 
-    def committed(self, posted: Posted, head: int) -> None:
-        """A transaction was committed; `head` is the last event in the log."""
-
-    def behind(self, event_seq: int, head: int) -> None:
-        """The ledger stands at `event_seq`, and the log ends with `head`."""
+    def committed(self, posted: Posted) -> None:
+        """A transaction was committed."""
 
     def database_gone(self, why: str) -> None:
         """The database cannot be reached. Said once until it is back."""
 
-    def database_back(self) -> None:
-        """The database is there (again)."""
+    def database_back(self, event_seq: int, command_seq: int) -> None:
+        """The database is there (again), and the ledger stands at `event_seq`."""
 
     def log_behind(self, event_seq: int, head: int) -> None:
         """The log ends before the ledger's cursor, as after a loss of power until the exchange has recovered. Said once."""
@@ -70,13 +67,13 @@ class Follower:
                     if self._connected is not False:
                         self._connected = False
                         self.watch.database_gone(str(error))
-                    self.watch.behind(self.ledger.cursor.event_seq, self.head.read())
                     if self.pause(RECONNECT_SECONDS):
                         return
                 except DatabaseConflict as error:
                     self._conflicts += 1
                     if self._conflicts > CONFLICTS_MAX:
-                        raise LedgerRefused(f"the database refused a transaction {CONFLICTS_MAX} times in a row: {error}") from error
+                        text = f"the database refused a transaction {self._conflicts} times in a row: {error}"
+                        raise LedgerRefused(text) from error
                     if self.pause(CONFLICT_SECONDS):
                         return
         finally:
@@ -85,10 +82,10 @@ class Follower:
     def _follow(self) -> bool:
         """Post what comes. True when it is time to end."""
         ledger = self.ledger
-        ledger.load()
+        cursor = ledger.load()
         if self._connected is not True:
             self._connected = True
-            self.watch.database_back()
+            self.watch.database_back(cursor.event_seq, cursor.command_seq)
         if not self._log_is_ours():
             return True
         log = EventLog(self.directory, ledger.cursor.event_seq + 1)
@@ -101,9 +98,8 @@ class Follower:
                         return True
                     continue
                 self._conflicts = 0
-                head = self.head.read()
-                self.watch.committed(posted, head)
-                if self.pause(0 if posted.cursor.event_seq < head else GATHER_SECONDS):
+                self.watch.committed(posted)
+                if self.pause(0 if posted.cursor.event_seq < self.head.read() else GATHER_SECONDS):
                     return True
         finally:
             log.close()
@@ -118,14 +114,12 @@ class Follower:
                 break
             if crc is not None:
                 raise AnotherLog(
-                    f"event {cursor.record_first} of {self.directory} is not what the ledger has posted under this number: this ledger "
+                    f"event {cursor.record_first} of {self.directory} is not what the ledger posted under this number: the ledger "
                     "belongs to another venue, or the venue lost events and went on. `fixserver ledger rebuild` posts this log anew"
                 )
-            head = self.head.read()
             if not said:
                 said = True
-                self.watch.log_behind(cursor.event_seq, head)
-            self.watch.behind(cursor.event_seq, head)
+                self.watch.log_behind(cursor.event_seq, self.head.read())
             if self.pause(RECONNECT_SECONDS):
                 return False
         return True

@@ -147,9 +147,7 @@ class Books:
         buyer, seller = (taker, maker) if event.taker_side == BUY else (maker, taker)
         changes = self.changes
         changes.trades += 1
-        changes.transactions.append(
-            (seq, time, TRADE, asset, event.price, quantity, event.maker_order_id, event.taker_order_id)
-        )
+        changes.transactions.append((seq, time, TRADE, asset, event.price, quantity, event.maker_order_id, event.taker_order_id))
         postings = changes.postings
         postings.append((seq, CASH_IN, buyer, CLEARING_ID, currency, value))
         postings.append((seq, CASH_OUT, CLEARING_ID, seller, currency, value))

@@ -47,7 +47,9 @@ class Postgres:
                 self._user = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
                 os.chown(self.directory, nobody.pw_uid, nobody.pw_gid)
             self.binaries = self._find_binaries()
-            self._run("initdb", "--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "-D", self._data)
+            self._run(
+                "initdb", "--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "-D", self._data
+            )
             self.start()
         except BaseException:
             shutil.rmtree(self.directory, ignore_errors=True)
@@ -84,7 +86,13 @@ class Postgres:
         command = [str(self.binaries / "postgres"), "-D", self._data, *(part for setting in settings for part in ("-c", setting))]
         with (self.directory / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=self.directory, preexec_fn=_end_with_parent, **self._user
+                command,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                cwd=self.directory,
+                preexec_fn=_end_with_parent,
+                **self._user,
             )
         deadline = time.monotonic() + START_SECONDS_MAX
         while True:
@@ -135,7 +143,9 @@ class Postgres:
 
     def _runs(self, binaries: Path) -> bool:
         try:
-            ran = subprocess.run([binaries / "postgres", "--version"], capture_output=True, cwd=self.directory, timeout=30, **self._user)
+            ran = subprocess.run(
+                [binaries / "postgres", "--version"], capture_output=True, cwd=self.directory, timeout=30, **self._user
+            )
         except OSError:
             return False
         return ran.returncode == 0
@@ -143,7 +153,12 @@ class Postgres:
     def _run(self, name: str, *arguments: str) -> None:
         environment = {**os.environ, "LC_ALL": "C"}
         ran = subprocess.run(
-            [str(self.binaries / name), *arguments], capture_output=True, cwd=self.directory, env=environment, timeout=120, **self._user
+            [str(self.binaries / name), *arguments],
+            capture_output=True,
+            cwd=self.directory,
+            env=environment,
+            timeout=120,
+            **self._user,
         )
         if ran.returncode:
             raise Unavailable(f"{name} failed: {ran.stderr.decode(errors='replace')[-1000:]}")

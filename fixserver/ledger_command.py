@@ -1,0 +1,371 @@
+"""`fixserver ledger`: looks into the ledger of a venue, which may be running; only `rebuild` writes.
+
+Exit codes: 0 all is well, 1 something is wrong with the ledger, 2 with the arguments or the configuration.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, make_url
+
+from clearing import reconciliation, statements
+from clearing.database import DatabaseRefused, DatabaseUnavailable, is_current, open_database, trouble_named
+from clearing.eventlog import EventLog, LogHead
+from clearing.follower import EVENTS_PER_COMMIT_MAX
+from clearing.ledger import Ledger, read_cursor
+from clearing.postings import CURRENCY, AssetRow, LedgerRefused
+from clearing.reconciliation import EngineAccount
+from fixserver.clearing_process import LedgerBusy, database_url, only_writer
+from fixserver.config import Config, ConfigError, load
+from matching.instruments import decimal_text
+from matching.recordlog import LogDamaged, LogMissing
+
+EXIT_WRONG = 1
+CURRENCY_DECIMALS_MIN = 2
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+ACTIONS = """\
+  fixserver ledger check                 sums, cursor, and equality with the engine's accounts
+  fixserver ledger balances              what every account has
+  fixserver ledger statement TRADER1     what came and went in one account
+  fixserver ledger rebuild               post the whole event log anew
+"""
+
+
+class NoLedger(Exception):
+    """There is nothing to look into."""
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add `ledger` and its actions to the command line."""
+    parser = subparsers.add_parser(
+        "ledger",
+        help="look into the ledger: check, balances, statement, rebuild",
+        description="Look into the ledger of a venue. It may be running, except for `rebuild`.",
+        epilog=ACTIONS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    actions = parser.add_subparsers(metavar="ACTION", title="actions", required=True, dest="action")
+
+    def action(name: str, help_text: str, run: Callable[[argparse.Namespace], int], description: str) -> argparse.ArgumentParser:
+        added: argparse.ArgumentParser = actions.add_parser(name, help=help_text, description=description)
+        added.add_argument(
+            "--config", type=Path, default=Path("config/exchange.toml"), metavar="FILE", help="the venue (%(default)s)"
+        )
+        added.add_argument(
+            "--data", type=Path, default=Path("data"), metavar="DIR", help="where it keeps what it writes (%(default)s)"
+        )
+        added.add_argument("--json", action="store_true", help="print JSON; amounts are decimal text")
+        added.set_defaults(run=lambda args: _guarded(run, args))
+        return added
+
+    checks = action(
+        "check",
+        "does the ledger agree with itself and with the engine?",
+        _check,
+        "Check that every transaction is whole and sums to zero, that no event is posted twice, that balances are the sums of their"
+        " postings, that the cursor is within the event log, and that the accounts are those of the engine at the same event,"
+        " which is replayed from the journal for this. Exit code 1 when something is not so.",
+    )
+    checks.add_argument("--without-engine", action="store_true", help="do not replay the journal, which can take its time")
+    shows = action("balances", "what every account has", _balances, "Print the balances of all accounts, the venue's own included.")
+    shows.add_argument("account", nargs="?", default="", metavar="ACCOUNT", help="of this account alone")
+    tells = action(
+        "statement",
+        "what came and went in one account",
+        _statement,
+        "Print what came and went in an account, with the balance after each line. The venue's own accounts are @clearing,"
+        " @fees and @outside.",
+    )
+    tells.add_argument("account", metavar="ACCOUNT")
+    when = "a date, or a date and a time, in UTC"
+    tells.add_argument("--from", dest="begin", type=_moment, metavar="TIME", help=f"not what was before: {when}")
+    tells.add_argument("--to", dest="end", type=_moment, metavar="TIME", help=f"not what is at or after: {when}")
+    tells.add_argument("--asset", default="", help="of this currency or instrument alone")
+    action(
+        "rebuild",
+        "post the whole event log anew",
+        _rebuild,
+        "Empty the ledger and post the event log from its first event. The clearing process must not be running; trading may go on."
+        " If this is interrupted, the clearing process goes on from where it got to.",
+    )
+
+
+def _guarded(run: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
+    try:
+        return run(args)
+    except (NoLedger, DatabaseUnavailable, LedgerRefused, LedgerBusy, LogDamaged, LogMissing) as error:
+        print(error, file=sys.stderr)
+        return EXIT_WRONG
+
+
+@contextlib.contextmanager
+def _ledger(config: Config, data: Path) -> Iterator[Connection]:
+    """One transaction that only reads. Raises NoLedger, DatabaseUnavailable."""
+    url = _url(config, data)
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite" and not Path(parsed.database or "").is_file():
+        raise NoLedger(f"{parsed.database}: there is no ledger yet; `fixserver clearing` makes it")
+    engine = open_database(url, read_only=True)
+    try:
+        with trouble_named(engine), engine.connect() as connection, connection.begin():
+            if not is_current(connection):
+                raise NoLedger(f"{parsed.render_as_string()}: no ledger of this program's version; `fixserver clearing` makes it")
+            yield connection
+    finally:
+        engine.dispose()
+
+
+def _url(config: Config, data: Path) -> str:
+    url = database_url(config, data)
+    try:
+        open_database(url).dispose()
+    except DatabaseRefused as error:
+        raise ConfigError(config.file, "clearing.database", str(error)) from None
+    return url
+
+
+# ------------------------------------------------------------------------------------------------- check
+
+
+def _check(args: argparse.Namespace) -> int:
+    config = load(args.config)
+    with _ledger(config, args.data) as connection:
+        at = read_cursor(connection).event_seq  # the transaction sees the ledger as of now; log and journal only grow
+        head = LogHead(args.data / "events").read()
+        engine, refusal = None, ""
+        if not args.without_engine and at <= head:
+            try:
+                engine = engine_accounts(args.data, at)
+            except Exception as error:
+                if type(error).__name__ not in ("RecoveryRefused", "LogDamaged", "LogMissing"):
+                    raise
+                refusal = str(error)
+        findings = reconciliation.check(connection, head, engine)
+    faults = [*findings.faults, *([f"the engine cannot be asked: {refusal}"] if refusal else [])]
+    if args.json:
+        _print_json(
+            {
+                "ok": not faults,
+                "event_seq": findings.cursor.event_seq,
+                "command_seq": findings.cursor.command_seq,
+                "event_log_head": head,
+                "transactions": findings.transactions,
+                "postings": findings.postings,
+                "accounts_compared": None if engine is None else len(engine),
+                "faults": faults,
+            }
+        )
+        return EXIT_WRONG if faults else 0
+    print(
+        f"ledger at event {findings.cursor.event_seq:,} of {head:,}: {findings.transactions:,} transactions,"
+        f" {findings.postings:,} postings"
+    )
+    for fault in faults:
+        print(f"  WRONG  {fault}")
+    if faults:
+        return EXIT_WRONG
+    compared = "" if engine is None else f", and the {len(engine):,} accounts are those of the engine at this event"
+    print(f"ok: every transaction is whole and sums to zero, balances are the sums of their postings{compared}")
+    return 0
+
+
+def engine_accounts(data: Path, event_seq: int) -> dict[str, EngineAccount]:
+    """The engine's accounts after an event, replayed from the journal. Raises RecoveryRefused, LogDamaged, LogMissing."""
+    from matching.sequencer import replay
+
+    return {
+        name: EngineAccount(
+            {currency: cash.total for currency, cash in account.cash.items()},
+            {instrument: position.total for instrument, position in account.positions.items()},
+        )
+        for name, account in replay(data, event_seq).accounts.items()
+    }
+
+
+# ---------------------------------------------------------------------------------- balances and statements
+
+
+def _balances(args: argparse.Namespace) -> int:
+    config = load(args.config)
+    with _ledger(config, args.data) as connection:
+        if args.account and statements.find_account(connection, args.account) is None:
+            raise NoLedger(f"the ledger has no account {args.account}; `fixserver ledger balances` shows all")
+        cursor = read_cursor(connection)
+        balances = statements.read_balances(connection, args.account)
+    if args.json:
+        accounts: dict[tuple[str, str], dict[str, Any]] = {}
+        for balance in balances:
+            entry = accounts.setdefault(
+                (balance.account.kind, balance.account.name),
+                {"account": balance.account.name, "kind": balance.account.kind, "balances": {}},
+            )
+            entry["balances"][balance.asset.name] = decimal_text(balance.amount, balance.asset.decimals)
+        _print_json({"event_seq": cursor.event_seq, "accounts": list(accounts.values())})
+        return 0
+    assets = sorted({balance.asset for balance in balances}, key=lambda asset: asset.id)
+    names = list(dict.fromkeys(balance.account for balance in balances))
+    amounts = {(balance.account, balance.asset): shown(balance.amount, balance.asset) for balance in balances}
+    rows = [[name.name, *(amounts.get((name, asset), "") for asset in assets)] for name in names]
+    _print_table(["account", *(asset.name for asset in assets)], rows, left=1)
+    print(f"at event {cursor.event_seq:,}")
+    return 0
+
+
+def _statement(args: argparse.Namespace) -> int:
+    config = load(args.config)
+    with _ledger(config, args.data) as connection:
+        account = statements.find_account(connection, args.account)
+        if account is None:
+            raise NoLedger(f"the ledger has no account {args.account}; `fixserver ledger balances` shows all")
+        found = statements.statement(connection, account, args.begin, args.end, args.asset)
+        if args.json:
+            _print_json(
+                {
+                    "account": account.name,
+                    "opening": {asset.name: decimal_text(amount, asset.decimals) for asset, amount in found.opening},
+                    "lines": [_line_json(line) for line in found.lines],
+                }
+            )
+            return 0
+        opening = [["", "", "opening balance", asset.name, "", shown(amount, asset)] for asset, amount in found.opening]
+        header = ["time (UTC)", "event", "what", "asset", "change", "balance"]
+        _print_table(header, [*opening, *(_line_text(line) for line in found.lines)], left=4)
+    return 0
+
+
+def _line_json(line: statements.Line) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "event_seq": line.event_seq,
+        "time": _time_text(line.time),
+        "what": line.what,
+        "asset": line.asset.name,
+        "change": decimal_text(line.change, line.asset.decimals),
+        "balance": decimal_text(line.balance, line.asset.decimals),
+    }
+    if line.instrument is not None:
+        assert line.quantity is not None and line.price is not None
+        entry["instrument"] = line.instrument.name
+        entry["quantity"] = decimal_text(line.quantity, line.instrument.decimals)
+        entry["price"] = decimal_text(line.price, line.instrument.price_decimals or 0)
+    return entry
+
+
+def _line_text(line: statements.Line) -> list[str]:
+    what = line.what
+    if line.instrument is not None:
+        assert line.quantity is not None and line.price is not None
+        quantity = decimal_text(line.quantity, line.instrument.decimals)
+        price = decimal_text(line.price, line.instrument.price_decimals or 0)
+        what = f"{what} {quantity} {line.instrument.name} at {price}"
+    change = shown(line.change, line.asset)
+    sign = "" if line.change < 0 else "+"
+    return [_time_text(line.time), str(line.event_seq), what, line.asset.name, sign + change, shown(line.balance, line.asset)]
+
+
+# ----------------------------------------------------------------------------------------------- rebuild
+
+
+def _rebuild(args: argparse.Namespace) -> int:
+    config = load(args.config)
+    url = _url(config, args.data)
+    events = args.data / "events"
+    head = LogHead(events).read()
+    if not head:
+        raise NoLedger(f"{events}: there is no event to post; is {args.data} the venue's data directory?")
+    with only_writer(args.data):
+        engine = open_database(url)
+        ledger = Ledger(engine)
+        log = EventLog(events, 1)
+        started = time.monotonic()
+        transactions = postings = 0
+        progress = _Progress()
+        try:
+            ledger.empty()
+            while records := log.read(EVENTS_PER_COMMIT_MAX):
+                posted = ledger.post(records)
+                transactions, postings = transactions + posted.trades, postings + posted.postings
+                head = max(head, posted.cursor.event_seq)
+                progress.say(f"event {posted.cursor.event_seq:,} of {head:,} ({100 * posted.cursor.event_seq // head} %)")
+        finally:
+            progress.end()
+            log.close()
+            ledger.close()
+            engine.dispose()
+    result = {"event_seq": ledger.cursor.event_seq, "trades": transactions, "postings": postings}
+    if args.json:
+        _print_json(result)
+    else:
+        seconds = time.monotonic() - started
+        print(f"rebuilt up to event {result['event_seq']:,}: {transactions:,} trades, {postings:,} postings, in {seconds:.1f} s")
+    return 0
+
+
+class _Progress:
+    """One line on standard error that is written over, or a line a second where that is no terminal."""
+
+    def __init__(self) -> None:
+        self._over = sys.stderr.isatty()
+        self._due = 0.0
+
+    def say(self, text: str) -> None:
+        now = time.monotonic()
+        if now >= self._due:
+            self._due = now + (0.1 if self._over else 1.0)
+            print(f"\r{text:<60}" if self._over else text, end="" if self._over else "\n", file=sys.stderr, flush=True)
+
+    def end(self) -> None:
+        if self._over and self._due:
+            print(file=sys.stderr)
+
+
+# ---------------------------------------------------------------------------------------------- how it looks
+
+
+def shown(units: int, asset: AssetRow) -> str:
+    """An amount as a person reads it: thousands grouped, a currency's decimals cut after the second where they are zeros."""
+    whole, point, fraction = decimal_text(abs(units), asset.decimals).partition(".")
+    if asset.kind == CURRENCY:
+        fraction = fraction.rstrip("0").ljust(CURRENCY_DECIMALS_MIN, "0")
+    return f"{'-' if units < 0 else ''}{int(whole):,}{point}{fraction}"
+
+
+def _time_text(time_ns: int) -> str:
+    return (_EPOCH + timedelta(microseconds=time_ns // 1000)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _moment(text: str) -> int:
+    """A time on the command line as ns since 1970."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 2026-01-31 or 2026-01-31T14:30") from None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return (moment - _EPOCH) // timedelta(microseconds=1) * 1000
+
+
+def _print_table(header: Sequence[str], rows: Iterable[Sequence[str]], left: int) -> None:
+    """The first `left` columns stand to the left, the others, numbers, to the right."""
+    lines = [header, *rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    for line in lines:
+        cells = [
+            cell.ljust(width) if column < left else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ]
+        print("  ".join(cells).rstrip())
+
+
+def _print_json(value: Any) -> None:
+    json.dump(value, sys.stdout, indent=2)
+    print()
