@@ -1,24 +1,28 @@
 """Answers MarketDataRequest (V) with W, X and Y, as raw FIX text; it knows sessions by what it may send them, never a socket.
 
-One turn of the market data process: `on_message` for what came in, then `on_turn`, which applies the new
-records of the event log and sends each subscriber one increment for all of them.
+One turn of the market data process answers the requests that came in, applies the new records of the event log, and
+sends each subscriber one increment for all of them. A snapshot that is due, of a new subscription
+or of one that was held back, is sent as the client reads: until then its increments are left out.
 """
 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
-from time import gmtime, strftime
 from typing import Protocol
 
+from fixserver.dialects import DIALECTS, Dialect
+from fixserver.metrics import Labelled
 from marketdata.depth import STATISTICS, VOLUME, VWAP, VWAP_EXTRA_DECIMALS, Book
 from marketdata.feed import Feed
-from marketdata.subscriptions import SUBSCRIPTIONS_MAX, Pace, Refusal, Request, Subscriber, Subscription, Subscriptions
+from marketdata.subscriptions import SUBSCRIPTIONS_MAX, UNSUBSCRIBE, Pace, Refusal, Request, Subscriber, Subscription, Subscriptions
 from marketdata.views import DELETE, Entry, View
 
 SOH = "\x01"
 RECORDS_PER_TURN_MAX = 256  # then the sockets are looked at again
 ENTRIES_PER_MESSAGE_MAX = 5_000  # of an increment; what is more goes on in the next message
+SNAPSHOT_BYTES_QUEUED_MAX = 1024 * 1024  # with more than this unread, a client's next snapshot waits
 PRICE_TEXTS_MAX = 100_000
 
 log = logging.getLogger(__name__)
@@ -39,40 +43,51 @@ class Session(Protocol):
 
 
 class _Client:
-    """A session that is logged on, and what this turn has for it."""
+    """A session that is logged on, and what it is to be sent.
 
-    __slots__ = ("encoding", "increments", "refreshes", "session", "subscriber")
+    increments   by subscription: (number of entries, their text)
+    due          the views of which a snapshot is to come; until then no increment of them is sent
+    """
+
+    __slots__ = ("due", "encoding", "increments", "session", "subscriber")
 
     def __init__(self, session: Session, encoding: Encoding) -> None:
         self.session = session
         self.encoding = encoding
         self.subscriber = Subscriber()
-        self.increments: dict[Subscription, list[tuple[int, str]]] = {}  # (number of entries, their text)
-        self.refreshes: dict[tuple[Subscription, View], None] = {}
+        self.increments: dict[Subscription, list[tuple[int, str]]] = {}
+        self.due: dict[tuple[Subscription, View], None] = {}
 
 
 class MarketDataDesk:
     """The counter that market data is asked for at."""
 
-    def __init__(self, feed: Feed, clock: Callable[[], float], subscriptions_max: int = SUBSCRIPTIONS_MAX) -> None:
+    def __init__(
+        self, feed: Feed, clock: Callable[[], float] = time.monotonic, subscriptions_max: int = SUBSCRIPTIONS_MAX
+    ) -> None:
         """`clock` is monotonic, in seconds."""
         self.feed = feed
         self.clock = clock
         self.subscriptions = Subscriptions(feed.depth, subscriptions_max)
+        self.records_taken = 0  # by the last turn
         self.entries_sent = 0
-        self.messages_sent = {"W": 0, "X": 0, "Y": 0, "j": 0}
-        self.rejects: dict[str, int] = {}  # by MDReqRejReason
+        self.rejects = Labelled()  # by MDReqRejReason(281)
         self.held_total = 0
         self.cut_total = 0
+        self._inbox: list[tuple[Session, str]] = []
         self._clients: dict[Session, _Client] = {}
         self._client_of: dict[Subscriber, _Client] = {}
-        self._waiting: dict[Session, _Client] = {}  # those with something to send this turn
-        self._held: dict[Session, _Client] = {}
+        self._waiting: dict[_Client, None] = {}  # those with something to come, or held back
 
     @property
     def subscribers(self) -> int:
         """How many sessions follow something."""
         return sum(1 for client in self._clients.values() if client.subscriber.subscriptions)
+
+    @property
+    def views_followed(self) -> int:
+        """How many instruments they follow, summed over all subscriptions."""
+        return sum(client.subscriber.views_held for client in self._clients.values())
 
     # ------------------------------------------------------------------------------------------ sessions
 
@@ -85,49 +100,60 @@ class MarketDataDesk:
         if client is not None:
             self.subscriptions.drop(client.subscriber)
             del self._client_of[client.subscriber]
-            self._waiting.pop(session, None)
-            self._held.pop(session, None)
+            self._waiting.pop(client, None)
+            client.due.clear()
+            client.increments.clear()
 
     def on_message(self, session: Session, text: str) -> None:
+        self._inbox.append((session, text))
+
+    def on_sent(self) -> None:
+        pass
+
+    def on_tick(self) -> None:
+        pass
+
+    # ---------------------------------------------------------------------------------------------- turn
+
+    def on_turn(self) -> None:
+        """Answer what came in, take what the event log has, and send what follows from both."""
+        if self._inbox:
+            inbox, self._inbox = self._inbox, []
+            for session, text in inbox:
+                client = self._clients.get(session)
+                if client is not None:  # it may have gone since
+                    self._answer(client, text)
+        self.records_taken = 0
+        for _ in self.feed.records(RECORDS_PER_TURN_MAX):
+            self.records_taken += 1
+            if self.subscriptions.views:
+                self._distribute()
+        if self._waiting:
+            now = self.clock()
+            for client in list(self._waiting):
+                self._serve(client, now)
+
+    def _answer(self, client: _Client, text: str) -> None:
         """One application message, whole and as it came."""
-        client = self._clients.get(session)
-        if client is None:
-            return
-        fields = [field.split("=", 1) for field in text.split(SOH) if "=" in field]
-        msg_type, number, request = _request(fields)
+        msg_type, number, request = _request([field.split("=", 1) for field in text.split(SOH) if "=" in field])
         if msg_type != "V":
             self._business_reject(client, msg_type, number, "3", f"MsgType(35) {msg_type} is not taken on this port: only V is")
             return
         if not request.req_id:
             self._business_reject(client, msg_type, number, "5", "MDReqID(262) is missing")
             return
-        # A subscription of a client that is held back is answered when it has caught up, with its other snapshots.
         answer = self.subscriptions.request(client.subscriber, request, self.clock())
         if isinstance(answer, Refusal):
-            self.rejects[answer.reason.value] = self.rejects.get(answer.reason.value, 0) + 1
+            self.rejects.add(answer.reason.name.lower())
             reason = f"281={answer.reason.value}{SOH}" if answer.reason.value else ""
-            self._send(client, "Y", f"262={request.req_id}{SOH}{reason}58={answer.text}{SOH}")
-        elif answer is not None and session not in self._held:
+            client.session.send("Y", f"262={request.req_id}{SOH}{reason}58={answer.text}{SOH}")
+        elif request.request_type == UNSUBSCRIBE:
             for view in answer.views:
-                self._send_snapshot(client, answer, view)
-
-    # ---------------------------------------------------------------------------------------------- turn
-
-    def on_turn(self) -> int:
-        """Take what the event log has and send what follows from it. Returns how many records there were."""
-        records = 0
-        for _ in self.feed.records(RECORDS_PER_TURN_MAX):
-            records += 1
-            if self.subscriptions.views:
-                self._distribute()
-        if self._held:
-            self._waiting.update(self._held)
-        if self._waiting:
-            now = self.clock()
-            for client in list(self._waiting.values()):
-                self._serve(client, now)
-            self._waiting.clear()
-        return records
+                client.due.pop((answer, view), None)
+        else:
+            for view in answer.views:
+                client.due[answer, view] = None
+            self._waiting[client] = None
 
     def _distribute(self) -> None:
         """Put what a record changed with those who follow it; the text is made once for each version."""
@@ -135,9 +161,11 @@ class MarketDataDesk:
             texts: dict[Encoding, str] = {}
             for subscription in followers:
                 client = self._client_of[subscription.subscriber]
-                self._waiting[client.session] = client
+                self._waiting[client] = None
+                if (subscription, view) in client.due:
+                    continue
                 if not subscription.incremental:
-                    client.refreshes[subscription, view] = None
+                    client.due[subscription, view] = None
                     continue
                 encoding = client.encoding
                 text = texts.get(encoding)
@@ -146,37 +174,43 @@ class MarketDataDesk:
                 client.increments.setdefault(subscription, []).append((len(entries), text))
 
     def _serve(self, client: _Client, now: float) -> None:
-        """Send a client what the turn has for it, as far as it keeps up."""
-        session, subscriber = client.session, client.subscriber
-        pace = subscriber.pace(session.queued_bytes, now)
-        if pace is Pace.SEND:
-            for subscription, view in list(client.refreshes):
-                self._send_snapshot(client, subscription, view)
-            for subscription, parts in list(client.increments.items()):
-                self._send_increments(client, subscription, parts)
-        elif pace is Pace.HOLD:
-            if session not in self._held:
-                self._held[session] = client
-                self.held_total += 1
-        elif pace is Pace.RENEW:
-            del self._held[session]
-            for subscription in list(subscriber.subscriptions.values()):
-                for view in subscription.views:
-                    self._send_snapshot(client, subscription, view)
-        else:
+        """Send a client what there is for it, as far as it keeps up."""
+        session, subscriber, due = client.session, client.subscriber, client.due
+        was_held = subscriber.held_since is not None
+        queued_bytes = session.queued_bytes
+        pace = subscriber.pace(queued_bytes, now)
+        if pace is Pace.CUT:
             self.cut_total += 1
-            log.warning("%s does not read its market data: %d bytes wait; it is logged out", session.name, session.queued_bytes)
+            log.warning("%s does not read its market data: %d bytes wait; it is logged out", session.name, queued_bytes)
             self.on_logout(session)
             session.logout("market data is not being read")
-        client.refreshes.clear()
+            return
+        if pace is Pace.HOLD:
+            self.held_total += not was_held
+            for subscription in subscriber.subscriptions.values():
+                for view in subscription.views:
+                    due[subscription, view] = None
+            client.increments.clear()
+            return
+        for subscription, parts in client.increments.items():
+            self._send_increments(client, subscription, parts)
         client.increments.clear()
+        while due and queued_bytes <= SNAPSHOT_BYTES_QUEUED_MAX:
+            subscription, view = next(iter(due))
+            del due[subscription, view]
+            size_bytes = self._send_snapshot(client, subscription, view)
+            subscriber.snapshot_sent(size_bytes, queued_bytes)
+            queued_bytes += size_bytes
+        if not due:
+            del self._waiting[client]
 
-    def _send_snapshot(self, client: _Client, subscription: Subscription, view: View) -> None:
+    def _send_snapshot(self, client: _Client, subscription: Subscription, view: View) -> int:
+        """Returns how many bytes it has."""
         entries = view.snapshot()
         body = client.encoding.snapshot(subscription.req_id, view, entries, self.feed.depth.time)
-        client.subscriber.snapshot_sent(len(body), client.session.queued_bytes)
-        self._send(client, "W", body)
+        client.session.send("W", body)
         self.entries_sent += len(entries)
+        return len(body)
 
     def _send_increments(self, client: _Client, subscription: Subscription, parts: list[tuple[int, str]]) -> None:
         head = f"262={subscription.req_id}{SOH}268="
@@ -184,19 +218,15 @@ class MarketDataDesk:
         texts: list[str] = []
         for number, text in parts:
             if texts and count + number > ENTRIES_PER_MESSAGE_MAX:
-                self._send(client, "X", f"{head}{count}{SOH}{''.join(texts)}")
+                client.session.send("X", f"{head}{count}{SOH}{''.join(texts)}")
                 count, texts = 0, []
             count += number
             texts.append(text)
             self.entries_sent += number
-        self._send(client, "X", f"{head}{count}{SOH}{''.join(texts)}")
+        client.session.send("X", f"{head}{count}{SOH}{''.join(texts)}")
 
     def _business_reject(self, client: _Client, msg_type: str, number: str, reason: str, text: str) -> None:
-        self._send(client, "j", f"45={number}{SOH}372={msg_type}{SOH}380={reason}{SOH}58={text}{SOH}")
-
-    def _send(self, client: _Client, msg_type: str, body: str) -> None:
-        self.messages_sent[msg_type] += 1
-        client.session.send(msg_type, body)
+        client.session.send("j", f"45={number}{SOH}372={msg_type}{SOH}380={reason}{SOH}58={text}{SOH}")
 
 
 def _request(fields: list[list[str]]) -> tuple[str, str, Request]:
@@ -224,20 +254,19 @@ def _request(fields: list[list[str]]) -> tuple[str, str, Request]:
 class Encoding:
     """Entries as the text of one version of FIX. Fields stand in the order of that version's dictionary."""
 
-    def __init__(self, *, trade_ids: bool, update_time: bool, price_always: bool, microseconds: bool) -> None:
+    def __init__(self, dialect: Dialect, *, trade_ids: bool = False, update_time: bool = False, price_always: bool = False) -> None:
         """
         trade_ids      TradeID(1003) and AggressorSide(2446) exist
         update_time    W wants LastUpdateTime(779)
         price_always   W wants MDEntryPx(270) in each entry; 0 where there is no price
-        microseconds   times are to the microsecond, not the millisecond
         """
         self._trade_ids = trade_ids
         self._update_time = update_time
         self._price_always = price_always
-        self._time_length = len("hh:mm:ss.000000") if microseconds else len("hh:mm:ss.000")
+        self._time_length = len("hh:mm:ss.") + dialect.time_digits
         self._price_texts: dict[tuple[int, int], str] = {}
 
-    def snapshot(self, req_id: str, view: View, entries: list[Entry], time: int) -> str:
+    def snapshot(self, req_id: str, view: View, entries: list[Entry], at: int) -> str:
         """The body of a MarketDataSnapshotFullRefresh; a view in which there is nothing has the one entry J (empty book)."""
         book = view.book
         sequence = f"83={view.rpt_seq}{SOH}"
@@ -245,7 +274,7 @@ class Encoding:
             texts = [self._entry(book, entry, f"269={entry.kind}{SOH}", True) + sequence for entry in entries]
         else:
             texts = [f"269=J{SOH}270=0{SOH}{sequence}" if self._price_always else f"269=J{SOH}{sequence}"]
-        updated = f"779={_timestamp(time, self._time_length)}{SOH}" if self._update_time else ""
+        updated = f"779={_timestamp(at, self._time_length)}{SOH}" if self._update_time else ""
         return f"262={req_id}{SOH}55={book.instrument}{SOH}{updated}268={len(texts)}{SOH}{''.join(texts)}"
 
     def increment(self, view: View, first: int, entries: list[Entry]) -> str:
@@ -305,15 +334,15 @@ def _decimal(units: int, decimals: int) -> str:
     return f"{whole}.{rest:0{decimals}d}"
 
 
-def _timestamp(time: int, time_length: int) -> str:
+def _timestamp(at: int, time_length: int) -> str:
     """Nanoseconds since 1970 as UTCTimestamp, so much of it."""
-    seconds, nanoseconds = divmod(time, 1_000_000_000)
-    text = strftime("%Y%m%d-%H:%M:%S", gmtime(seconds))
+    seconds, nanoseconds = divmod(at, 1_000_000_000)
+    text = time.strftime("%Y%m%d-%H:%M:%S", time.gmtime(seconds))
     return f"{text}.{nanoseconds // 1000:06d}"[: 9 + time_length]
 
 
 ENCODINGS = {
-    "FIX.4.2": Encoding(trade_ids=False, update_time=False, price_always=True, microseconds=False),
-    "FIX.4.4": Encoding(trade_ids=False, update_time=False, price_always=False, microseconds=True),
-    "FIXT.1.1": Encoding(trade_ids=True, update_time=True, price_always=False, microseconds=True),
+    "FIX.4.2": Encoding(DIALECTS["FIX.4.2"], price_always=True),
+    "FIX.4.4": Encoding(DIALECTS["FIX.4.4"]),
+    "FIXT.1.1": Encoding(DIALECTS["FIXT.1.1"], trade_ids=True, update_time=True),
 }

@@ -56,5 +56,9 @@ class Feed:
         checkpoint.save(self._directory, self.depth, first, zlib.crc32(payload))
         self._saved_at = self.depth.cursor
 
+    def postpone_checkpoint(self) -> None:
+        """Let the next one be due as if one had just been written."""
+        self._saved_at = self.depth.cursor
+
     def close(self) -> None:
         self._reader.close()

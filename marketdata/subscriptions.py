@@ -3,7 +3,7 @@
 A subscriber that does not read what it was sent is conflated: from HELD_BYTES on, increments are dropped
 for it, and when it has read down to RESUME_BYTES, each of its subscriptions begins again with a snapshot,
 whose RptSeq shows the gap. If that takes longer than HELD_SECONDS_MAX, or happens more often than
-HELDS_MAX in HELDS_SECONDS, it is cut. A snapshot itself may be larger than HELD_BYTES: it is allowed for.
+HELDS_MAX times in HELDS_SECONDS, it is cut. A snapshot may be larger than HELD_BYTES: it is allowed for.
 """
 
 from __future__ import annotations
@@ -67,12 +67,11 @@ class Request(NamedTuple):
 
 
 class Pace(Enum):
-    """What to do with a subscriber this turn: send increments, send nothing, send snapshots and go on, or end it."""
+    """What to do with a subscriber this turn: send, send nothing (its views are then due a snapshot), or end it."""
 
     SEND = 1
     HOLD = 2
-    RENEW = 3
-    CUT = 4
+    CUT = 3
 
 
 class Subscription:
@@ -115,10 +114,8 @@ class Subscriber:
         """Judge by what the client has not read yet. `now` is a monotonic clock in seconds."""
         if queued_bytes <= RESUME_BYTES:
             self._allowed_bytes = HELD_BYTES
-            if self.held_since is None:
-                return Pace.SEND
             self.held_since = None
-            return Pace.RENEW
+            return Pace.SEND
         if self.held_since is None:
             if queued_bytes <= self._allowed_bytes:
                 return Pace.SEND
@@ -139,18 +136,15 @@ class Subscriptions:
         self._followers: dict[ViewKey, list[Subscription]] = {}
         self._views_of: dict[str, list[View]] = {}
 
-    def request(self, subscriber: Subscriber, request: Request, now: float) -> Refusal | Subscription | None:
-        """Answer a request: a Refusal; or the subscription, of which the client is due a snapshot of each view (it
-        is not kept when only a snapshot was asked for); or None for a subscription that has ended. `now` is a
-        monotonic clock in seconds."""
+    def request(self, subscriber: Subscriber, request: Request, now: float) -> Refusal | Subscription:
+        """Answer a request: a Refusal; or the subscription, of which the client is due a snapshot of each view. It is
+        not kept when only a snapshot was asked for; one that has just ended is due nothing. `now` is a monotonic
+        clock in seconds."""
         req_id, request_type = request.req_id, request.request_type
         if request_type == UNSUBSCRIBE:
             if req_id not in subscriber.subscriptions:
                 return Refusal(RejectReason.NONE, f"MDReqID(262) {_shown(req_id)} is no subscription of this session")
-            self.unsubscribe(subscriber, req_id)
-            return None
-        if request_type == SNAPSHOT and subscriber.held_since is not None:
-            return Refusal(RejectReason.BANDWIDTH, "what was sent before has not been read; ask again when it has")
+            return self.unsubscribe(subscriber, req_id)
         refusal = self._refusal(subscriber, request)
         if refusal is not None:
             return refusal
@@ -188,7 +182,8 @@ class Subscriptions:
                 self._followers.setdefault(view.key, []).append(subscription)
         return subscription
 
-    def unsubscribe(self, subscriber: Subscriber, req_id: str) -> None:
+    def unsubscribe(self, subscriber: Subscriber, req_id: str) -> Subscription:
+        """End a subscription, and return what it was."""
         subscription = subscriber.subscriptions.pop(req_id)
         subscriber.views_held -= len(subscription.views)
         for view in subscription.views:
@@ -200,6 +195,7 @@ class Subscriptions:
                 of_instrument.remove(view)
                 if not of_instrument:
                     del self._views_of[view.key.instrument]
+        return subscription
 
     def drop(self, subscriber: Subscriber) -> None:
         """The client is gone: end all that it subscribed to."""

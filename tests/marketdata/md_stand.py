@@ -233,8 +233,10 @@ class Stand:
         self.turn()
 
     def turn(self) -> None:
-        while self.desk.on_turn():
-            pass
+        """As many turns as it takes to read what is there."""
+        self.desk.on_turn()
+        while self.desk.records_taken:
+            self.desk.on_turn()
 
     def submit(self, *commands: Command) -> None:
         self.venue.submit(list(commands))
@@ -248,6 +250,7 @@ class Stand:
     def ask(self, client: Client, fields: str) -> list[tuple[str, str]]:
         """Send fields (| for SOH) as a MarketDataRequest, and return what was answered at once."""
         self.desk.on_message(client, f"8={client.begin_string}|9=0|35=V|34=2|{fields}|10=000|".replace("|", "\x01"))
+        self.turn()
         return client.take()
 
     def close(self) -> None:

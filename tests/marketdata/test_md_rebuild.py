@@ -37,10 +37,12 @@ class Follower:
             f"35=V|262=r{self.answered}|263=1|264={self.depth}|265={self.update_type}|266={'N' if self.by_order else 'Y'}|"
             f"267={len(self.kinds)}|{kinds}146={len(SYMBOLS)}|{symbols}".replace("|", "\x01"),
         )
+        self.stand.turn()
         self.subscribed = True
 
     def unsubscribe(self) -> None:
         self.stand.desk.on_message(self.client, f"35=V|262=r{self.answered}|263=2|264=0|".replace("|", "\x01"))
+        self.stand.turn()
         self.subscribed = False
 
     def take(self) -> None:
