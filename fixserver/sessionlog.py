@@ -21,7 +21,7 @@ from matching.recordlog import HEADER_BYTES, MAGIC, LogReader, LogWriter, read_a
 
 SEGMENT_BYTES_MAX = 64 * 2**20
 SEGMENTS_MAX = 16
-SKIP_AHEAD = 1_000_000  # more than a session can have sent since the last sync
+
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -31,7 +31,7 @@ class SessionEntry(msgspec.Struct, array_like=True, gc=False):
     session: str
     next_target: int
     next_sender: int
-    messages: list[tuple[int, str]]
+    messages: list[tuple[int, bytes]]
     restarted: bool = False  # its numbers began again at 1: earlier messages are void
 
 
@@ -172,7 +172,7 @@ class SessionLog:
 
     # ------------------------------------------------------------------------------------------- reading
 
-    def messages(self, session: str, first: int, last: int) -> Iterator[tuple[int, str]]:
+    def messages(self, session: str, first: int, last: int) -> Iterator[tuple[int, bytes]]:
         """The messages numbered `first` to `last` that a session sent and that are still there, ascending."""
         sent = self._sent.get(session)
         if sent is None:
@@ -185,7 +185,7 @@ class SessionLog:
             if text is not None:
                 yield number, text
 
-    def _text(self, session: str, number: int, position: int) -> str | None:
+    def _text(self, session: str, number: int, position: int) -> bytes | None:
         if position != self._cached_position:
             payload = read_at(self.directory, position >> _OFFSET_BITS, position & (1 << _OFFSET_BITS) - 1)
             self._cached, self._cached_position = _decode(payload), position

@@ -1,0 +1,234 @@
+"""The exchange process: puts core, sessions, port and gateway together and turns the loop. It decides nothing itself."""
+
+from __future__ import annotations
+
+import gc
+import json
+import logging
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from fixserver.config import Config, ConfigError
+from fixserver.gateway import Gateway
+from fixserver.loop import Loop
+from fixserver.metrics import ExchangeMetrics, Page, registry_of
+from fixserver.port import FixPort
+from fixserver.scrape import ScrapePort
+from fixserver.sessionlog import SessionLog
+from fixserver.sessions import VERSIONS, Sessions, SessionTerms, SettingRefused
+from matching.recordlog import LogDamaged, LogMissing
+from matching.sequencer import RecoveryRefused, Sequencer, VenueLocked
+
+log = logging.getLogger(__name__)
+
+Opened = TypeVar("Opened")
+
+TICK_SECONDS = 0.1
+LOGOUT_SECONDS = 2.0  # that clients have to answer Logout in an orderly stop
+SESSION_LOG_SYNC_SECONDS = 1.0
+REPORTS_AGAIN_MAX = 1_000  # events that are reported again when the session log is lost
+EXIT_FAILED = 1
+
+
+def main(config: Config, data: Path) -> int:
+    """Run until SIGTERM or SIGINT; returns the exit code. Raises ConfigError."""
+    try:
+        exchange = Exchange(config, data)
+    except (VenueLocked, RecoveryRefused, LogDamaged, LogMissing) as error:
+        log.error("%s", error)
+        return EXIT_FAILED
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: exchange.stop())
+    try:
+        exchange.run()
+    except OSError as error:
+        # The journal or the session log cannot be written: what was not reported is settled by the next start.
+        log.critical("stopped, because storage failed: %s", error)
+        return EXIT_FAILED
+    return 0
+
+
+class Exchange:
+    """One venue, trading."""
+
+    def __init__(self, config: Config, data: Path) -> None:
+        """Recovers the venue and opens its ports. Raises VenueLocked, RecoveryRefused, LogDamaged, LogMissing, ConfigError."""
+        self.config = config
+        self.data = data
+        self.metrics = ExchangeMetrics()
+        self.core = Sequencer(data, config.exchange.durability)
+        self.session_log = SessionLog(data / "sessions")
+        self.gateway = Gateway(config, self.core, self.metrics, log.info)
+        self.sessions = Sessions(self.gateway, self.session_log)
+        self.gateway.sessions = self.sessions
+        add_sessions(self.sessions, config, config.venue.name)
+        self._recover()
+        self.loop = Loop()
+        hashes = {participant.name: participant.password for participant in config.participants}
+        self.port = listen(
+            config, "exchange.port", config.exchange.address, config.exchange.port,
+            lambda: FixPort(self.loop, self.sessions, config.exchange, hashes, log.info),
+        )  # fmt: skip
+        address = config.venue.metrics_address
+        self.scrape = listen(
+            config, "exchange.metrics_port", address, config.exchange.metrics_port,
+            lambda: ScrapePort(
+                self.loop, address, config.exchange.metrics_port, Page(registry_of(self.metrics)), self._set_metrics
+            ),
+        )  # fmt: skip
+        write_ports(data / "exchange.ports", {"fix": self.port.number, "metrics": self.scrape.number})
+        self._stopping = False
+        self._next_tick = 0.0
+        self._next_log_sync = 0.0
+        self._snapshot_at = self.core.engine.command_seq + config.exchange.snapshot_commands
+
+    def _recover(self) -> None:
+        started = time.monotonic()
+        found = self.session_log.recovered
+        after = max(0, self.core.event_head - REPORTS_AGAIN_MAX) if found.lost else found.reported_event
+        for said in self.sessions.restore_numbers(self.core.event_head):
+            log.warning("%s", said)
+        again = 0
+        for events in self.core.recover(after):
+            if events:
+                self.gateway.report_again(events, after)
+                again += len(events)
+            else:
+                self.gateway.restore()
+        for said in self.core.warnings:
+            log.warning("%s", said)
+        self.sessions.end_turn(self.gateway.reported_event)
+        engine = self.core.engine
+        if engine.command_seq:
+            log.info(
+                "recovered %s commands and %s events in %.1f s, %s orders are open%s",
+                f"{engine.command_seq:,}", f"{engine.event_seq:,}", time.monotonic() - started, f"{self.gateway.open_orders:,}",
+                f"; the reports of {again:,} events go out again" if again else "",
+            )  # fmt: skip
+        self.gateway.open_for_business(self.config)
+        self.sessions.end_turn(self.gateway.reported_event)
+
+    # ----------------------------------------------------------------------------------------------- turns
+
+    def run(self) -> None:
+        """Turn the loop until stop(), then stop in order. Raises what a callback raised, and OSError of the disk."""
+        # What is here now stays: the collector need not look at a million orders again. Nothing on the hot path
+        # makes cycles, so that counting references is enough until a quiet moment.
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        log.info("order entry on %s port %d", self.config.exchange.address, self.port.number)
+        while not self._stopping:
+            self.turn()
+        self._end()
+
+    def stop(self) -> None:
+        """Let run() end; may be called from a signal handler."""
+        self._stopping = True
+
+    def turn(self) -> None:
+        """Everything that is ready: read, submit, report, send, and once in a while what time asks for."""
+        gateway, sessions = self.gateway, self.sessions
+        now = time.monotonic()
+        seconds = 0.0 if gateway.busy or sessions.resending else max(self._next_tick - now, 0.0)
+        self.loop.poll(seconds)
+        started = time.perf_counter()
+        sessions.set_time(time.time_ns())
+        gateway.on_turn()
+        sessions.end_turn(gateway.reported_event)
+        self.port.flush()
+        if gateway.turn_commands:
+            self.metrics.order_latency_seconds.observe(time.perf_counter() - started, gateway.turn_commands)
+            gateway.turn_commands = 0
+        gateway.on_sent()
+        if sessions.failure is not None:
+            raise sessions.failure
+        now = time.monotonic()
+        if now >= self._next_tick:
+            self._next_tick = now + TICK_SECONDS
+            self._tick(now)
+
+    def _tick(self, now: float) -> None:
+        self.gateway.on_tick()
+        self.port.tick()
+        self.scrape.tick()
+        if now >= self._next_log_sync:
+            self._next_log_sync = now + SESSION_LOG_SYNC_SECONDS
+            self.session_log.sync()
+        if self.core.engine.command_seq >= self._snapshot_at:
+            self._snapshot_at = self.core.engine.command_seq + self.config.exchange.snapshot_commands
+            self.session_log.sync()
+            self.core.begin_snapshot()
+        if self.core.snapshot_ended() is False:
+            log.warning("the snapshot failed; the journal has everything, recovery takes longer")
+
+    def _end(self) -> None:
+        """Log everybody out, see what still comes in through, and leave the files whole."""
+        log.info("stopping: sessions are logged out")
+        self.port.stop_listening()
+        for session in list(self.sessions.by_name.values()):
+            if session.connection is not None:
+                session.begin_logout("the exchange closes")
+        deadline = time.monotonic() + LOGOUT_SECONDS
+        while self.port.connections and time.monotonic() < deadline:
+            self.turn()
+        self.port.close()
+        self.turn()
+        self.scrape.close()
+        self.session_log.sync()
+        self.core.snapshot()
+        self.core.close()
+        self.session_log.close()
+        log.info("stopped after command %s and event %s", f"{self.core.engine.command_seq:,}", f"{self.core.engine.event_seq:,}")
+
+    def _set_metrics(self) -> None:
+        metrics, engine = self.metrics, self.core.engine
+        metrics.sessions = sum(1 for session in self.sessions.by_name.values() if session.logged_on)
+        metrics.connections = len(self.port.connections)
+        metrics.connections_refused.update(self.port.cut)
+        metrics.messages_sent.update(self.sessions.messages_sent)
+        metrics.messages_received.update(self.sessions.messages_received)
+        metrics.resting_orders = self.gateway.open_orders
+        metrics.journal_head = engine.command_seq
+        metrics.event_head = engine.event_seq
+
+
+# ------------------------------------------------------------------------------------- shared with the feed
+
+
+def add_sessions(sessions: Sessions, config: Config, venue_comp_id: str) -> None:
+    """Create the sessions of every participant on every version. Raises ConfigError for a setting that is not taken."""
+    for participant in config.participants:
+        ours = participant.venue_comp_id or venue_comp_id
+        settings = {key: _setting(value) for key, value in participant.quickfix.items()}
+        terms = [SessionTerms(participant.name, version, ours, participant.name, settings) for version in VERSIONS]
+        try:
+            sessions.add(terms, config.dictionaries)
+        except SettingRefused as error:
+            raise ConfigError(config.file, f"participants.{participant.name}.quickfix", str(error)) from None
+
+
+def _setting(value: str | int | bool) -> str:
+    """As QuickFIX writes it."""
+    if isinstance(value, bool):
+        return "Y" if value else "N"
+    return str(value)
+
+
+def listen(config: Config, key: str, address: str, port: int, create: Callable[[], Opened]) -> Opened:
+    """Open a port, or raise the ConfigError that names its key."""
+    try:
+        return create()
+    except OSError as error:
+        raise config.cannot_listen(key, address, port, error) from None
+
+
+def write_ports(path: Path, numbers: dict[str, int]) -> None:
+    """Tell the other processes which ports were bound."""
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(numbers))
+    os.replace(partial, path)

@@ -1,0 +1,479 @@
+"""The order-entry desk: turns messages into commands, hands them to the core, and reports what it answers. It keeps no book.
+
+One turn: everything read is decoded as it comes in (`on_message`), then submitted as one batch, made durable,
+applied, reported (`on_turn`), and shown to those who tail the events once the reports are on their way (`on_sent`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from fixserver.dialects import DIALECTS
+from fixserver.reports import OpenOrder, Reports
+from fixserver.requests import InstrumentNumbers, Refused, Requests, fields_of, routing_of
+from fixserver.throttle import Throttle
+from matching.messages import (
+    CancelRejected,
+    Command,
+    CommandRefused,
+    Event,
+    ExpireOrders,
+    InstrumentDefined,
+    MassCancel,
+    MassCanceled,
+    MassCancelRejected,
+    OrderAccepted,
+    OrderCanceled,
+    OrderRejected,
+    OrderReplaced,
+    OrderState,
+    Reason,
+    RollDay,
+    Traded,
+)
+
+if TYPE_CHECKING:
+    from fixserver.config import Config, Participant
+    from fixserver.metrics import ExchangeMetrics
+    from fixserver.sessions import Session, Sessions
+    from matching.sequencer import Sequencer
+
+SOH = "\x01"
+EXECUTION_REPORT = "8"
+ORDER_CANCEL_REJECT = "9"
+ORDER_MASS_CANCEL_REPORT = "r"
+BUSINESS_MESSAGE_REJECT = "j"
+STATUS_REPORTS_MAX = 10_000  # orders in the answer to one OrderMassStatusRequest
+POSS_RESEND = f"97=Y{SOH}"
+_CANCEL_POLICIES = {"N": "none", "D": "day", "A": "all"}
+UNKNOWN = InstrumentNumbers(0, 0, "")  # how numbers of an instrument are written that there is not
+
+Entry = Command | Callable[[], None]
+
+
+class Gateway:
+    """Order entry for all sessions of the port."""
+
+    def __init__(self, config: Config, core: Sequencer, metrics: ExchangeMetrics, say: Callable[[str], None]) -> None:
+        self.core = core
+        self.metrics = metrics
+        self.say = say
+        self.sessions: Sessions | None = None  # set by whoever creates both
+        self.reported_event = 0  # reports of events up to this one have been made
+        self.turn_commands = 0
+        self._day_roll_seconds = config.venue.day_roll_seconds
+        self._instruments: dict[str, InstrumentNumbers] = {}
+        self._requests = Requests(self._instruments, self._day_roll_seconds)
+        self._reports = {begin: Reports(dialect) for begin, dialect in DIALECTS.items()}
+        self._orders: dict[int, OpenOrder] = {}
+        self._inbox: list[Entry] = []
+        self._has_questions = False
+        self._participants: dict[str, Participant] = {participant.name: participant for participant in config.participants}
+        self._throttles: dict[str, Throttle] = {}
+        self._cancel_policy: dict[str, str] = {}
+        self._status_count = 0
+        self._poss_resend = ""
+        self._muted = False
+        self._times: dict[str, str] = {}
+        self._by_type: dict[type, Callable[[Any], None]] = {
+            OrderAccepted: self._report_accepted,
+            OrderRejected: self._report_rejected,
+            Traded: self._report_traded,
+            OrderCanceled: self._report_canceled,
+            OrderReplaced: self._report_replaced,
+            CancelRejected: self._report_cancel_rejected,
+            MassCanceled: self._report_mass_canceled,
+            MassCancelRejected: self._report_mass_cancel_rejected,
+            InstrumentDefined: self._note_instrument,
+            CommandRefused: self._note_refused,
+        }
+
+    # ---------------------------------------------------------------------------------------------- start
+
+    def restore(self) -> None:
+        """Know what the core knows now: instruments, and the open orders that reports will be about."""
+        engine = self.core.engine
+        self._orders.clear()
+        for instrument in engine.instruments.values():
+            terms = instrument.terms
+            self._instruments[terms.instrument] = InstrumentNumbers(terms.price_decimals, terms.quantity_decimals, terms.currency)
+        for state in engine.open_orders():
+            self._orders[state.order_id] = OpenOrder.of_state(
+                state, self._instruments[state.instrument], self._reports_of(state.session).dialect
+            )
+        self.reported_event = engine.event_seq
+
+    def report_again(self, events: list[Event], after_event: int) -> None:
+        """Report events of before a crash that were not reported, those behind `after_event`: marked PossResend."""
+        self._muted = True
+        self._report([event for event in events if event.seq <= after_event])
+        self._muted, self._poss_resend = False, POSS_RESEND
+        self._report([event for event in events if event.seq > after_event])
+        self._poss_resend = ""
+
+    def open_for_business(self, config: Config) -> None:
+        """Bring the core to what the configuration says, as commands: instruments, accounts, first deposits."""
+        engine = self.core.engine
+        commands: list[Command] = []
+        for instrument in config.instruments:
+            wanted = instrument.define(config.venue)
+            known = engine.instruments.get(instrument.symbol)
+            if known is None or known.terms != wanted:
+                commands.append(wanted)
+        deposits: list[Command] = []
+        for participant in config.participants:
+            definition = participant.define()
+            account = engine.accounts.get(definition.account)
+            if account is None:
+                deposits += config.deposits(participant)
+            elif (account.short_max, account.self_trade_allowed) == (definition.short_max, definition.self_trade == "allow"):
+                continue
+            commands.append(definition)
+        self._inbox += commands + deposits
+        self._roll_day_if_due()
+        for name, session in self._all_sessions().items():
+            if self._policy(session) != "none" and any(order.session == name for order in self._orders.values()):
+                self._cancel_orders_of(session)
+        self.on_turn()
+        self.on_sent()
+
+    def _all_sessions(self) -> dict[str, Session]:
+        assert self.sessions is not None
+        return self.sessions.by_name
+
+    # ----------------------------------------------------------------------------------------- the desk
+
+    def on_logon(self, session: Session) -> None:
+        chosen = _CANCEL_POLICIES.get(session.logon_fields.get("8013", ""))
+        if chosen:
+            self._cancel_policy[session.name] = chosen
+        else:
+            self._cancel_policy.pop(session.name, None)
+        self.say(f"{session.name}: logged on")
+
+    def on_logout(self, session: Session) -> None:
+        self.say(f"{session.name}: logged out")
+        if self._policy(session) != "none":
+            self._cancel_orders_of(session)
+
+    def _policy(self, session: Session) -> str:
+        participant = self._participants.get(session.participant)
+        return self._cancel_policy.get(session.name) or (participant.cancel_on_disconnect if participant else "none")
+
+    def _cancel_orders_of(self, session: Session) -> None:
+        spare = self._policy(session) == "day"
+        self._inbox.append(
+            MassCancel(session.participant, session.name, "", only_session=True, spare_persistent=spare, disconnect=True)
+        )
+
+    def on_message(self, session: Session, text: str) -> None:
+        fields = fields_of(text)
+        msg_type = fields["35"]
+        counts = self.metrics.messages_received
+        counts.add(msg_type)
+        if msg_type not in ("D", "G", "F", "q", "H", "AF"):
+            self._business_reject(session, fields, "3", f"MsgType {msg_type} is not taken on this port")
+            return
+        throttle = self._throttles.get(session.participant)
+        if throttle is None:
+            throttle = self._throttles[session.participant] = self._new_throttle(session.participant)
+        refusal = throttle.refusal(msg_type, time.monotonic())
+        if refusal:
+            dialect = self._reports[session.begin_string].dialect
+            self._business_reject(session, fields, dialect.throttle, refusal)
+            if throttle.exhausted:
+                assert self.sessions is not None
+                self.sessions.to_log_out.append((session, refusal))
+            return
+        if msg_type in ("D", "G", "F") and ("97" in fields or "43" in fields) and "Y" in (fields.get("97"), fields.get("43")):
+            self._ask(lambda: self._take_again(session, fields))
+        elif msg_type == "H":
+            self._ask(lambda: self._answer_status(session, fields))
+        elif msg_type == "AF":
+            self._ask(lambda: self._answer_mass_status(session, fields))
+        else:
+            self._take(session, fields)
+
+    def _take(self, session: Session, fields: dict[str, str]) -> None:
+        """Put the command that a message asks for into the next batch, or refuse it."""
+        msg_type, participant = fields["35"], session.participant
+        try:
+            if msg_type == "D":
+                self._inbox.append(self._requests.new_order(fields, participant, session.name))
+            elif msg_type == "F":
+                self._inbox.append(self._requests.cancel_order(fields, participant, session.name, self._orig(session, fields)))
+            elif msg_type == "G":
+                self._inbox.append(self._requests.replace_order(fields, participant, session.name, self._orig(session, fields)))
+            else:
+                self._inbox.append(self._requests.mass_cancel(fields, participant, session.name))
+        except Refused as refusal:
+            why = refusal
+            if msg_type == "D":
+                self._refuse_order(session, fields, why)
+            elif msg_type == "q":
+                self._refuse_mass_cancel(session, fields, why)
+            else:  # says the order's state, so it waits for what is before it
+                self._ask(lambda: self._refuse_cancel(session, fields, why))
+
+    def _orig(self, session: Session, fields: dict[str, str]) -> str:
+        """The ClOrdID of the order that is meant: OrigClOrdID, or where the version lets it be left out, by OrderID."""
+        if "41" in fields:
+            return fields["41"]
+        order_id = fields.get("37", "")
+        order = self._orders.get(int(order_id)) if order_id.isdigit() and order_id.isascii() else None
+        return order.cl_ord_id if order is not None and order.session.startswith(f"{session.participant}/") else ""
+
+    def _ask(self, question: Callable[[], None]) -> None:
+        """Answer when everything that came before has been applied."""
+        self._inbox.append(question)
+        self._has_questions = True
+
+    def on_turn(self) -> None:
+        inbox = self._inbox
+        if not inbox:
+            return
+        self._inbox = []
+        if not self._has_questions:
+            self._run(inbox)  # type: ignore[arg-type]
+            return
+        self._has_questions = False
+        commands: list[Command] = []
+        for entry in inbox:
+            if callable(entry):
+                self._run(commands)
+                commands = []
+                entry()
+            else:
+                commands.append(entry)
+        self._run(commands)
+        if self._inbox:  # an answer to PossResend was a command after all
+            self.on_turn()
+
+    def _run(self, commands: list[Command]) -> None:
+        """Have commands made durable and applied, and report what they caused."""
+        if not commands:
+            return
+        core, metrics = self.core, self.metrics
+        core.submit(commands)
+        self.turn_commands += len(commands)
+        while core.pending:
+            count = core.pending
+            events = core.receive()
+            metrics.batch_commands.observe(count - core.pending)
+            metrics.sync_seconds.observe(core.sync_seconds)
+            self._report(events)
+
+    def on_sent(self) -> None:
+        self.core.publish()
+
+    def on_tick(self) -> None:
+        now = time.time_ns()
+        expiry = self.core.engine.next_expiry()
+        if 0 < expiry <= now:
+            self._inbox.append(ExpireOrders())
+        self._roll_day_if_due()
+
+    def _roll_day_if_due(self) -> None:
+        day = trading_day(time.time_ns(), self._day_roll_seconds)
+        if day > self.core.engine.trading_day:
+            self.say(f"trading day {day} begins")
+            self._inbox.append(RollDay(day))
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is something to do without waiting."""
+        return bool(self._inbox)
+
+    # -------------------------------------------------------------------------------------------- reports
+
+    def _report(self, events: list[Event]) -> None:
+        if not events:
+            return
+        by_type = self._by_type
+        time_ns = self.core.engine.time
+        self._times = {begin: reports.time(time_ns) for begin, reports in self._reports.items()}
+        for event in events:
+            report = by_type.get(type(event))
+            if report is not None:
+                report(event)
+        self.reported_event = events[-1].seq
+
+    def _reports_of(self, session: str) -> Reports:
+        return self._reports[session.rpartition("/")[2]]
+
+    def _send(self, session: str, msg_type: str, body: str, routing: str) -> None:
+        """To the session that is meant; one that is no longer configured gets nothing."""
+        assert self.sessions is not None
+        to = self.sessions.by_name.get(session)
+        if to is not None and not self._muted:
+            to.send(msg_type, body, self._poss_resend + routing if self._poss_resend else routing)
+
+    def _report_accepted(self, event: OrderAccepted) -> None:
+        begin = event.session.rpartition("/")[2]
+        reports = self._reports[begin]
+        order = self._orders[event.order_id] = OpenOrder(event, self._instruments[event.instrument], reports.dialect)
+        self.metrics.orders += 1
+        self._send(event.session, EXECUTION_REPORT, reports.accepted(event, order, self._times[begin]), event.routing)
+
+    def _report_rejected(self, event: OrderRejected) -> None:
+        begin = event.session.rpartition("/")[2]
+        reports = self._reports[begin]
+        order = OpenOrder(event, self._instruments.get(event.instrument, UNKNOWN), reports.dialect)
+        self.metrics.orders += 1
+        self.metrics.rejects.add(event.reason.name.lower())
+        self._send(event.session, EXECUTION_REPORT, reports.rejected(event, order, self._times[begin]), event.routing)
+
+    def _report_traded(self, event: Traded) -> None:
+        self.metrics.trades += 1
+        maker, taker = self._orders[event.maker_order_id], self._orders[event.taker_order_id]
+        quantity, value = event.quantity, event.price * event.quantity
+        taker.leaves, maker.leaves = event.taker_leaves, event.maker_leaves
+        for order in (taker, maker):
+            order.executed += quantity
+            order.value += value
+            begin = order.session.rpartition("/")[2]
+            body = self._reports[begin].filled(event, order, order is maker, self._times[begin])
+            self._send(order.session, EXECUTION_REPORT, body, order.routing)
+            if not order.leaves:
+                del self._orders[order.order_id]
+
+    def _report_canceled(self, event: OrderCanceled) -> None:
+        order = self._orders.pop(event.order_id)
+        session = event.session or order.session
+        begin = session.rpartition("/")[2]
+        body = self._reports[begin].canceled(event, order, self._times[begin])
+        self._send(session, EXECUTION_REPORT, body, event.routing or order.routing)
+
+    def _report_replaced(self, event: OrderReplaced) -> None:
+        order = self._orders[event.order_id]
+        begin = event.session.rpartition("/")[2]
+        order.restate(event, self._reports[begin].dialect)
+        body = self._reports[begin].replaced(event, order, self._times[begin])
+        self._send(event.session, EXECUTION_REPORT, body, event.routing)
+        if not order.leaves:
+            del self._orders[event.order_id]
+
+    def _report_cancel_rejected(self, event: CancelRejected) -> None:
+        begin = event.session.rpartition("/")[2]
+        self.metrics.rejects.add(event.reason.name.lower())
+        self._send(event.session, ORDER_CANCEL_REJECT, self._reports[begin].cancel_rejected(event, self._times[begin]), event.routing)
+
+    def _report_mass_canceled(self, event: MassCanceled) -> None:
+        if event.disconnect:
+            return
+        begin = event.session.rpartition("/")[2]
+        self._send(event.session, ORDER_MASS_CANCEL_REPORT, self._reports[begin].mass_canceled(event, self._times[begin]), event.routing)
+
+    def _report_mass_cancel_rejected(self, event: MassCancelRejected) -> None:
+        begin = event.session.rpartition("/")[2]
+        self.metrics.rejects.add(event.reason.name.lower())
+        body = self._reports[begin].mass_cancel_rejected(event, self._times[begin])
+        self._send(event.session, ORDER_MASS_CANCEL_REPORT, body, event.routing)
+
+    def _note_instrument(self, event: InstrumentDefined) -> None:
+        self._instruments[event.instrument] = InstrumentNumbers(event.price_decimals, event.quantity_decimals, event.currency)
+
+    def _note_refused(self, event: CommandRefused) -> None:
+        self.say(f"{event.command} was refused: {event.text}")
+
+    # ---------------------------------------------------------------------------------- questions, refusals
+
+    def _new_throttle(self, participant: str) -> Throttle:
+        terms = self._participants[participant]
+        return Throttle(terms.orders_per_second, terms.cancels_per_second)
+
+    def _now(self, session: Session) -> str:
+        return self._reports[session.begin_string].time(time.time_ns())
+
+    def _exec_id(self) -> str:
+        """An ExecID for what no event stands behind: unique over restarts, and no number of an event."""
+        self._status_count += 1
+        return f"S{time.time_ns():x}-{self._status_count}"
+
+    def _business_reject(self, session: Session, fields: dict[str, str], reason: str, text: str) -> None:
+        session.send(BUSINESS_MESSAGE_REJECT, Reports.business_reject(fields, reason, text), routing_of(fields))
+
+    def _refuse_order(self, session: Session, fields: dict[str, str], refusal: Refused) -> None:
+        self.metrics.orders += 1
+        self.metrics.rejects.add(refusal.reason.name.lower())
+        reports = self._reports[session.begin_string]
+        body = reports.refused(fields, self._exec_id(), self._now(session), refusal.reason, refusal.text)
+        session.send(EXECUTION_REPORT, body, routing_of(fields))
+
+    def _refuse_cancel(self, session: Session, fields: dict[str, str], refusal: Refused) -> None:
+        self.metrics.rejects.add(refusal.reason.name.lower())
+        state = self.core.engine.order(session.participant, self._orig(session, fields))
+        if state is None:
+            refusal = Refused(Reason.UNKNOWN_ORDER, f"no order with ClOrdID {fields.get('41', '')[:64]}")
+        body = self._reports[session.begin_string].cancel_refused(
+            str(state.order_id) if state else "NONE", fields["11"], fields.get("41", ""), state.status if state else "8",
+            "1" if fields["35"] == "F" else "2", refusal.reason, refusal.text, self._now(session),
+        )  # fmt: skip
+        session.send(ORDER_CANCEL_REJECT, body, routing_of(fields))
+
+    def _refuse_mass_cancel(self, session: Session, fields: dict[str, str], refusal: Refused) -> None:
+        self.metrics.rejects.add(refusal.reason.name.lower())
+        code = "1" if refusal.reason == Reason.UNKNOWN_INSTRUMENT else "0"
+        body = self._reports[session.begin_string].mass_cancel_refused(
+            fields, self._exec_id(), code, refusal.text, self._now(session)
+        )
+        session.send(ORDER_MASS_CANCEL_REPORT, body, routing_of(fields))
+
+    def _take_again(self, session: Session, fields: dict[str, str]) -> None:
+        """A message that may have been sent before: one that is known is answered with the order's present state."""
+        if not self.core.engine.knows(session.participant, fields["11"]):
+            self._take(session, fields)
+        else:
+            self._answer_status(session, fields)
+
+    def _answer_status(self, session: Session, fields: dict[str, str]) -> None:
+        """OrderStatusRequest(H)."""
+        reports, engine = self._reports[session.begin_string], self.core.engine
+        cl_ord_id = fields.get("11") or self._orig(session, fields)
+        state = engine.order(session.participant, cl_ord_id)
+        request_id = f"790={fields['790']}{SOH}" if "790" in fields else ""
+        if state is None:
+            known = engine.knows(session.participant, cl_ord_id)
+            text = f"ClOrdID {cl_ord_id[:64]} was refused" if known else f"no order with ClOrdID {cl_ord_id[:64]}"
+            body = reports.status_unknown(fields, self._exec_id(), self._now(session), text, request_id)
+        else:
+            body = reports.status(state, self._instruments[state.instrument], self._exec_id(), self._now(session), request_id)
+        session.send(EXECUTION_REPORT, body, routing_of(fields))
+
+    def _answer_mass_status(self, session: Session, fields: dict[str, str]) -> None:
+        """OrderMassStatusRequest(AF): a report an order, numbered as a set."""
+        reports, request, scope = self._reports[session.begin_string], fields["584"], fields["585"]
+        states: Iterable[OrderState] = self.core.engine.open_orders(session.participant)
+        text = ""
+        if scope == "1":
+            states = [state for state in states if state.instrument == fields.get("55")]
+            if fields.get("55") not in self._instruments:
+                text = f"unknown symbol {fields.get('55', '')[:32]}"
+        elif scope != "7":
+            states, text = [], f"MassStatusReqType {scope} is not taken: 1 and 7 are"
+        found = list(states)
+        if len(found) > STATUS_REPORTS_MAX:
+            found, text = [], f"more than {STATUS_REPORTS_MAX} orders: ask by symbol"
+        routing, now = routing_of(fields), self._now(session)
+        head = f"584={request}{SOH}911={len(found)}{SOH}"
+        for index, state in enumerate(found, 1):
+            extra = f"{head}912={'Y' if index == len(found) else 'N'}{SOH}"
+            body = reports.status(state, self._instruments[state.instrument], self._exec_id(), now, extra)
+            session.send(EXECUTION_REPORT, body, routing)
+        if not found:
+            extra = f"{head}912=Y{SOH}"
+            asked = {tag: value for tag, value in fields.items() if tag == "55"}
+            body = reports.status_unknown(asked, self._exec_id(), now, text or "no open orders", extra)
+            session.send(EXECUTION_REPORT, body, routing)
+
+    @property
+    def open_orders(self) -> int:
+        return len(self._orders)
+
+
+def trading_day(time_ns: int, day_roll_seconds: int) -> str:
+    """The trading day of a moment, YYYYMMDD: from `day_roll_seconds` after midnight UTC on it is the next day's."""
+    seconds = time_ns // 1_000_000_000 + (86_400 - day_roll_seconds if day_roll_seconds else 0)
+    return time.strftime("%Y%m%d", time.gmtime(seconds))

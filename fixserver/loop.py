@@ -1,0 +1,44 @@
+"""Waits for file descriptors and calls whoever registered them. It knows nothing of FIX, and never blocks longer than asked."""
+
+from __future__ import annotations
+
+import select
+from collections.abc import Callable
+
+READ = select.EPOLLIN
+WRITE = select.EPOLLOUT
+EVENTS_PER_POLL_MAX = 256
+
+Callback = Callable[[int], None]
+
+
+class Loop:
+    """epoll with a callback for each descriptor. A callback may register and unregister any descriptor."""
+
+    def __init__(self) -> None:
+        self._epoll = select.epoll()
+        self._callbacks: dict[int, Callback] = {}
+
+    def register(self, descriptor: int, callback: Callback, mask: int = READ) -> None:
+        self._callbacks[descriptor] = callback
+        self._epoll.register(descriptor, mask)
+
+    def modify(self, descriptor: int, mask: int) -> None:
+        self._epoll.modify(descriptor, mask)
+
+    def unregister(self, descriptor: int) -> None:
+        if self._callbacks.pop(descriptor, None) is not None:
+            self._epoll.unregister(descriptor)
+
+    def poll(self, seconds: float) -> bool:
+        """Call the callbacks of all that is ready, waiting at most `seconds` for the first. False if nothing was."""
+        ready = self._epoll.poll(seconds, EVENTS_PER_POLL_MAX)
+        callbacks = self._callbacks
+        for descriptor, mask in ready:
+            callback = callbacks.get(descriptor)
+            if callback is not None:  # an earlier callback of this round may have closed it
+                callback(mask)
+        return bool(ready)
+
+    def close(self) -> None:
+        self._epoll.close()

@@ -1,0 +1,601 @@
+"""FIX sessions: QuickFIX numbers, validates and answers for them; this module feeds it and takes what it wants to send.
+
+QuickFIX's acceptor is created, which creates the sessions, and never started: it owns no socket and no file.
+It remembers numbers, not messages. What goes out is kept in the session log, and a ResendRequest is answered
+from there. Application messages are not sent through QuickFIX but numbered by it and written as raw text, which
+is several times cheaper. Nothing here knows what an order is.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import quickfix as fix
+
+from fixserver.frames import checksum
+from fixserver.sessionlog import SessionEntry, SessionLog
+
+if TYPE_CHECKING:
+    from fixserver.port import Connection
+
+SOH = "\x01"
+SKIP_AHEAD = 1_000_000  # more than a session can have sent since its log was last synced
+RESENT_PER_TURN_MAX = 250
+RESEND_REQUESTS_MAX = 30  # in RESEND_WINDOW_SECONDS
+RESEND_WINDOW_SECONDS = 60.0
+STALLED_MESSAGES_MAX = 20_000  # received beyond a gap that is not filled
+SESSION_REJECT = "3"
+REJECT_OTHER_FORMAT = 6  # SessionRejectReason(373): incorrect data format for value
+
+VERSIONS = ("FIX.4.2", "FIX.4.4", "FIXT.1.1")
+_TRAILERS = [b"10=%03d\x01" % value for value in range(256)]
+
+
+class SettingRefused(Exception):
+    """QuickFIX does not take a session setting. `participant` is whose."""
+
+    def __init__(self, participant: str, what: str) -> None:
+        super().__init__(what)
+        self.participant = participant
+
+
+@dataclass(frozen=True)
+class SessionTerms:
+    """One session to be: who (CompIDs), which version, and QuickFIX settings on top of the venue's."""
+
+    participant: str
+    begin_string: str
+    venue_comp_id: str
+    comp_id: str
+    quickfix: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return f"{self.participant}/{self.begin_string}"
+
+
+class Desk(Protocol):
+    """What sits behind the sessions of a port."""
+
+    def on_logon(self, session: Session) -> None:
+        """A session is logged on; `session.logon_fields` is what its Logon said."""
+
+    def on_logout(self, session: Session) -> None:
+        """A session that was logged on has ended, in whatever way."""
+
+    def on_message(self, session: Session, text: str) -> None:
+        """An application message, valid by the dictionary, in sequence. Only noted: work is done in on_turn."""
+
+    def on_turn(self) -> None:
+        """Everything that was ready has been read."""
+
+    def on_sent(self) -> None:
+        """What the turn caused has been given to the sockets."""
+
+    def on_tick(self) -> None:
+        """About ten times a second."""
+
+
+class Session:
+    """One FIX session, connected or not."""
+
+    def __init__(self, terms: SessionTerms, sessions: Sessions, quickfix_id: Any, quickfix_session: Any) -> None:
+        self.terms = terms
+        self.name = terms.name
+        self.participant = terms.participant
+        self.begin_string = terms.begin_string
+        self.sessions = sessions
+        self.connection: Connection | None = None
+        self.logged_on = False
+        self.logon_fields: dict[str, str] = {}
+        self.trusts_next_logon = False  # its log was lost: the client knows what number comes next
+        self.heartbeat_seconds = 0
+        self._id = quickfix_id  # QuickFIX needs the object to live
+        self._quickfix = quickfix_session
+        self._comp_ids = f"{SOH}49={terms.venue_comp_id}{SOH}56={terms.comp_id}{SOH}52="
+        self._begin = f"8={terms.begin_string}{SOH}9="
+        self._outbox: list[bytes] = []
+        self._logged: list[tuple[int, bytes]] = []
+        self._numbers_logged = (1, 1)
+        self._resend: deque[tuple[int, int, bool]] = deque()  # (first, last, whether sent before), in order
+        self._held_from = 0
+        self._resend_times: deque[float] = deque(maxlen=RESEND_REQUESTS_MAX)
+        self._stalled = 0
+        self._expected = 0
+
+    # ------------------------------------------------------------------------------------------- sending
+
+    @property
+    def queued_bytes(self) -> int:
+        """What the client has not read so far."""
+        return self.connection.queued_bytes if self.connection else 0
+
+    def send(self, msg_type: str, body: str, routing: str = "") -> None:
+        """Number and send an application message; while nobody is connected, number and keep it.
+
+        `routing` is header fields and `body` the rest, each field with its SOH.
+        """
+        quickfix_session = self._quickfix
+        number = quickfix_session.getExpectedSenderNum()
+        quickfix_session.setNextSenderMsgSeqNum(number + 1)
+        content = f"35={msg_type}{SOH}34={number}{self._comp_ids}{self.sessions.now_text}{SOH}{routing}{body}"
+        message = finished(self._begin, content)
+        if not self._logged:
+            self.sessions.touched.append(self)
+        self._logged.append((number, message))
+        counts = self.sessions.messages_sent
+        counts[msg_type] = counts.get(msg_type, 0) + 1
+        if self._resend:
+            self._held_from = self._held_from or number
+        elif self.connection is not None:
+            if not self._outbox:
+                self.sessions.with_outbox.append(self)
+            self._outbox.append(message)
+
+    def refusal(self, text: str) -> bytes:
+        """A numbered Logout for one who is not let in; he never becomes the session's connection."""
+        number = self._quickfix.getExpectedSenderNum()
+        self._quickfix.setNextSenderMsgSeqNum(number + 1)
+        self.sessions.touched.append(self)
+        return finished(self._begin, f"35=5{SOH}34={number}{self._comp_ids}{self.sessions.now_text}{SOH}58={text}{SOH}")
+
+    def reject(self, text: str, reason: int, explanation: str, tag: int = 0) -> None:
+        """Refuse a message as the session layer does, Reject(3). `reason` is SessionRejectReason(373)."""
+        fields = header_fields(text)
+        tag_text = f"371={tag}{SOH}" if tag else ""
+        self.send(
+            SESSION_REJECT,
+            f"45={fields.get('34', '0')}{SOH}{tag_text}372={fields.get('35', '')}{SOH}373={reason}{SOH}58={explanation}{SOH}",
+        )
+
+    def send_admin(self, text: str, msg_type: str) -> None:
+        """Take a message that QuickFIX has made."""
+        counts = self.sessions.messages_sent
+        counts[msg_type] = counts.get(msg_type, 0) + 1
+        if self not in self.sessions.touched:
+            self.sessions.touched.append(self)
+        message = text.encode(errors="replace")
+        if msg_type == SESSION_REJECT:  # says something that a client may want again
+            self._logged.append((int(field_of(text, "34") or 0), message))
+        if self._resend and msg_type != "5":
+            self._held_from = self._held_from or int(field_of(text, "34") or 0)
+        elif self.connection is not None:
+            if not self._outbox:
+                self.sessions.with_outbox.append(self)
+            self._outbox.append(message)
+
+    def take_outbox(self) -> bytes:
+        """Everything that is to go to the socket now."""
+        if not self._outbox:
+            return b""
+        data = b"".join(self._outbox) if len(self._outbox) > 1 else self._outbox[0]
+        self._outbox.clear()
+        return data
+
+    def logout(self, text: str) -> None:
+        """Send Logout and end the session."""
+        self.sessions.active = self
+        self._quickfix.logout(text)
+        self._quickfix.next(self.sessions.now)
+        if self.connection is not None:
+            self.connection.close_after_flush()
+
+    def begin_logout(self, text: str) -> None:
+        """Send Logout and wait for the answer, as in an orderly stop."""
+        self.sessions.active = self
+        self._quickfix.logout(text)
+        self._quickfix.next(self.sessions.now)
+
+    # ----------------------------------------------------------------------------------------- receiving
+
+    def attach(self, connection: Connection) -> None:
+        """A client who has proved who he is speaks on this connection from now on."""
+        assert self.connection is None, "one connection a session"
+        self.connection = connection
+        self._stalled = 0
+        self._expected = self._quickfix.getExpectedTargetNum()
+        self._resend.clear()
+        self._held_from = 0
+        self._resend_times.clear()
+        self._quickfix.logon()  # lifts an earlier logout()
+
+    def receive_logon(self, frame: bytes) -> None:
+        """The first message. When QuickFIX refuses it, what it answered is in the outbox, and the connection closes."""
+        text = frame.decode(errors="replace")
+        fields = self.logon_fields = dict(pair.split("=", 1) for pair in text.split(SOH)[:-1] if "=" in pair)
+        if self.trusts_next_logon and fields.get("34", "").isdigit() and fields.get("141") != "Y":
+            self._quickfix.setNextTargetMsgSeqNum(int(fields["34"]))
+        self.trusts_next_logon = False
+        self.receive([frame])
+
+    def receive(self, frames: Iterable[bytes]) -> None:
+        """Messages, in the order in which they came."""
+        sessions = self.sessions
+        sessions.active = self
+        now, take, connection = sessions.now, self._quickfix.next, self.connection
+        assert connection is not None
+        count = 0
+        for frame in frames:
+            if connection.closing:
+                break  # after a Logout nothing more is taken
+            count += 1
+            try:
+                text = frame.decode()
+            except UnicodeDecodeError:
+                text, sessions.undecodable = readable(frame), True
+            try:
+                take(text, now)
+            except fix.InvalidMessage:
+                sessions.garbled += 1  # as the specification asks: ignored, and its number stays open
+            finally:
+                sessions.undecodable = False
+            if sessions.failure is not None:
+                raise sessions.failure
+        expected = self._quickfix.getExpectedTargetNum()
+        if expected != self._expected:
+            self._expected, self._stalled = expected, 0
+        else:
+            self._stalled += count
+            if self._stalled > STALLED_MESSAGES_MAX:
+                self.logout(f"{self._stalled} messages received beyond a gap at {expected}")
+        if not connection.closing and not self._quickfix.isLoggedOn():
+            connection.close_after_flush()
+        sessions.touched.append(self)
+
+    def tick(self) -> None:
+        """Heartbeats, TestRequests, time limits."""
+        self.sessions.active = self
+        self._quickfix.next(self.sessions.now)
+
+    def detach(self) -> None:
+        """The connection is gone."""
+        self.connection = None
+        self._outbox.clear()
+        self._resend.clear()
+        self._held_from = 0
+        self.sessions.active = self
+        self._quickfix.disconnect()
+
+    # ------------------------------------------------------------------------------------------ resending
+
+    def note_resend_request(self) -> None:
+        """A ResendRequest came in; too many of them are a client in a loop."""
+        times, now = self._resend_times, time.monotonic()
+        if len(times) == RESEND_REQUESTS_MAX and now - times[0] < RESEND_WINDOW_SECONDS:
+            self.sessions.to_log_out.append((self, f"more than {RESEND_REQUESTS_MAX} ResendRequests in a minute"))
+        times.append(now)
+
+    def begin_resend(self, first: int, last: int) -> None:
+        """Send again what is in the session log, and gap fills for the rest. New messages wait until that is through."""
+        if not self._resend:
+            self._held_from = 0
+        self._resend.append((first, last, True))
+        self.sessions.resending[self.name] = self
+
+    def continue_resend(self, messages: Callable[[str, int, int], Iterable[tuple[int, bytes]]]) -> bool:
+        """Put the next messages into the outbox, at most RESENT_PER_TURN_MAX. True when there are more."""
+        room = RESENT_PER_TURN_MAX
+        if not self._outbox:
+            self.sessions.with_outbox.append(self)
+        while self._resend and room > 0 and self.connection is not None:
+            first, last, sent_before = self._resend.popleft()
+            due = first
+            for number, message in messages(self.name, first, last):
+                if room <= 0:
+                    break
+                if number > due:
+                    self._outbox.append(self._gap_fill(due, number))
+                    room -= 1
+                self._outbox.append(self.sessions.again(self, message) if sent_before else message)
+                due = number + 1
+                room -= 1
+            else:
+                if due <= last:
+                    self._outbox.append(self._gap_fill(due, last + 1))
+                due = last + 1
+            if due <= last:
+                self._resend.appendleft((due, last, sent_before))
+            elif not self._resend and self._held_from:
+                self._resend.append((self._held_from, self._quickfix.getExpectedSenderNum() - 1, False))
+                self._held_from = 0
+        return bool(self._resend)
+
+    def _gap_fill(self, number: int, new_number: int) -> bytes:
+        now = self.sessions.now_text
+        content = (
+            f"35=4{SOH}34={number}{SOH}43=Y{self._comp_ids}{now}{SOH}122={now}{SOH}123=Y{SOH}36={new_number}{SOH}"
+        )
+        return finished(self._begin, content)
+
+    # -------------------------------------------------------------------------------------------- numbers
+
+    @property
+    def numbers(self) -> tuple[int, int]:
+        """The numbers that come next: (received, sent)."""
+        return self._quickfix.getExpectedTargetNum(), self._quickfix.getExpectedSenderNum()
+
+    def set_numbers(self, next_target: int, next_sender: int) -> None:
+        self._quickfix.setNextTargetMsgSeqNum(next_target)
+        self._quickfix.setNextSenderMsgSeqNum(next_sender)
+        self._numbers_logged = next_target, next_sender
+
+    def log_entry(self) -> SessionEntry | None:
+        """What the session log is to know of this turn; None when nothing changed."""
+        numbers = self.numbers
+        if numbers == self._numbers_logged and not self._logged:
+            return None
+        restarted = numbers[1] < self._numbers_logged[1] or (bool(self._logged) and self._logged[0][0] < self._numbers_logged[1])
+        messages, self._logged = self._logged, []
+        if restarted:  # what was sent before the numbers began again cannot be asked for any more
+            messages = [entry for index, entry in enumerate(messages) if all(entry[0] <= later[0] for later in messages[index:])]
+        self._numbers_logged = numbers
+        return SessionEntry(self.name, *numbers, messages, restarted)
+
+
+class Sessions(fix.Application):
+    """All sessions of one port, and the callbacks that QuickFIX makes for them.
+
+    An exception in a callback must not travel through QuickFIX: it is kept in `failure`, and ends the
+    process from the loop.
+    """
+
+    def __init__(self, desk: Desk, log: SessionLog | None) -> None:
+        """Without a `log`, messages that were sent are forgotten, and resends are gap fills."""
+        super().__init__()
+        self.desk = desk
+        self.log = log
+        self.active: Session | None = None
+        self.undecodable = False
+        self.failure: BaseException | None = None
+        self.by_name: dict[str, Session] = {}
+        self.by_comp_ids: dict[tuple[str, str, str], Session] = {}
+        self.touched: list[Session] = []  # in this turn: something received or sent
+        self.with_outbox: list[Session] = []
+        self.resending: dict[str, Session] = {}
+        self.to_log_out: list[tuple[Session, str]] = []
+        self.garbled = 0
+        self.messages_received: dict[str, int] = {}
+        self.messages_sent: dict[str, int] = {}
+        self._acceptors: list[Any] = []  # hold the sessions
+        self.now: Any = None
+        self.now_text = ""
+        self.set_time(time.time_ns())
+
+    def set_time(self, time_ns: int) -> None:
+        """The time of this turn, for SendingTime and for QuickFIX's timers."""
+        self.now = fix.UtcTimeStamp()
+        self.now_text = utc_text(time_ns, 3)
+
+    # ------------------------------------------------------------------------------------------ creating
+
+    def add(self, terms: Iterable[SessionTerms], dictionaries: Path) -> None:
+        """Create sessions; may be called again while others are in use. Raises SettingRefused."""
+        added = list(terms)
+        settings = fix.SessionSettings()
+        identities = []
+        for one in added:
+            identity = fix.SessionID(one.begin_string, one.venue_comp_id, one.comp_id)
+            try:
+                settings.set(identity, _settings(one, dictionaries))
+            except (fix.ConfigError, fix.FieldConvertError) as error:
+                raise SettingRefused(one.participant, str(error)) from None
+            identities.append(identity)
+        try:
+            self._acceptors.append(fix.SocketAcceptor(self, fix.NullStoreFactory(), settings))
+        except (fix.ConfigError, fix.RuntimeError) as error:
+            raise SettingRefused(added[0].participant if len(added) == 1 else "", str(error)) from None
+        for one, identity in zip(added, identities, strict=True):
+            session = Session(one, self, identity, fix.Session.lookupSession(identity))
+            self.by_name[session.name] = session
+            self.by_comp_ids[one.begin_string, one.comp_id, one.venue_comp_id] = session
+
+    def restore_numbers(self, event_head: int) -> list[str]:
+        """Set every session's numbers as the session log has them. Returns what there is to say of it.
+
+        Where the log's end may be missing although clients saw what it held, the sender numbers skip
+        ahead: the client asks for the gap, and gets what there is. Where there is no log at all, a
+        client's next Logon says which number he is at.
+        """
+        assert self.log is not None
+        found = self.log.recovered
+        skip = found.tail_missing or (not found.closed and found.reported_event < event_head)
+        lost = found.lost and event_head > 0
+        if not lost and found.lost:
+            return found.warnings
+        for session in self.by_name.values():
+            target, sender = found.numbers.get(session.name, (1, 1))
+            if (skip and sender > 1) or lost:
+                sender += SKIP_AHEAD
+            session.trusts_next_logon = lost
+            session.set_numbers(target, sender)
+        said = list(found.warnings)
+        if lost:
+            said.append("the session log is missing: sequence numbers go on from the clients' next Logons")
+        elif skip:
+            said.append(f"messages may have been sent that the session log does not know: numbers skip ahead by {SKIP_AHEAD:,}")
+        return said
+
+    # --------------------------------------------------------------------------------------------- turns
+
+    def end_turn(self, reported_event: int) -> None:
+        """Note what this turn sent and received in the session log; then resends may go on."""
+        if self.touched:
+            if self.log is not None:
+                entries = [entry for session in dict.fromkeys(self.touched) if (entry := session.log_entry()) is not None]
+                if entries or reported_event != self.log.reported_event:
+                    self.log.write(reported_event, entries)
+            else:
+                for session in self.touched:
+                    session.log_entry()
+            self.touched.clear()
+        elif self.log is not None and reported_event != self.log.reported_event:
+            self.log.write(reported_event, [])
+        for session in list(self.resending.values()):
+            if not session.continue_resend(self.log.messages if self.log is not None else _no_messages):
+                del self.resending[session.name]
+        while self.to_log_out:
+            session, text = self.to_log_out.pop()
+            session.logout(text)
+
+    def again(self, session: Session, message: bytes) -> bytes:
+        """A message as it is sent a second time: PossDupFlag, OrigSendingTime, and the present time."""
+        text = message.decode()
+        body_at = text.index(f"{SOH}35=") + 1
+        content = text[body_at : text.rindex(f"{SOH}10=") + 1]
+        sent_at = field_of(content, "52") or ""
+        content = content.replace(f"{SOH}52={sent_at}{SOH}", f"{SOH}43=Y{SOH}52={self.now_text}{SOH}122={sent_at}{SOH}", 1)
+        return finished(session._begin, content)
+
+    def find(self, frame: bytes) -> Session | None:
+        """The session that a first message asks for; None when it is no Logon, or not for us."""
+        fields = header_fields(frame.decode(errors="replace"))
+        if fields.get("35") != "A":
+            return None
+        return self.by_comp_ids.get((fields.get("8", ""), fields.get("49", ""), fields.get("56", "")))
+
+    # ----------------------------------------------------------------------------------------- callbacks
+
+    def onCreate(self, session_id: Any) -> None:
+        pass
+
+    def onLogon(self, session_id: Any) -> None:
+        try:
+            session = self.active
+            assert session is not None
+            session.logged_on = True
+            self.desk.on_logon(session)
+        except BaseException as error:
+            self.failure = self.failure or error
+
+    def onLogout(self, session_id: Any) -> None:
+        try:
+            session = self.active
+            assert session is not None
+            if session.connection is not None:
+                session.connection.close_after_flush()
+            if session.logged_on:
+                session.logged_on = False
+                self.desk.on_logout(session)
+        except BaseException as error:
+            self.failure = self.failure or error
+
+    def toAdmin(self, message: Any, session_id: Any) -> None:
+        try:
+            session = self.active
+            assert session is not None
+            text = message.toString()
+            msg_type = field_of(text, "35") or ""
+            if msg_type == "4" and f"{SOH}123=Y{SOH}" in text:
+                session.begin_resend(int(field_of(text, "34") or 0), int(field_of(text, "36") or 0) - 1)
+            else:
+                session.send_admin(text, msg_type)
+        except BaseException as error:
+            self.failure = self.failure or error
+
+    def toApp(self, message: Any, session_id: Any) -> None:
+        # Application messages are not sent through QuickFIX.
+        self.failure = self.failure or AssertionError("an application message came from QuickFIX itself")
+
+    def fromAdmin(self, message: Any, session_id: Any) -> None:
+        try:
+            session = self.active
+            assert session is not None
+            msg_type = message.getHeader().getField(35)
+            self.messages_received[msg_type] = self.messages_received.get(msg_type, 0) + 1
+            if msg_type == "2":
+                session.note_resend_request()
+        except BaseException as error:
+            self.failure = self.failure or error
+
+    def fromApp(self, message: Any, session_id: Any) -> None:
+        try:
+            session = self.active
+            assert session is not None
+            text = message.toString()
+            if self.undecodable:
+                session.reject(text, REJECT_OTHER_FORMAT, "the message holds text that is not UTF-8")
+            else:
+                self.desk.on_message(session, text)
+        except BaseException as error:
+            self.failure = self.failure or error
+
+
+def _no_messages(session: str, first: int, last: int) -> list[tuple[int, bytes]]:
+    return []
+
+
+def _settings(terms: SessionTerms, dictionaries: Path) -> Any:
+    settings = fix.Dictionary()
+    chosen = {
+        "ConnectionType": "acceptor",
+        "SocketAcceptPort": "1",  # wanted by QuickFIX, never opened
+        "NonStopSession": "Y",
+        "UseDataDictionary": "Y",
+        "SendRedundantResendRequests": "N",
+    }
+    if terms.begin_string == "FIXT.1.1":
+        chosen["DefaultApplVerID"] = "FIX.5.0SP2"
+        chosen["TransportDataDictionary"] = str(dictionaries / "FIXT11.xml")
+        chosen["AppDataDictionary"] = str(dictionaries / "FIX50SP2.xml")
+    else:
+        chosen["DataDictionary"] = str(dictionaries / f"{terms.begin_string.replace('.', '')}.xml")
+    for key, value in (chosen | terms.quickfix).items():
+        settings.setString(key, value)
+    return settings
+
+
+# ----------------------------------------------------------------------------------------------- raw text
+
+
+def finished(begin: str, content: str) -> bytes:
+    """A whole message: BeginString and BodyLength before, CheckSum behind. `begin` ends with `9=`."""
+    if content.isascii():
+        data = f"{begin}{len(content)}{SOH}{content}".encode()
+    else:
+        body = content.encode()
+        data = f"{begin}{len(body)}{SOH}".encode() + body
+    return data + _TRAILERS[checksum(data)]
+
+
+def field_of(text: str, tag: str) -> str | None:
+    """The value of the first field `tag`, behind at least one other field."""
+    at = text.find(f"{SOH}{tag}=")
+    if at < 0:
+        return None
+    start = at + len(tag) + 2
+    return text[start : text.find(SOH, start)]
+
+
+def header_fields(text: str) -> dict[str, str]:
+    """The fields of a message's beginning, the first of each tag, as far as it can be read as such."""
+    fields: dict[str, str] = {}
+    for pair in text.split(SOH, 20)[:20]:
+        tag, _, value = pair.partition("=")
+        fields.setdefault(tag, value)
+    return fields
+
+
+def readable(frame: bytes) -> str:
+    """A message that is not UTF-8 with `?` for each byte that is not ASCII, and the checksum put right."""
+    text = frame.decode("ascii", errors="replace").replace("\N{REPLACEMENT CHARACTER}", "?")
+    content, _, trailer = text.rpartition(f"{SOH}10=")
+    if not trailer or checksum(frame[: len(content) + 1]) != int(trailer[:3]):
+        return text  # garbled anyway: the session engine will say so
+    return f"{content}{SOH}10={checksum((content + SOH).encode()):03d}{SOH}"
+
+
+_second_cached = (-1, "")
+
+
+def utc_text(time_ns: int, digits: int) -> str:
+    """A FIX UTCTimestamp with `digits` (3 or 6) digits of the second's fraction."""
+    global _second_cached
+    second, rest = divmod(time_ns, 1_000_000_000)
+    if _second_cached[0] != second:
+        _second_cached = second, time.strftime("%Y%m%d-%H:%M:%S", time.gmtime(second))
+    return f"{_second_cached[1]}.{rest // 10 ** (9 - digits):0{digits}d}"

@@ -1,0 +1,46 @@
+"""A limit on messages per second for one participant, higher for cancels; it only counts, and the caller refuses."""
+
+from __future__ import annotations
+
+REFUSED_SECONDS_MAX = 10  # in a row with refusals, and the session is logged out
+CANCELS = ("F", "q")
+
+
+class Throttle:
+    """Counts by whole seconds: at most `orders_per_second` of D, G, H and AF, and `cancels_per_second` of F and q. 0 is no limit."""
+
+    __slots__ = ("_cancels", "_orders", "_refused_seconds", "_refused_this_second", "_second", "cancels_per_second", "orders_per_second")
+
+    def __init__(self, orders_per_second: int, cancels_per_second: int) -> None:
+        self.orders_per_second = orders_per_second
+        self.cancels_per_second = cancels_per_second
+        self._second = 0
+        self._orders = 0
+        self._cancels = 0
+        self._refused_this_second = False
+        self._refused_seconds = 0
+
+    def refusal(self, msg_type: str, now: float) -> str:
+        """Why a message at `now` (seconds) is one too many; empty when it is not."""
+        second = int(now)
+        if second != self._second:
+            in_a_row = self._refused_this_second and second == self._second + 1
+            self._refused_seconds = self._refused_seconds + 1 if in_a_row else 0
+            self._refused_this_second = False
+            self._second, self._orders, self._cancels = second, 0, 0
+        if msg_type in CANCELS:
+            self._cancels += 1
+            if not 0 < self.cancels_per_second < self._cancels:
+                return ""
+            self._refused_this_second = True
+            return f"more than {self.cancels_per_second} cancels a second"
+        self._orders += 1
+        if not 0 < self.orders_per_second < self._orders:
+            return ""
+        self._refused_this_second = True
+        return f"more than {self.orders_per_second} orders a second"
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether this has gone on for so long that the session is to end."""
+        return self._refused_seconds >= REFUSED_SECONDS_MAX
