@@ -66,7 +66,7 @@ def to_units(text: str, decimals: int) -> int:
     Digits may be grouped by underscores, as in TOML numbers. No exponent, no sign but a minus.
     """
     if len(text) > DECIMAL_TEXT_MAX or not _DECIMAL.fullmatch(text):
-        raise ValueError(f'{_quoted(text)} is not a decimal number such as "{to_text(12345, decimals)}"')
+        raise ValueError(f'{_quoted(text)} is not a decimal number such as "123.45"')
     whole, _, fraction = text.replace("_", "").partition(".")
     fraction = fraction.rstrip("0")
     if len(fraction) > decimals:

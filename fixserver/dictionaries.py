@@ -183,9 +183,11 @@ def _extended(version: str, root: ElementTree.Element, later: dict[str, dict[str
     assert fields is not None, "a dictionary without fields is none"
     assert messages is not None, "a dictionary without messages is none"
     places = {place.get("name"): place for tag in ("messages", "components") for place in root.find(tag) or ()}
+    known = {field.get("name"): field for field in fields}
     for message in ElementTree.fromstring(MESSAGES.get(version, "<messages/>")):
         assert message.get("name") not in places, f"{version} has {message.get('name')} already"
         messages.append(message)
+        _allow(known["MsgType"], str(message.get("msgtype")), later)
         for element in message.iter():
             if element.tag in ("field", "group"):
                 _define(fields, str(element.get("name")), later)
@@ -199,7 +201,6 @@ def _extended(version: str, root: ElementTree.Element, later: dict[str, dict[str
                 assert all(inner.get("name") != name for inner in element), f"{version}: {added.place} has {name} already"
                 ElementTree.SubElement(element, "field", name=name, required="N")
                 _define(fields, name, later)
-    known = {field.get("name"): field for field in fields}
     for values in VALUES:
         if values.version == version:
             for value in values.values:

@@ -1,0 +1,311 @@
+"""What a venue's configuration may say, and the one line for each thing that it may not."""
+
+from __future__ import annotations
+
+import copy
+import socket
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fixserver import config, passwords
+from fixserver.config import ConfigError, to_text, to_units
+from matching.messages import DefineAccount, DefineInstrument, Deposit
+
+CONFIG = Path(__file__).parents[2] / "config"
+HASH = passwords.DECOY
+REMOVED = object()
+
+VENUE: dict[str, Any] = {
+    "venue": {"dictionaries": str(CONFIG / "dictionaries")},
+    "instruments": [
+        {"symbol": "AAPL", "quantity_max": "1000", "value_max": "1_000_000", "reference_price": "189.50"},
+        {
+            "symbol": "BTCUSD",
+            "quantity_decimals": 8,
+            "lot": "0.00000001",
+            "quantity_max": "10",
+            "value_max": "1000",
+            "reference_price": "236",
+            "band": "12.5",
+        },
+    ],
+    "participants": [
+        {"name": "TRADER", "count": 2, "password": HASH, "cash": "0.5", "holdings": {"AAPL": "7", "BTCUSD": "0.25"}},
+        {"name": "ALICE", "password": HASH, "orders_per_second": 0, "short_max": 5, "self_trade": "allow"},
+    ],
+}
+
+
+def changed(key: str, value: object) -> dict[str, Any]:
+    """VENUE with one key changed: "instruments.0.tick"."""
+    data = copy.deepcopy(VENUE)
+    *path, last = [int(part) if part.isdigit() else part for part in key.split(".")]
+    at: Any = data
+    for part in path:
+        at = at.setdefault(part, {}) if isinstance(at, dict) else at[part]
+    if value is REMOVED:
+        del at[last]
+    else:
+        at[last] = value
+    return data
+
+
+def refusal(data: dict[str, Any]) -> str:
+    with pytest.raises(ConfigError) as error:
+        config.from_data(data, Path("venue.toml"))
+    return str(error.value)
+
+
+# -------------------------------------------------------------------------------------------- what may be
+
+
+@pytest.mark.parametrize("name", ["exchange.toml", "bench.toml"])
+def test_the_examples_are_whole(name: str) -> None:
+    venue = config.load(CONFIG / name)
+    assert [i.symbol for i in venue.instruments] == ["AAPL", "MSFT", "GOOG", "AMZN", "TSLA", "BTCUSD"]
+    assert {venue.exchange.address, venue.marketdata.address, venue.venue.metrics_address} == {"127.0.0.1"}
+    assert [port for _, _, port in venue._ports()] == [5001, 9101, 9102, 5002, 9103]
+    hashes = {participant.password for participant in venue.participants}
+    assert all(passwords.verify("demo", text) for text in hashes)
+
+
+def test_the_example_venue_has_people_and_somebody_to_trade_with() -> None:
+    names = [participant.name for participant in config.load(CONFIG / "exchange.toml").participants]
+    assert names == [
+        f"{name}{number}"
+        for name, count in (("TRADER", 8), ("MAKER", 5), ("NOISE", 20), ("MOMENTUM", 5), ("REPLAY", 4))
+        for number in range(1, count + 1)
+    ]
+
+
+def test_every_key_has_a_default_but_what_only_the_venue_can_know() -> None:
+    venue = config.from_data(VENUE, Path("some/venue.toml"))
+    assert (venue.path, venue.file) == (Path("some"), Path("some/venue.toml"))
+    assert (venue.venue.name, venue.venue.market_data_name, venue.venue.day_roll_seconds) == ("FIXSERVER", "FIXSERVER-MD", 79_200)
+    assert (venue.exchange.durability, venue.exchange.port, venue.marketdata.port) == ("fsync", 5001, 5002)
+
+
+def test_a_count_stands_for_that_many_participants() -> None:
+    venue = config.from_data(VENUE, Path("venue.toml"))
+    assert [(p.name, p.count, p.orders_per_second, p.cancels_per_second) for p in venue.participants] == [
+        ("TRADER1", 0, 1000, 2000),
+        ("TRADER2", 0, 1000, 2000),
+        ("ALICE", 0, 0, 2000),
+    ]
+    assert venue.participant("TRADER2").cash == "0.5"
+    with pytest.raises(KeyError):
+        venue.participant("TRADER")
+
+
+def test_what_is_configured_becomes_commands_in_whole_units() -> None:
+    venue = config.from_data(changed("venue.taker_fee", "0.0002"), Path("venue.toml"))
+    assert venue.instrument("BTCUSD").define(venue.venue) == DefineInstrument(
+        instrument="BTCUSD",
+        currency="USD",
+        price_decimals=2,
+        quantity_decimals=8,
+        tick=1,
+        lot=1,
+        quantity_max=1_000_000_000,
+        value_max=1000 * 10**10,
+        reference_price=23_600,
+        band_bps=1250,
+        maker_fee_ppm=0,
+        taker_fee_ppm=200,
+    )
+    assert venue.participant("ALICE").define() == DefineAccount("ALICE", "ALICE", 5, "allow")
+    assert venue.deposits(venue.participant("TRADER1")) == [
+        Deposit("TRADER1", "USD", "5000000000"),
+        Deposit("TRADER1", "AAPL", "7"),
+        Deposit("TRADER1", "BTCUSD", "25000000"),
+    ]
+    assert venue.deposits(venue.participant("ALICE")) == []
+
+
+# --------------------------------------------------------------------------------------- what may not be
+
+COMP_ID = "1 to 32 letters, digits, dots, dashes, underscores"
+SYMBOL = "1 to 32 letters, digits, dots, dashes, slashes, underscores"
+
+# What is changed, to what, and the line without the name of the file.
+ONE_LINE = [
+    # the shape
+    ("exchnge", {}, "exchnge: unknown key (is exchange meant?)"),
+    ("file", "x", "file: unknown key"),
+    ("exchange.prt", 1, "exchange.prt: unknown key (is port meant?)"),
+    ("instruments.0.tik", "1", "instruments[0].tik: unknown key (is tick meant?)"),
+    (
+        "participants.1.cancel_on_disconect",
+        "day",
+        "participants[1].cancel_on_disconect: unknown key (is cancel_on_disconnect meant?)",
+    ),
+    ("exchange.port", "5001", "exchange.port: expected int, got str"),
+    ("instruments.1.tick", 0.01, "instruments[1].tick: expected text in quotes, got float"),
+    ("exchange.durability", "disk", "exchange.durability: invalid enum value 'disk'"),
+    ("instruments.0.symbol", REMOVED, "instruments[0].symbol: is missing"),
+    ("participants.0.password", REMOVED, "participants[0].password: is missing"),
+    # the venue
+    ("venue.name", "", f'venue.name: "" is not a CompID: {COMP_ID}'),
+    ("venue.name", "A\x01B", f'venue.name: "A\\x01B" is not a CompID: {COMP_ID}'),
+    ("venue.currency", "usd", 'venue.currency: "usd" is not a currency such as "USD"'),
+    ("venue.day_roll", "24:00", 'venue.day_roll: "24:00" is not a time of day such as "22:00"'),
+    ("venue.maker_fee", "1", 'venue.maker_fee: "1" is not a fraction of the value: from 0 to below 1'),
+    ("venue.taker_fee", "-0.1", 'venue.taker_fee: "-0.1" is not a fraction of the value: from 0 to below 1'),
+    ("venue.taker_fee", "0.0000001", 'venue.taker_fee: "0.0000001" has more than 6 decimals'),
+    ("venue.dictionaries", "no", "venue.dictionaries: no/FIX42.xml is not there: `fixserver dictionaries` makes it"),
+    ("venue.metrics_address", "1.2.3", 'venue.metrics_address: "1.2.3" is not an address to listen on'),
+    # ports and limits
+    ("exchange.address", "a b", 'exchange.address: "a b" is not an address to listen on'),
+    ("exchange.port", 70_000, "exchange.port: 70000 is not a port: 1 to 65535 (0: any that is free)"),
+    ("marketdata.port", 5001, "marketdata.port: 5001 is the port of exchange.port too"),
+    ("clearing.metrics_port", 9101, "clearing.metrics_port: 9101 is the port of exchange.metrics_port too"),
+    ("exchange.connections_max", 0, "exchange.connections_max: 0 is below the least there can be, 1"),
+    ("marketdata.frame_bytes_max", 10, "marketdata.frame_bytes_max: 10 is below the least there can be, 1024"),
+    ("exchange.snapshot_commands", 0, "exchange.snapshot_commands: 0 is not above zero"),
+    ("exchange.orders_per_second", -1, "exchange.orders_per_second: -1 is below zero (0 is no limit)"),
+    ("marketdata.subscriptions_max", 0, "marketdata.subscriptions_max: 0 is not above zero"),
+    ("exchange.certificate", "no.pem", "exchange.certificate: no.pem is not there"),
+    (
+        "clearing.database",
+        "mysql://x",
+        "clearing.database: not a URL that begins with postgresql+psycopg:// or sqlite:/// (empty: a file in --data)",
+    ),
+    # instruments
+    ("instruments", [], "instruments: there is none: a venue trades at least one"),
+    ("instruments.1.symbol", "AAPL", 'instruments[1].symbol: "AAPL" is the symbol of instruments[0] too'),
+    ("instruments.1.symbol", "USD", 'instruments[1].symbol: "USD" is the venue\'s currency'),
+    ("instruments.1.symbol", "A B", f'instruments[1].symbol: "A B" is not a symbol: {SYMBOL}'),
+    (
+        "instruments.1.price_decimals",
+        3,
+        "instruments[1].quantity_decimals: 8 and 3 price decimals are more than the 10 decimals of money,"
+        " in which a value has to be exact",
+    ),
+    ("instruments.0.price_decimals", -1, "instruments[0].price_decimals: -1 is below zero"),
+    ("instruments.0.tick", "0", 'instruments[0].tick: "0" is not above zero'),
+    ("instruments.0.tick", "0.001", 'instruments[0].tick: "0.001" has more than 2 decimals'),
+    ("instruments.0.tick", "1e-2", 'instruments[0].tick: "1e-2" is not a decimal number such as "123.45"'),
+    ("instruments.0.tick", "0.04", 'instruments[0].reference_price: "189.50" is not a multiple of the tick "0.04"'),
+    ("instruments.0.lot", "0.5", 'instruments[0].lot: "0.5" is not a whole number'),
+    ("instruments.0.lot", "3", 'instruments[0].quantity_max: "1000" is not a multiple of the lot "3"'),
+    ("instruments.0.quantity_max", "9" * 19, f'instruments[0].quantity_max: "{"9" * 19}" is more than can be counted'),
+    (
+        "instruments.0.value_max",
+        "922_337_204",
+        'instruments[0].value_max: "922_337_204" is above 922337203, the most that one order can be worth',
+    ),
+    ("instruments.0.band", "100", 'instruments[0].band: "100" is not a percentage below 100'),
+    ("instruments.0.band", "0", 'instruments[0].band: "0" is not above zero'),
+    # participants
+    ("participants.0.count", -1, "participants[0].count: -1 is not between 0 and 10000"),
+    ("participants.1.name", "TRADER2", 'participants[1].name: "TRADER2" is a name of participants[0] too'),
+    ("participants.1.name", "FIXSERVER-MD", 'participants[1].name: "FIXSERVER-MD" is the venue\'s own'),
+    ("participants.1.name", "Zoë", f'participants[1].name: "Zoë" is not a CompID: {COMP_ID}'),
+    ("participants.1.password", "demo", "participants[1].password: is not a hash made by `fixserver participant add`"),
+    ("participants.0.cash", "-1", 'participants[0].cash: "-1" is below zero'),
+    ("participants.0.cash", "lots\nmore", 'participants[0].cash: "lots\\nmore" is not a decimal number such as "123.45"'),
+    ("participants.0.holdings.MSFT", "1", "participants[0].holdings.MSFT: is not one of the instruments"),
+    ("participants.0.holdings.AAPL", "1.5", 'participants[0].holdings.AAPL: "1.5" is not a whole number'),
+    ("participants.1.short_max", -1, "participants[1].short_max: -1 is below zero"),
+    ("participants.1.cancels_per_second", -2, "participants[1].cancels_per_second: -2 is below zero (0 is no limit)"),
+    ("participants.1.venue_comp_id", "-", f'participants[1].venue_comp_id: "-" is not a CompID: {COMP_ID}'),
+    ("participants.1.quickfix", {"Heart Beat": 1}, "participants[1].quickfix.Heart Beat: is not the name of a QuickFIX setting"),
+    ("participants.1.quickfix", {"TimeZone": "a\nb"}, 'participants[1].quickfix.TimeZone: "a\\nb" is not printable text'),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("key", "value", "line"), ONE_LINE, ids=[f"{key}={value!r:.20}" for key, value, _ in ONE_LINE])
+def test_a_fault_is_one_line_that_names_file_and_key(key: str, value: object, line: str) -> None:
+    assert refusal(changed(key, value)) == f"venue.toml: {line}"
+
+
+@pytest.mark.parametrize(
+    ("more", "line"),
+    [
+        ({"certificate": "venue.pem"}, "exchange.private_key: is missing: a certificate needs its key"),
+        ({"private_key": "venue.pem"}, "exchange.certificate: is missing, and private_key is of no use without"),
+        ({"client_ca": "venue.pem"}, "exchange.certificate: is missing, and client_ca is of no use without"),
+    ],
+)
+def test_tls_wants_certificate_and_key(tmp_path: Path, more: dict[str, str], line: str) -> None:
+    (tmp_path / "venue.pem").touch()
+    with pytest.raises(ConfigError) as error:
+        config.from_data(VENUE | {"exchange": more}, tmp_path / "venue.toml")
+    assert str(error.value) == f"{tmp_path}/venue.toml: {line}"
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        (b"[venue\n", "not TOML: Expected ']' at the end of a table declaration (at line 1, column 7)"),
+        (b"name = \xff\n", "byte 7 is not UTF-8 text"),
+    ],
+)
+def test_a_file_that_is_not_toml_is_refused(tmp_path: Path, text: bytes, what: str) -> None:
+    path = tmp_path / "venue.toml"
+    path.write_bytes(text)
+    with pytest.raises(ConfigError) as error:
+        config.load(path)
+    assert str(error.value) == f"{path}: {what}"
+
+
+def test_a_file_that_is_not_there_is_refused() -> None:
+    with pytest.raises(ConfigError) as error:
+        config.load(Path("nowhere.toml"))
+    assert str(error.value) == "nowhere.toml: no such file or directory"
+
+
+def test_a_port_in_use_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        venue = config.from_data(changed("marketdata.port", port), Path("venue.toml"))
+        with pytest.raises(ConfigError) as error:
+            venue.check_ports("marketdata")
+        assert str(error.value) == (
+            f"venue.toml: marketdata.port: 127.0.0.1:{port} is in use: stop what listens there, or choose another port"
+        )
+        venue.check_ports("clearing")
+    venue.check_ports("marketdata")
+
+
+def test_an_address_that_is_not_this_machines_is_named() -> None:
+    venue = config.from_data(changed("exchange.address", "192.0.2.1"), Path("venue.toml"))
+    with pytest.raises(ConfigError) as error:
+        venue.check_ports("exchange")
+    assert str(error.value) == "venue.toml: exchange.port: cannot listen on 192.0.2.1:5001: Cannot assign requested address"
+
+
+# ------------------------------------------------------------------------------------------ decimal text
+
+
+@pytest.mark.parametrize(
+    ("text", "decimals", "units"),
+    [("189.5", 2, 18950), ("0", 0, 0), ("1_000.00", 0, 1000), ("-0.01", 2, -1), ("007", 1, 70), ("0.10", 1, 1)],
+)
+def test_decimal_text_is_whole_units(text: str, decimals: int, units: int) -> None:
+    assert to_units(text, decimals) == units
+
+
+@pytest.mark.parametrize(
+    "text", ["", " 1", "1 ", "+1", "1.", ".5", "1,5", "1e3", "nan", "inf", "--1", "1__0", "_1", "1_", "0x1", "١", "1\n", "9" * 41]
+)
+def test_what_is_not_decimal_text_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a decimal number such as"):
+        to_units(text, 2)
+
+
+@pytest.mark.parametrize(("units", "decimals", "text"), [(18950, 2, "189.50"), (-1, 2, "-0.01"), (5, 0, "5"), (1, 8, "0.00000001")])
+def test_whole_units_are_decimal_text(units: int, decimals: int, text: str) -> None:
+    assert to_text(units, decimals) == text
+    assert to_units(text, decimals) == units
+
+
+def test_the_comments_of_the_example_name_keys_that_there_are() -> None:
+    text = (CONFIG / "exchange.toml").read_text()
+    for key in ("certificate", "private_key", "client_ca"):
+        assert f"# {key} = " in text
+        assert key in config.Listener.__struct_fields__
+    assert tomllib.loads(text)["exchange"]["address"] == "127.0.0.1"
