@@ -1,6 +1,6 @@
 """What the exchange counts, and the page that Prometheus reads; counting is plain integers and never takes a lock.
 
-The loop that trades adds to the attributes of one ExchangeMetrics. Only when somebody asks, and once a
+The loop that trades adds to the attributes of one ExchangeMetrics. Only when somebody asks, and twice a
 second at most, is text made of them.
 """
 
@@ -15,7 +15,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-PAGE_AGE_MAX_S = 1.0
+PAGE_AGE_MAX_S = 0.5
 REQUEST_BYTES_MAX = 8192  # of a request for the page: whoever serves it closes beyond
 # Labels come in part from what clients send: beyond this many, the rest is counted as OTHER.
 LABELS_MAX = 128
@@ -129,7 +129,7 @@ def registry_of(*collectors: Collector) -> CollectorRegistry:
 
 
 class Page:
-    """The text of a registry, made anew once a second at most, so that asking often costs nothing."""
+    """The text of a registry, made anew every PAGE_AGE_MAX_S at most, so that asking often costs nothing."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._registry = registry

@@ -8,7 +8,8 @@ import secrets
 import sys
 
 from fixserver import passwords
-from fixserver.config import MONEY_DECIMALS, ConfigError, is_name, to_units
+from fixserver.config import ConfigError, is_name, to_units
+from matching.messages import MONEY_DECIMALS
 
 GENERATED_CHARACTERS = 20
 # Without 0 O 1 l I, which are read wrongly.
