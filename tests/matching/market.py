@@ -102,7 +102,8 @@ class Market:
             if Decimal(cash):
                 setup.append(Deposit(trader, "USD", money(cash)))
             if Decimal(holdings):
-                setup.extend(Deposit(trader, terms.instrument, str(units(holdings, terms.quantity_decimals))) for terms in instruments)
+                for terms in instruments:
+                    setup.append(Deposit(trader, terms.instrument, str(units(holdings, terms.quantity_decimals))))  # noqa: PERF401
         for command in setup:
             assert "refused" not in "".join(self.do(command))
 
@@ -147,12 +148,12 @@ class Market:
         """An order; one without a price is a market order."""
         price_units, quantity_units = self._units(of, price, quantity)
         return NewOrder(
-            trader, trader if session is None else session, id, trader if account is None else account, of, side,  # type: ignore[arg-type]
-            LIMIT if price else MARKET, tif, price_units, quantity_units, until, routing,  # type: ignore[arg-type]
+            trader, trader if session is None else session, id, trader if account is None else account, of, side,
+            LIMIT if price else MARKET, tif, price_units, quantity_units, until, routing,
         )  # fmt: skip
 
     def cancel(self, trader: str, orig: str, side: str = BUY, *, id: str = "c1", of: str = "X") -> list[str]:
-        return self.do(CancelOrder(trader, trader, id, orig, of, side))  # type: ignore[arg-type]
+        return self.do(CancelOrder(trader, trader, id, orig, of, side))
 
     def replace(
         self,
@@ -172,12 +173,14 @@ class Market:
         price_units, quantity_units = self._units(of, price, quantity)
         return self.do(
             ReplaceOrder(
-                trader, trader if session is None else session, id, orig, of, side, LIMIT if price else MARKET, tif,  # type: ignore[arg-type]
+                trader, trader if session is None else session, id, orig, of, side, LIMIT if price else MARKET, tif,
                 price_units, quantity_units, until, routing,
             )
         )  # fmt: skip
 
-    def mass_cancel(self, trader: str, instrument: str = "", *, id: str = "m1", session: str | None = None, **more: bool) -> list[str]:
+    def mass_cancel(
+        self, trader: str, instrument: str = "", *, id: str = "m1", session: str | None = None, **more: bool
+    ) -> list[str]:
         return self.do(MassCancel(trader, trader if session is None else session, id, instrument, **more))
 
     def expire(self) -> list[str]:
@@ -187,7 +190,7 @@ class Market:
         return self.do(RollDay(day))
 
     def phase(self, phase: str, instrument: str = "") -> list[str]:
-        return self.do(SetPhase(instrument, phase))  # type: ignore[arg-type]
+        return self.do(SetPhase(instrument, phase))
 
     def deposit(self, account: str, asset: str, amount: str) -> list[str]:
         return self.do(Deposit(account, asset, amount))
@@ -211,7 +214,7 @@ class Market:
     def book(self, instrument: str = "X") -> tuple[list[str], list[str]]:
         """Bids and offers, best first, oldest first: `ann b1 100 at 10.00`."""
         book = self.engine.instruments[instrument].book
-        return tuple(  # type: ignore[return-value]
+        return tuple(
             [
                 f"{self.names[order.order_id]} {self._quantity(instrument, order.leaves)} at {self._price(instrument, order.price)}"
                 for level in side
@@ -252,7 +255,8 @@ class Market:
                 return (
                     f"{names[event.taker_order_id]} {verb} {quantity(event.instrument, event.quantity)} {event.instrument} at "
                     f"{price(event.instrument, event.price)} {preposition} {names[event.maker_order_id]}: "
-                    f"{quantity(event.instrument, event.taker_leaves)} and {quantity(event.instrument, event.maker_leaves)} left{fees}"
+                    f"{quantity(event.instrument, event.taker_leaves)} and {quantity(event.instrument, event.maker_leaves)} left"
+                    f"{fees}"
                 )
             case OrderCanceled():
                 asked = f" asked by {event.cl_ord_id}" if event.cl_ord_id else ""
@@ -279,8 +283,10 @@ class Market:
             case MassCancelRejected():
                 return f"{event.participant} {event.cl_ord_id}: mass cancel rejected, {event.reason.name}: {event.text}"
             case BalanceChanged():
-                decimals = self.engine.instruments[event.asset].terms.quantity_decimals if event.asset in self.engine.instruments else 10
-                return f"{event.account}: {event.asset} {_plain(int(event.amount), decimals)}, now {_plain(int(event.balance), decimals)}"
+                known = self.engine.instruments.get(event.asset)
+                decimals = known.terms.quantity_decimals if known else MONEY_DECIMALS
+                amount, balance = _plain(int(event.amount), decimals), _plain(int(event.balance), decimals)
+                return f"{event.account}: {event.asset} {amount}, now {balance}"
             case InstrumentDefined():
                 return f"{event.instrument}: defined"
             case AccountDefined():

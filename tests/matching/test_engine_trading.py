@@ -128,7 +128,10 @@ def test_the_rest_of_a_market_order_is_canceled():
 
 def test_a_market_order_in_an_empty_book_is_canceled():
     market = Market()
-    assert market.buy("ann", 15, id="b1") == ["ann b1: accepted, buy 15 X at market DAY", "ann b1: canceled, MARKET_REMAINDER, 15 left"]
+    assert market.buy("ann", 15, id="b1") == [
+        "ann b1: accepted, buy 15 X at market DAY",
+        "ann b1: canceled, MARKET_REMAINDER, 15 left",
+    ]
 
 
 def test_a_market_order_stops_at_the_edge_of_the_band():
@@ -138,7 +141,10 @@ def test_a_market_order_stops_at_the_edge_of_the_band():
     market.sell("bob", 1, "9.00", id="s", tif=GTC)
     market.buy("ann", 1, "9.00", id="b")  # the last trade, at 9.00, puts the band of the next day at 8.10 to 9.90
     market.roll("20240102")
-    assert market.buy("ann", 5, id="b1") == ["ann b1: accepted, buy 5 X at market DAY", "ann b1: canceled, MARKET_REMAINDER, 5 left"]
+    assert market.buy("ann", 5, id="b1") == [
+        "ann b1: accepted, buy 5 X at market DAY",
+        "ann b1: canceled, MARKET_REMAINDER, 5 left",
+    ]
 
 
 # -------------------------------------------------------------------------------------------- times in force
@@ -247,7 +253,9 @@ def test_who_may_trade_with_himself_does():
     market = Market()
     market.do(DefineAccount("ann", "ann", 0, "allow"))
     market.sell("ann", 10, "10.00", id="mine")
-    assert market.buy("ann", 10, "10.00", id="b1", tif=FOK)[1:] == ["ann b1 buys 10 X at 10.00 from ann mine: 0 and 0 left"]
+    assert market.buy("ann", 10, "10.00", id="b1", tif=FOK)[1:] == [
+        "ann b1 buys 10 X at 10.00 from ann mine: 0 and 0 left"
+    ]
     assert (market.cash("ann"), market.holding("ann")) == (("1000000", "0"), ("10000", "0"))
 
 
@@ -271,7 +279,10 @@ def test_the_status_of_an_order_is_known_until_the_day_rolls():
     market.buy("ann", 10, "10.00", id="b1")
     market.buy("ann", 1, "9.00", id="b2")
     market.cancel("ann", "b2", BUY)
-    status = {(who, name): market.engine.order(who, name) for who, name in (("bob", "s2"), ("ann", "b1"), ("ann", "b2"), ("ann", "c1"))}
+    status = {
+        (who, name): market.engine.order(who, name)
+        for who, name in (("bob", "s2"), ("ann", "b1"), ("ann", "b2"), ("ann", "c1"))
+    }
     assert {key: order.status if order else "" for key, order in status.items()} == {
         ("bob", "s2"): "0",
         ("ann", "b1"): "2",
