@@ -75,7 +75,7 @@ class Framer:
             raise FrameTooLong(f"a message of {end - at} bytes; {self.frame_bytes_max} are taken")
         if end > len(buffer):
             # A length that reaches over the end of its own message would swallow those that follow.
-            return _GARBLED if _NEXT_BEGIN.search(buffer, at) else _UNFINISHED
+            return _GARBLED if _NEXT_BEGIN.search(buffer, at + 1) else _UNFINISHED
         if buffer[end - 8 : end - 4] == b"\x0110=" and buffer[end - 1] == 1 and buffer[end - 4 : end - 1].isdigit():
             return end
         return _GARBLED
