@@ -110,7 +110,7 @@ def _shape_faults(connection: Connection) -> Iterator[str]:
         wrong = func.sum(case((postings.c.leg.not_in(allowed), 1), else_=0)) > 0
         found = posted.where(transactions.c.kind == kind).group_by(transactions.c.event_seq, transactions.c.kind)
         for seq, _, count in connection.execute(found.having(or_(~right, wrong)).order_by(transactions.c.event_seq)):
-            yield f"event {seq}: a {kind} is not made of {count} postings such as it has"
+            yield f"event {seq}: a {kind} is not made of the {count} postings that it has"
     for seq, kind in connection.execute(
         select(transactions.c.event_seq, transactions.c.kind).where(transactions.c.kind.not_in(list(legs)))
     ):

@@ -36,7 +36,7 @@ class Postgres:
     """One server. `url(name)` is a database of it, for SQLAlchemy; `conninfo` is the server's, for psycopg."""
 
     def __init__(self, *, durable: bool = False) -> None:
-        """`durable`: sync to disk as in production; without, it is quicker and survives no loss of power."""
+        """`durable`: sync to disk as in production; without, it is quicker, and survives a crash but no loss of power."""
         self.durable = durable
         self.process: subprocess.Popen[bytes] | None = None
         self.directory = Path(tempfile.mkdtemp(prefix="fixserver-postgres-"))
@@ -82,7 +82,7 @@ class Postgres:
     def start(self) -> None:
         settings = ["listen_addresses=", f"unix_socket_directories={self.directory}", "max_connections=40", "shared_buffers=64MB"]
         if not self.durable:
-            settings += ["fsync=off", "synchronous_commit=off", "full_page_writes=off"]
+            settings += ["fsync=off", "full_page_writes=off"]
         command = [str(self.binaries / "postgres"), "-D", self._data, *(part for setting in settings for part in ("-c", setting))]
         with (self.directory / "log").open("ab") as log:
             self.process = subprocess.Popen(

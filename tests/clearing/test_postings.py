@@ -158,7 +158,7 @@ def test_a_batch_delivered_twice_is_ignored(ledger: Ledger) -> None:
 def test_a_gap_is_refused_by_name(ledger: Ledger) -> None:
     ledger.post([record(OPENING)])
     before = rows(ledger.engine)
-    with pytest.raises(EventsMissing, match="^event 7 is due in the ledger, and it was given events 8 to 9$"):
+    with pytest.raises(EventsMissing, match=r"^event 7 is due in the ledger, and it was given events 8 to 9$"):
         ledger.post([record([trade(8), trade(9)])])
     ledger.load()
     with pytest.raises(EventsMissing, match="event 8 is due"):
@@ -216,7 +216,7 @@ def test_a_participant_may_be_called_like_an_account_of_the_venue(ledger: Ledger
 
 
 def test_names_are_kept_as_they_are(ledger: Ledger) -> None:
-    name = "O'Brien\t\\N \"ü\" 株" * 20
+    name = 'O\'Brien\t\\N "ü" 株' * 20
     ledger.post([record([OPENING[0], AccountDefined(2, name, name, 0, "allow"), BalanceChanged(3, name, "AAPL", "5", "5")])])
     assert named_balances(ledger)[name, "AAPL"] == 5
 
@@ -230,7 +230,9 @@ def test_a_definition_said_again_changes_nothing(ledger: Ledger) -> None:
     ]
     ledger.post([record(again)])
     after = rows(ledger.engine)
-    assert [after[table] for table in ("accounts", "assets", "balances")] == [before[table] for table in ("accounts", "assets", "balances")]
+    assert [after[table] for table in ("accounts", "assets", "balances")] == [
+        before[table] for table in ("accounts", "assets", "balances")
+    ]
 
 
 # ------------------------------------------------------------------------------------------------ how much

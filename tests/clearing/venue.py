@@ -68,7 +68,10 @@ def named_postings(ledger: Ledger) -> list[tuple[int, int, str, str, str, int]]:
     found = rows(ledger.engine)
     accounts = {row[0]: row[2] for row in found["accounts"]}
     assets = {row[0]: row[2] for row in found["assets"]}
-    return [(seq, leg, accounts[giver], accounts[taker], assets[asset], amount) for seq, leg, giver, taker, asset, amount in found["postings"]]
+    return [
+        (seq, leg, accounts[giver], accounts[taker], assets[asset], amount)
+        for seq, leg, giver, taker, asset, amount in found["postings"]
+    ]
 
 
 def named_balances(ledger: Ledger) -> dict[tuple[str, str], int]:
