@@ -208,7 +208,8 @@ def test_snapshots_and_increments_are_followed(stand):
     stand.bots.take(Happened("MAKER1", "FIXSERVER-MD", "logon", ""), 0.0)
     feed(stand, "35=W|262=bots|55=AAPL|268=3|269=0|270=189.40|271=5|269=1|270=189.60|271=5|269=2|270=189.50|271=1|")
     assert stand.bots.market["AAPL"] == Quote(18_940, 18_960, 18_950)
-    feed(stand, "35=X|262=bots|268=3|279=0|269=0|55=AAPL|270=189.45|271=1|279=2|269=0|55=AAPL|270=189.40|279=0|269=2|55=AAPL|270=189.6|271=2|")
+    better = "279=0|269=0|55=AAPL|270=189.45|271=1|279=2|269=0|55=AAPL|270=189.40|"
+    feed(stand, f"35=X|262=bots|268=3|{better}279=0|269=2|55=AAPL|270=189.6|271=2|")
     assert (stand.bots.market["AAPL"].bid, stand.bots.market["AAPL"].last) == (18_945, 18_960)
     assert list(stand.bots.market["AAPL"].trades) == [18_960]
     feed(stand, "35=X|262=bots|268=1|279=2|269=1|55=AAPL|270=189.60|")
@@ -341,7 +342,9 @@ def test_more_bots_than_participants_is_one_clear_line(wanted, says):
     assert str(error.value) == f"{CONFIG.file}: {says}"
 
 
-@pytest.mark.parametrize("arguments", [["--rate", "0"], ["--rate", "9999"], ["--makers", "-1"], ["--seconds", "no"], ["--noise", "x"]])
+@pytest.mark.parametrize(
+    "arguments", [["--rate", "0"], ["--rate", "9999"], ["--makers", "-1"], ["--seconds", "no"], ["--noise", "x"]]
+)
 def test_a_bad_argument_is_refused(arguments, capsys):
     parser = argparse.ArgumentParser()
     command.add_arguments(parser)
