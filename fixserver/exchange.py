@@ -90,11 +90,14 @@ class Exchange:
         started = time.monotonic()
         found = self.session_log.recovered
         after = max(0, self.core.event_head - REPORTS_AGAIN_MAX) if found.lost else found.reported_event
-        for said in self.sessions.restore_numbers(self.core.event_head):
+        for said in self.sessions.restore_numbers(self.core.event_head > 0):
             log.warning("%s", said)
         again = 0
         for events in self.core.recover(after):
             if events:
+                # What was not noted as reported may have been sent all the same: a number must not serve twice.
+                if not again and (said := self.sessions.skip_ahead()):
+                    log.warning("%s", said)
                 self.gateway.report_again(events, after)
                 again += len(events)
             else:
@@ -139,8 +142,14 @@ class Exchange:
         started = time.perf_counter()
         sessions.set_time(time.time_ns())
         gateway.on_turn()
-        sessions.end_turn(gateway.reported_event)
-        self.port.flush()
+        if sessions.admin_sent or sessions.resending:
+            sessions.end_turn(gateway.reported_event)
+            self.port.flush()
+        else:
+            # Reports may leave before they are noted: after a crash between the two they are made again from the
+            # journal, and the numbers skip ahead. A heartbeat could not be made again.
+            self.port.flush()
+            sessions.end_turn(gateway.reported_event)
         if gateway.turn_commands:
             self.metrics.order_latency_seconds.observe(time.perf_counter() - started, gateway.turn_commands)
             gateway.turn_commands = 0
@@ -153,6 +162,7 @@ class Exchange:
             self._tick(now)
 
     def _tick(self, now: float) -> None:
+        self.sessions.set_timers()
         self.gateway.on_tick()
         self.port.tick()
         self.scrape.tick()
@@ -202,14 +212,23 @@ class Exchange:
 
 def add_sessions(sessions: Sessions, config: Config, venue_comp_id: str) -> None:
     """Create the sessions of every participant on every version. Raises ConfigError for a setting that is not taken."""
-    for participant in config.participants:
-        ours = participant.venue_comp_id or venue_comp_id
-        settings = {key: _setting(value) for key, value in participant.quickfix.items()}
-        terms = [SessionTerms(participant.name, version, ours, participant.name, settings) for version in VERSIONS]
-        try:
-            sessions.add(terms, config.dictionaries)
-        except SettingRefused as error:
-            raise ConfigError(config.file, f"participants.{participant.name}.quickfix", str(error)) from None
+    # In one go: QuickFIX reads a dictionary once for all sessions that are added together, and FIX 5.0SP2's takes it a second.
+    terms = [
+        SessionTerms(
+            participant.name,
+            version,
+            participant.venue_comp_id or venue_comp_id,
+            participant.name,
+            {key: _setting(value) for key, value in participant.quickfix.items()},
+        )
+        for participant in config.participants
+        for version in VERSIONS
+    ]
+    try:
+        sessions.add(terms, config.dictionaries)
+    except SettingRefused as error:
+        key = f"participants.{error.participant}.quickfix" if error.participant else "participants"
+        raise ConfigError(config.file, key, str(error)) from None
 
 
 def _setting(value: str | int | bool) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from fixserver.dialects import DIALECTS
 from fixserver.reports import OpenOrder, Reports
 from fixserver.requests import InstrumentNumbers, Refused, Requests, fields_of, routing_of
+from fixserver.sessions import utc_text
 from fixserver.throttle import Throttle
 from matching.messages import (
     CancelRejected,
@@ -76,7 +77,7 @@ class Gateway:
         self._status_count = 0
         self._poss_resend = ""
         self._muted = False
-        self._times: dict[str, str] = {}
+        self._times = _Times()
         self._by_type: dict[type, Callable[[Any], None]] = {
             OrderAccepted: self._report_accepted,
             OrderRejected: self._report_rejected,
@@ -292,8 +293,7 @@ class Gateway:
         if not events:
             return
         by_type = self._by_type
-        time_ns = self.core.engine.time
-        self._times = {begin: reports.time(time_ns) for begin, reports in self._reports.items()}
+        self._times.set(self.core.engine.time)
         for event in events:
             report = by_type.get(type(event))
             if report is not None:
@@ -358,13 +358,15 @@ class Gateway:
     def _report_cancel_rejected(self, event: CancelRejected) -> None:
         begin = event.session.rpartition("/")[2]
         self.metrics.rejects.add(event.reason.name.lower())
-        self._send(event.session, ORDER_CANCEL_REJECT, self._reports[begin].cancel_rejected(event, self._times[begin]), event.routing)
+        body = self._reports[begin].cancel_rejected(event, self._times[begin])
+        self._send(event.session, ORDER_CANCEL_REJECT, body, event.routing)
 
     def _report_mass_canceled(self, event: MassCanceled) -> None:
         if event.disconnect:
             return
         begin = event.session.rpartition("/")[2]
-        self._send(event.session, ORDER_MASS_CANCEL_REPORT, self._reports[begin].mass_canceled(event, self._times[begin]), event.routing)
+        body = self._reports[begin].mass_canceled(event, self._times[begin])
+        self._send(event.session, ORDER_MASS_CANCEL_REPORT, body, event.routing)
 
     def _report_mass_cancel_rejected(self, event: MassCancelRejected) -> None:
         begin = event.session.rpartition("/")[2]
@@ -471,6 +473,18 @@ class Gateway:
     @property
     def open_orders(self) -> int:
         return len(self._orders)
+
+
+class _Times(dict[str, str]):
+    """TransactTime(60) of a batch by BeginString, written when first asked for."""
+
+    def set(self, time_ns: int) -> None:
+        self.clear()
+        self._time_ns = time_ns
+
+    def __missing__(self, begin_string: str) -> str:
+        text = self[begin_string] = utc_text(self._time_ns, DIALECTS[begin_string].time_digits)
+        return text
 
 
 def trading_day(time_ns: int, day_roll_seconds: int) -> str:

@@ -142,6 +142,7 @@ class Session:
         number = self._quickfix.getExpectedSenderNum()
         self._quickfix.setNextSenderMsgSeqNum(number + 1)
         self.sessions.touched.append(self)
+        self.sessions.admin_sent = True
         return finished(self._begin, f"35=5{SOH}34={number}{self._comp_ids}{self.sessions.now_text}{SOH}58={text}{SOH}")
 
     def reject(self, text: str, reason: int, explanation: str, tag: int = 0) -> None:
@@ -155,6 +156,7 @@ class Session:
 
     def send_admin(self, text: str, msg_type: str) -> None:
         """Take a message that QuickFIX has made."""
+        self.sessions.admin_sent = True
         counts = self.sessions.messages_sent
         counts[msg_type] = counts.get(msg_type, 0) + 1
         if self not in self.sessions.touched:
@@ -337,7 +339,7 @@ class Session:
         return SessionEntry(self.name, *numbers, messages, restarted)
 
 
-class Sessions(fix.Application):
+class Sessions(fix.Application):  # type: ignore[misc]
     """All sessions of one port, and the callbacks that QuickFIX makes for them.
 
     An exception in a callback must not travel through QuickFIX: it is kept in `failure`, and ends the
@@ -361,15 +363,21 @@ class Sessions(fix.Application):
         self.garbled = 0
         self.messages_received: dict[str, int] = {}
         self.messages_sent: dict[str, int] = {}
+        self.admin_sent = False  # in this turn
+        self._skipped_ahead = False
         self._acceptors: list[Any] = []  # hold the sessions
         self.now: Any = None
         self.now_text = ""
         self.set_time(time.time_ns())
+        self.set_timers()
 
     def set_time(self, time_ns: int) -> None:
-        """The time of this turn, for SendingTime and for QuickFIX's timers."""
-        self.now = fix.UtcTimeStamp()
+        """The time of this turn, for SendingTime."""
         self.now_text = utc_text(time_ns, 3)
+
+    def set_timers(self) -> None:
+        """The time by which QuickFIX judges heartbeats and SendingTimes; a tick's precision does for both."""
+        self.now = fix.UtcTimeStamp()
 
     # ------------------------------------------------------------------------------------------ creating
 
@@ -394,31 +402,37 @@ class Sessions(fix.Application):
             self.by_name[session.name] = session
             self.by_comp_ids[one.begin_string, one.comp_id, one.venue_comp_id] = session
 
-    def restore_numbers(self, event_head: int) -> list[str]:
+    def restore_numbers(self, anything_happened: bool) -> list[str]:
         """Set every session's numbers as the session log has them. Returns what there is to say of it.
 
         Where the log's end may be missing although clients saw what it held, the sender numbers skip
-        ahead: the client asks for the gap, and gets what there is. Where there is no log at all, a
-        client's next Logon says which number he is at.
+        ahead: the client asks for the gap, and gets what there is. Where there is no log at all although
+        the venue has traded, a client's next Logon says which number he is at.
         """
         assert self.log is not None
         found = self.log.recovered
-        skip = found.tail_missing or (not found.closed and found.reported_event < event_head)
-        lost = found.lost and event_head > 0
-        if not lost and found.lost:
-            return found.warnings
         for session in self.by_name.values():
-            target, sender = found.numbers.get(session.name, (1, 1))
-            if (skip and sender > 1) or lost:
-                sender += SKIP_AHEAD
-            session.trusts_next_logon = lost
-            session.set_numbers(target, sender)
+            session.set_numbers(*found.numbers.get(session.name, (1, 1)))
         said = list(found.warnings)
-        if lost:
+        if found.lost and anything_happened:
+            for session in self.by_name.values():
+                session.trusts_next_logon = True
             said.append("the session log is missing: sequence numbers go on from the clients' next Logons")
-        elif skip:
-            said.append(f"messages may have been sent that the session log does not know: numbers skip ahead by {SKIP_AHEAD:,}")
+        if found.tail_missing and anything_happened:
+            said.append(self.skip_ahead())
         return said
+
+    def skip_ahead(self) -> str:
+        """Let the sender numbers skip what may have been sent without being logged. Once; returns what there is to say."""
+        if self._skipped_ahead:
+            return ""
+        self._skipped_ahead = True
+        assert self.log is not None
+        for session in self.by_name.values():
+            target, sender = session.numbers
+            if sender > 1 or session.trusts_next_logon:
+                session.set_numbers(target, sender + SKIP_AHEAD)
+        return f"messages may have been sent that the session log does not know: sequence numbers skip ahead by {SKIP_AHEAD:,}"
 
     # --------------------------------------------------------------------------------------------- turns
 
@@ -435,6 +449,7 @@ class Sessions(fix.Application):
             self.touched.clear()
         elif self.log is not None and reported_event != self.log.reported_event:
             self.log.write(reported_event, [])
+        self.admin_sent = False
         for session in list(self.resending.values()):
             if not session.continue_resend(self.log.messages if self.log is not None else _no_messages):
                 del self.resending[session.name]
