@@ -70,7 +70,7 @@ def open_database(url: str, *, read_only: bool = False) -> Engine:
         }
         isolation = "REPEATABLE READ" if read_only else "READ COMMITTED"
         return create_engine(url, poolclass=NullPool, connect_args=connect_args, isolation_level=isolation)
-    except (ArgumentError, NoSuchModuleError, ImportError) as error:
+    except (ArgumentError, NoSuchModuleError, ImportError, ValueError) as error:
         raise DatabaseRefused(f"the ledger's database: {error}") from None
 
 

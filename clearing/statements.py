@@ -95,9 +95,9 @@ def statement(
     for column, sign in ((postings.c.to_account, 1), (postings.c.from_account, -1)):
         side = (
             select(
-                transactions.c.event_seq,
+                transactions.c.event_seq.label("seq"),
                 transactions.c.time,
-                postings.c.leg,
+                postings.c.leg.label("leg_of"),
                 postings.c.asset,
                 postings.c.amount,
                 literal(sign, Integer()).label("sign"),
@@ -110,7 +110,7 @@ def statement(
         )
         sides.append(side if end is None else side.where(transactions.c.time < end))
     both = union_all(*sides)
-    rows = connection.execute(both.order_by("event_seq", "leg"), execution_options={"yield_per": ROWS_AT_A_TIME})
+    rows = connection.execute(both.order_by("seq", "leg_of"), execution_options={"yield_per": ROWS_AT_A_TIME})
 
     def lines() -> Iterator[Line]:
         for seq, time, leg, key, amount, sign, quantity, instrument, price in rows:

@@ -266,7 +266,7 @@ def _line_text(line: statements.Line) -> list[str]:
         assert line.quantity is not None and line.price is not None
         quantity = decimal_text(line.quantity, line.instrument.decimals)
         price = decimal_text(line.price, line.instrument.price_decimals or 0)
-        what = f"{what} {quantity} {line.instrument.name} at {price}"
+        what = f"{what}{' for' if 'fee' in what or 'rebate' in what else ''} {quantity} {line.instrument.name} at {price}"
     change = shown(line.change, line.asset)
     sign = "" if line.change < 0 else "+"
     return [_time_text(line.time), str(line.event_seq), what, line.asset.name, sign + change, shown(line.balance, line.asset)]

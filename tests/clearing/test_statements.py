@@ -1,0 +1,129 @@
+"""What an account is told: every movement, with the balance after it."""
+
+from __future__ import annotations
+
+import pytest
+
+from clearing.ledger import Ledger
+from clearing.statements import find_account, read_balances, statement
+from matching.messages import MONEY_UNIT, AccountDefined, BalanceChanged
+from tests.clearing.test_postings import CENT, OPENING, trade
+from tests.clearing.venue import record
+
+USD = MONEY_UNIT
+
+
+@pytest.fixture
+def traded(ledger: Ledger) -> Ledger:
+    """Deposits at time 100, trades at 200 and 300 (ALICE buys, then sells), a withdrawal at 400."""
+    ledger.post(
+        [
+            record(OPENING, time=100),
+            record([trade(7, fees=(20 * CENT, 60 * CENT))], time=200),
+            record([trade(8, taker_side="2", maker="BOB", taker="ALICE", fees=(-1, 2))], time=300),
+            record([BalanceChanged(9, "ALICE", "USD", str(-USD), str(99_999 * USD - 60 * CENT - 2))], time=400),
+        ]
+    )
+    return ledger
+
+
+def lines(
+    ledger: Ledger, name: str, *, begin: int | None = None, end: int | None = None, asset: str = ""
+) -> list[tuple[object, ...]]:
+    """The opening balances, then the lines."""
+    with ledger.engine.connect() as connection:
+        account = find_account(connection, name)
+        assert account is not None
+        found = statement(connection, account, begin, end, asset)
+        opening: list[tuple[object, ...]] = [(asset.name, amount) for asset, amount in found.opening]
+        return opening + [(line.event_seq, line.what, line.asset.name, line.change, line.balance) for line in found.lines]
+
+
+def test_a_statement_from_the_beginning(traded: Ledger) -> None:
+    assert lines(traded, "ALICE") == [
+        (4, "deposit", "USD", 100_000 * USD, 100_000 * USD),
+        (7, "buy", "USD", -1_895 * USD, 98_105 * USD),
+        (7, "buy", "AAPL", 10, 10),
+        (7, "taker fee", "USD", -60 * CENT, 98_105 * USD - 60 * CENT),
+        (8, "sell", "USD", 1_895 * USD, 100_000 * USD - 60 * CENT),
+        (8, "sell", "AAPL", -10, 0),
+        (8, "taker fee", "USD", -2, 100_000 * USD - 60 * CENT - 2),
+        (9, "withdrawal", "USD", -USD, 99_999 * USD - 60 * CENT - 2),
+    ]
+
+
+def test_a_statement_of_a_span_of_time_opens_with_what_was_there(traded: Ledger) -> None:
+    assert lines(traded, "BOB", begin=300, end=400) == [
+        ("USD", 1_895 * USD - 20 * CENT),
+        ("AAPL", 490),
+        (8, "buy", "USD", -1_895 * USD, -20 * CENT),
+        (8, "buy", "AAPL", 10, 500),
+        (8, "maker rebate", "USD", 1, -20 * CENT + 1),
+    ]
+    assert lines(traded, "BOB", begin=401) == [("USD", -20 * CENT + 1), ("AAPL", 500)]
+    assert lines(traded, "BOB", end=100) == []
+
+
+def test_a_statement_of_one_asset(traded: Ledger) -> None:
+    assert lines(traded, "BOB", asset="AAPL") == [
+        (5, "deposit", "AAPL", 500, 500),
+        (7, "sell", "AAPL", -10, 490),
+        (8, "buy", "AAPL", 10, 500),
+    ]
+
+
+def test_the_venues_own_accounts_have_statements(traded: Ledger) -> None:
+    assert lines(traded, "@clearing", end=300) == [
+        (7, "novation", "USD", 1_895 * USD, 1_895 * USD),
+        (7, "novation", "USD", -1_895 * USD, 0),
+        (7, "novation", "AAPL", 10, 10),
+        (7, "novation", "AAPL", -10, 0),
+    ]
+    assert lines(traded, "@fees") == [
+        (7, "maker fee", "USD", 20 * CENT, 20 * CENT),
+        (7, "taker fee", "USD", 60 * CENT, 80 * CENT),
+        (8, "maker rebate", "USD", -1, 80 * CENT - 1),
+        (8, "taker fee", "USD", 2, 80 * CENT + 1),
+    ]
+    assert lines(traded, "@outside", asset="USD") == [
+        (4, "deposit", "USD", -100_000 * USD, -100_000 * USD),
+        (9, "withdrawal", "USD", USD, -99_999 * USD),
+    ]
+
+
+def test_who_trades_with_himself_sees_both_sides(ledger: Ledger) -> None:
+    shares = BalanceChanged(7, "ALICE", "AAPL", "10", "10")
+    ledger.post([record([*OPENING, shares, trade(8, maker="ALICE")])])
+    assert lines(ledger, "ALICE")[-4:] == [
+        (8, "buy", "USD", -1_895 * USD, 98_105 * USD),
+        (8, "sell", "USD", 1_895 * USD, 100_000 * USD),
+        (8, "sell", "AAPL", -10, 0),
+        (8, "buy", "AAPL", 10, 10),
+    ]
+
+
+def test_balances_of_all_and_of_one(traded: Ledger) -> None:
+    with traded.engine.connect() as connection:
+        everyone = [(balance.account.name, balance.asset.name, balance.amount) for balance in read_balances(connection)]
+        alice = [(balance.asset.name, balance.amount) for balance in read_balances(connection, "ALICE")]
+    assert everyone == [
+        ("@clearing", "USD", 0),
+        ("@clearing", "AAPL", 0),
+        ("@fees", "USD", 80 * CENT + 1),
+        ("@fees", "AAPL", 0),
+        ("@outside", "USD", -99_999 * USD),
+        ("@outside", "AAPL", -500),
+        ("ALICE", "USD", 99_999 * USD - 60 * CENT - 2),
+        ("ALICE", "AAPL", 0),
+        ("BOB", "USD", -20 * CENT + 1),
+        ("BOB", "AAPL", 500),
+    ]
+    assert alice == [("USD", 99_999 * USD - 60 * CENT - 2), ("AAPL", 0)]
+
+
+def test_a_participant_comes_before_the_venue(ledger: Ledger) -> None:
+    ledger.post([record([OPENING[0], AccountDefined(2, "@fees", "X", 0, "allow")])])
+    with ledger.engine.connect() as connection:
+        assert find_account(connection, "@fees") == (4, "participant", "@fees", "X")
+        assert find_account(connection, "@outside") == (3, "outside", "@outside", "")
+        assert find_account(connection, "NOBODY") is None
