@@ -388,7 +388,7 @@ def run(config: Config, data: Path, *, bots: bool, log_level: str = "warning") -
             for name, endpoint in endpoints.items()
         }
         consumers = [children["clearing"], children["marketdata"]]
-        guests = [Child("bots", [*program, "bots", "--config", str(config.file)], lambda: True, niceness=NICE_BOTS)] if bots else []
+        guests = [Child("bots", [*program, "bots", *venue, "--quiet"], lambda: True, niceness=NICE_BOTS)] if bots else []
         figures = Figures(endpoints["exchange"], endpoints["clearing"], endpoints["marketdata"])
         return Supervisor(
             [[children["exchange"]], consumers],
