@@ -71,6 +71,7 @@ class MarketDataDesk:
         self.subscriptions = Subscriptions(feed.depth, subscriptions_max)
         self.records_taken = 0  # by the last turn
         self.entries_sent = 0
+        self.received = Labelled()  # by MsgType(35)
         self.rejects = Labelled()  # by MDReqRejReason(281)
         self.held_total = 0
         self.cut_total = 0
@@ -136,6 +137,7 @@ class MarketDataDesk:
     def _answer(self, client: _Client, text: str) -> None:
         """One application message, whole and as it came."""
         msg_type, number, request = _request([field.split("=", 1) for field in text.split(SOH) if "=" in field])
+        self.received.add(msg_type)
         if msg_type != "V":
             self._business_reject(client, msg_type, number, "3", f"MsgType(35) {msg_type} is not taken on this port: only V is")
             return

@@ -99,7 +99,8 @@ class FeedMetrics(Collector):
         yield counter("cut", "Sessions ended because they did not read.", desk.cut_total)
         yield labelled("requests_rejected", "MarketDataRequests that were refused.", "reason", desk.rejects.items())
         yield labelled("messages_sent", "FIX messages sent, by MsgType(35).", "type", sessions.messages_sent.items())
-        yield labelled("messages_received", "FIX messages taken in, by MsgType(35).", "type", sessions.messages_received.items())
+        received = [*sessions.messages_received.items(), *desk.received.items()]
+        yield labelled("messages_received", "FIX messages taken in, by MsgType(35).", "type", received)
         yield labelled("connections_cut", "Connections ended by us.", "cause", self._port.cut.items())
 
 
