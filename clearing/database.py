@@ -9,19 +9,22 @@ DatabaseUnavailable
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from clearing.postings import LedgerRefused
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+# Alembic, which is imported only where it is needed, tells of its own plugins otherwise.
+logging.getLogger("alembic").setLevel(logging.WARNING)
 
 CONNECT_SECONDS_MAX = 5
 SILENCE_SECONDS_MAX = 15  # a PostgreSQL server that does not even acknowledge bytes for this long is gone
@@ -119,6 +122,10 @@ def _named(engine: Engine, error: BaseException | None, invalidated: bool) -> Da
 
 def migrate(connection: Connection) -> None:
     """Bring the tables to what this program knows, within the transaction at hand. Raises DatabaseRefused."""
+    from alembic import command
+    from alembic.runtime.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
     config = _alembic(connection)
     script = ScriptDirectory.from_config(config)
     present = MigrationContext.configure(connection).get_current_revision()
@@ -131,11 +138,16 @@ def migrate(connection: Connection) -> None:
 
 def is_current(connection: Connection) -> bool:
     """Whether there is a ledger with the tables that this program knows."""
+    from alembic.runtime.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
     script = ScriptDirectory.from_config(_alembic(connection))
     return MigrationContext.configure(connection).get_current_revision() == script.get_current_head()
 
 
 def _alembic(connection: Connection) -> Config:
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
