@@ -10,7 +10,7 @@ help:
 	@echo 'make run      an exchange on this machine, with bots to trade with; Ctrl-C stops it'
 	@echo 'make test     the tests'
 	@echo 'make lint     ruff and mypy'
-	@echo 'make bench    the benchmarks; results go to tests/benchmarks/results'
+	@echo 'make bench    the benchmarks; results go to tests/benchmarks/results.json'
 	@echo 'make install  what the others do first: everything into $(VENV)'
 	@echo 'make clean    remove $(VENV) and caches; data/ stays'
 
