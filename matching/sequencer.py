@@ -103,11 +103,6 @@ class Sequencer:
     def _replay(self, after_event: int | None) -> Iterator[list[Event]]:
         self._load_snapshot(after_event)
         engine = self.engine
-        if self._journal.next_number <= engine.command_seq:
-            raise RecoveryRefused(
-                f"{self._journal.directory}: ends before command {engine.command_seq}, at which a snapshot was taken: "
-                "the journal has lost commands. Put its files back from a copy"
-            )
         told = False
         events_on_disk = LogReader(self.data / "events", engine.event_seq + 1)
         try:
@@ -150,6 +145,13 @@ class Sequencer:
     def _load_snapshot(self, after_event: int | None) -> None:
         """Start from the newest snapshot from which the replay tells all that is due and mends the event log."""
         found = snapshots(self.data / "snapshots")
+        journal_head = self._journal.next_number - 1
+        if found and found[-1][0] > journal_head:
+            raise RecoveryRefused(
+                f"{found[-1][1]}: was taken after command {found[-1][0]}, but the journal ends with command {journal_head}: "
+                "acknowledged commands are missing from it. Put its files back from a copy, or, to go on without them, run: "
+                f"fixserver journal forget --data {self.data}"
+            )
         reach = self._event_log.next_number - 1
         if after_event is not None:
             reach = min(reach, after_event)

@@ -1,0 +1,511 @@
+"""`fixserver journal`: looks into what the exchange of a venue wrote; of its actions only `forget` changes anything.
+
+Exit codes: 0 all is well, 1 something is wrong with the files, 2 with the arguments.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import json
+import os
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from matching.engine import Engine
+from matching.instruments import decimal_text
+from matching.messages import (
+    MARKET,
+    MONEY_DECIMALS,
+    CancelReason,
+    Command,
+    CommandBatch,
+    DefineInstrument,
+    Event,
+    EventBatch,
+    InstrumentDefined,
+    Reason,
+)
+from matching.recordlog import LogDamaged, LogMissing, LogReader, segments, truncate
+from matching.snapshot import SnapshotDamaged, read_snapshot, snapshots
+
+EXIT_WRONG = 1
+PROGRESS_SECONDS = 1.0
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+ACTIONS = """\
+  fixserver journal verify               is everything there, and does it add up?
+  fixserver journal dump --from 100      every command from the hundredth, a line each
+  fixserver journal dump --events        every event
+  fixserver journal digest               the state of the venue, in 64 digits
+  fixserver journal forget               let go of events whose commands are lost
+"""
+
+_encode = msgspec.msgpack.Encoder().encode
+_commands_of = msgspec.msgpack.Decoder(CommandBatch).decode
+_events_of = msgspec.msgpack.Decoder(EventBatch).decode
+
+
+class FilesWrong(Exception):
+    """The files of a venue are not there, or contradict each other. Says which, and what to do."""
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add `journal` and its actions to the command line."""
+    parser = subparsers.add_parser(
+        "journal",
+        help="look into what the exchange wrote: verify, dump, digest",
+        description="Look into the journal of commands, the event log and the snapshots of a venue. It may be running, except for"
+        " `forget`.",
+        epilog=ACTIONS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    actions = parser.add_subparsers(metavar="ACTION", title="actions", required=True, dest="action")
+
+    def action(name: str, help_text: str, run: Callable[[argparse.Namespace], int], description: str) -> argparse.ArgumentParser:
+        added: argparse.ArgumentParser = actions.add_parser(name, help=help_text, description=description)
+        added.add_argument(
+            "--data", type=Path, default=Path("data"), metavar="DIR", help="where the venue keeps what it writes (%(default)s)"
+        )
+        added.set_defaults(run=lambda args: _guarded(run, args))
+        return added
+
+    action(
+        "verify",
+        "is everything there, and does it add up?",
+        _verify,
+        "Read the whole journal, replay it, and compare what it causes with the event log, byte for byte, and with the snapshots."
+        " Exit code 1, and a line that names file and offset, when something is not so.",
+    )
+    dump = action(
+        "dump",
+        "print commands or events, one a line",
+        _dump,
+        "Print what the journal holds, a line for each command: its number, the time (UTC) at which it became part of the journal,"
+        " and its fields, empty ones left out. Prices, quantities and amounts are decimals.",
+    )
+    dump.add_argument("--events", action="store_true", help="the event log instead")
+    dump.add_argument("--from", dest="begin", type=_number, default=1, metavar="N", help="begin with this number")
+    dump.add_argument("--to", dest="end", type=_number, default=0, metavar="N", help="end with this number")
+    dump.add_argument(
+        "--json", action="store_true", help="a JSON object a line, whose numbers are in whole units, as they are stored"
+    )
+    digest = action(
+        "digest",
+        "print a digest of the state",
+        _digest,
+        "Print the number of the last command and event and the SHA-256 of the state that they lead to. Two venues with the same"
+        " journal have the same digest.",
+    )
+    digest.add_argument("--at-command", type=_number, default=0, metavar="N", help="as it was after this command")
+    forget = action(
+        "forget",
+        "let go of events whose commands are lost",
+        _forget,
+        "Cut the event log where it stops being what the journal says, and remove snapshots that are ahead of the journal; the next"
+        " start of the exchange writes the events of the journal again. For a venue whose journal was lost in part, and whose"
+        " exchange refuses to start for that reason. What was reported to participants of the lost commands is void then, and"
+        " whoever took events beyond the cut must begin anew (fixserver ledger rebuild).",
+    )
+    forget.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def _number(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
+    return int(text)
+
+
+def _guarded(run: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
+    try:
+        return run(args)
+    except (FilesWrong, LogDamaged, LogMissing, SnapshotDamaged) as error:
+        _progress("")
+        print(error, file=sys.stderr)
+        return EXIT_WRONG
+
+
+# ---------------------------------------------------------------------------------------------------- reading
+
+
+class _Venue:
+    """The files of a venue, read from the first command that is there."""
+
+    def __init__(self, data: Path) -> None:
+        """Raises FilesWrong, SnapshotDamaged, LogMissing."""
+        self.data = data
+        found = segments(data / "journal") if (data / "journal").is_dir() else []
+        if not found:
+            raise FilesWrong(f"{data / 'journal'}: there is no journal. Is {data} the data directory of a venue?")
+        self.engine = Engine()
+        if found[0][0] > 1:
+            # The beginning was put away: the first snapshot behind the gap takes its place.
+            usable = [path for number, path in snapshots(data / "snapshots") if number >= found[0][0] - 1]
+            if not usable:
+                raise LogMissing(f"{data / 'journal'}: begins with command {found[0][0]}, and no snapshot stands for those before")
+            self.engine = Engine.from_state(_state(usable[0]))
+        self.journal = LogReader(data / "journal", self.engine.command_seq + 1)
+        self.events = LogReader(data / "events", self.engine.event_seq + 1)
+        self._written = self.events.read()
+
+    def close(self) -> None:
+        self.journal.close()
+        self.events.close()
+
+    def batches(self) -> Iterator[CommandBatch]:
+        """The batches that are not applied yet, each before it is applied. Raises LogDamaged, LogMissing."""
+        shown = time.monotonic()
+        for first, count, payload in self.journal.read():
+            batch = _decoded(_commands_of, payload, self.data / "journal", first)
+            if (batch.first_seq, len(batch.commands)) != (first, count):
+                raise FilesWrong(f"{self.data / 'journal'}: the record of command {first} holds other numbers than it says")
+            yield batch
+            if time.monotonic() - shown > PROGRESS_SECONDS:
+                shown = time.monotonic()
+                _progress(f"command {first + count - 1:,}")
+
+
+    def applied(self, batch: CommandBatch) -> tuple[int, int, bytes]:
+        """Apply a batch, and return the record of the event log that it causes."""
+        engine = self.engine
+        first_event = engine.event_seq + 1
+        events = engine.apply(batch.first_seq, batch.time, batch.commands)
+        return first_event, len(events), _encode(EventBatch(engine.command_seq, batch.time, events))
+
+    def written(self) -> tuple[int, int, bytes] | None:
+        """The next record of the event log; None at its end, where more may come. Raises LogDamaged, LogMissing."""
+        record = next(self._written, None)
+        if record is None:
+            self._written = self.events.read()
+            record = next(self._written, None)
+        return record
+
+
+def _decoded(decode: Callable[[bytes], Any], payload: bytes, path: Path, first: int) -> Any:
+    try:
+        return decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise FilesWrong(f"{path}: the record of number {first} cannot be read: {error}. Was another version at work?") from None
+
+
+def _state(path: Path) -> Any:
+    try:
+        return read_snapshot(path)
+    except msgspec.DecodeError as error:
+        raise SnapshotDamaged(f"{path}: cannot be read: {error}. Was another version at work?") from None
+
+
+def _progress(text: str) -> None:
+    """Say how far we are, on a terminal, on a line that the next one replaces."""
+    if sys.stderr.isatty():
+        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+
+
+# ----------------------------------------------------------------------------------------------------- verify
+
+
+def _verify(args: argparse.Namespace) -> int:
+    venue = _Venue(args.data)
+    try:
+        for line in _verified(venue):
+            _progress("")
+            print(line)
+    finally:
+        venue.close()
+    return 0
+
+
+def _verified(venue: _Venue) -> Iterator[str]:
+    """What there is to say of a venue in order. Raises FilesWrong, LogDamaged, LogMissing, SnapshotDamaged where it is not."""
+    data, engine = venue.data, venue.engine
+    begun_at, begun_events = engine.command_seq, engine.event_seq
+    on_disk = dict(snapshots(data / "snapshots"))
+    agreed: list[str] = []
+    records = event_records = 0
+    first_time = 0
+    event_head = engine.event_seq
+    caused: deque[tuple[int, int, bytes]] = deque()  # what the journal says, and the event log has not said yet
+    ahead: tuple[int, int, bytes] | None = None  # what the event log has said, and the journal not yet
+    while True:
+        before = engine.command_seq
+        for batch in venue.batches():
+            first, count, payload = venue.applied(batch)
+            records += 1
+            first_time = first_time or batch.time
+            caused.append((first, count, sha256(payload).digest()))
+            while caused and (record := ahead or venue.written()) is not None:
+                ahead = None
+                if (record[0], record[1], sha256(record[2]).digest()) != caused.popleft():
+                    raise FilesWrong(
+                        f"{data / 'events'}: event {record[0]} is not what the journal says up to command {engine.command_seq}."
+                        " Keep the files; `fixserver journal forget` lets the exchange write the events again"
+                    )
+                event_records += 1
+                event_head = record[0] + record[1] - 1
+            path = on_disk.pop(engine.command_seq, None)
+            if path is not None:
+                if _encode(_state(path)) != _encode(engine.state()):
+                    raise FilesWrong(
+                        f"{path}: is not the state after command {engine.command_seq}. Remove it: the journal has everything"
+                    )
+                agreed.append(f"snapshot   after command {engine.command_seq:,}: as replayed")
+        if ahead is not None and engine.command_seq == before:
+            raise FilesWrong(
+                f"{data / 'events'}: goes on behind event {event_head}, where the journal ends: commands are missing from the"
+                " journal. Put its files back from a copy, or, to go on without them, use `fixserver journal forget`"
+            )
+        # The event log of a running venue may have gone on since the journal was read: then the journal has, too.
+        ahead = venue.written() if not caused else None
+        if ahead is None:
+            break
+    for number, path in sorted(on_disk.items()):
+        if number > engine.command_seq:
+            raise FilesWrong(
+                f"{path}: is ahead of the journal, which ends with command {engine.command_seq}: commands are missing from it."
+                " Put its files back from a copy, or, to go on without them, use `fixserver journal forget`"
+            )
+        if number > begun_at:
+            raise FilesWrong(f"{path}: was taken inside a batch, which no exchange does. Remove it: the journal has everything")
+    span = f", {_moment(first_time)} to {_moment(engine.time)}" if records else ""
+    yield f"journal    {engine.command_seq - begun_at:,} commands in {_many(records, 'record')}{span}"
+    yield f"event log  {event_head - begun_events:,} events in {_many(event_records, 'record')}"
+    if begun_at:
+        yield f"           from the snapshot after command {begun_at:,} on: the journal begins there"
+    yield from agreed
+    for reader, name in ((venue.journal, "journal"), (venue.events, "event log")):
+        if reader.torn_bytes:
+            yield f"note       the {name} ends with {reader.torn_bytes:,} bytes of an incomplete record, which the next start cuts"
+    if event_head < engine.event_seq:
+        yield f"note       the event log ends before event {engine.event_seq:,}; the next start writes what is missing"
+    yield f"state      {_head(engine)}"
+
+
+def _head(engine: Engine) -> str:
+    return f"command {engine.command_seq} event {engine.event_seq} digest {engine.digest()}"
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+# ----------------------------------------------------------------------------------------------------- digest
+
+
+def _digest(args: argparse.Namespace) -> int:
+    venue = _Venue(args.data)
+    engine, at = venue.engine, args.at_command
+    try:
+        if at and at < engine.command_seq:
+            raise FilesWrong(f"{args.data / 'journal'}: does not reach back to command {at}")
+        for batch in venue.batches():
+            if at and batch.first_seq > at:
+                break
+            last = min(at or batch.first_seq + len(batch.commands), batch.first_seq + len(batch.commands) - 1)
+            engine.apply(batch.first_seq, batch.time, batch.commands[: last - batch.first_seq + 1])
+        if at and engine.command_seq != at:
+            raise FilesWrong(f"{args.data / 'journal'}: ends with command {engine.command_seq}, before {at}")
+    finally:
+        venue.close()
+    _progress("")
+    print(_head(engine))
+    return 0
+
+
+# ------------------------------------------------------------------------------------------------------- dump
+
+
+def _dump(args: argparse.Namespace) -> int:
+    directory = args.data / ("events" if args.events else "journal")
+    if not directory.is_dir() or not segments(directory):
+        raise FilesWrong(f"{directory}: there is nothing. Is {args.data} the data directory of a venue?")
+    terms = Terms()
+    first_there = segments(directory)[0][0]
+    if first_there > 1:  # what was defined before is in the snapshots
+        for _, path in snapshots(args.data / "snapshots"):
+            for saved in _state(path).instruments:
+                terms.learn(saved.terms)
+    reader = LogReader(directory, first_there)
+    write = sys.stdout.write
+    try:
+        for first, _, payload in reader.read():
+            batch = _decoded(_events_of if args.events else _commands_of, payload, directory, first)
+            for number, entry in enumerate(batch.events if args.events else batch.commands, first):
+                terms.learn(entry)
+                if number < args.begin:
+                    continue
+                if args.end and number > args.end:
+                    return 0
+                line = json_line if args.json else text_line
+                write(line(number, batch.time, entry, terms) + "\n")
+    finally:
+        reader.close()
+    return 0
+
+
+class Terms:
+    """The decimals of instruments, as far as they have been defined."""
+
+    def __init__(self) -> None:
+        self._engine = Engine()  # decides which definitions count
+        self.decimals: dict[str, tuple[int, int]] = {}
+
+    def learn(self, entry: Command | Event) -> None:
+        if isinstance(entry, InstrumentDefined):
+            self.decimals[entry.instrument] = (entry.price_decimals, entry.quantity_decimals)
+        elif isinstance(entry, DefineInstrument):
+            self._engine.apply(self._engine.command_seq + 1, 0, [entry])
+            known = self._engine.instruments.get(entry.instrument)
+            if known is not None:
+                self.decimals[entry.instrument] = (known.terms.price_decimals, known.terms.quantity_decimals)
+
+
+PRICES = {"price", "tick", "reference_price"}
+QUANTITIES = {"quantity", "leaves", "maker_leaves", "taker_leaves", "lot", "quantity_max"}
+AMOUNTS = {"value_max", "maker_fee", "taker_fee"}
+EMPTY_WHEN_ZERO = {"expire_time", "maker_fee", "taker_fee"}
+BALANCES = {"amount", "balance"}  # text, of the asset that the entry names
+WORDS = {
+    "side": {"1": "buy", "2": "sell"},
+    "taker_side": {"1": "buy", "2": "sell"},
+    "order_type": {"1": "market", "2": "limit"},
+    "time_in_force": {"0": "day", "1": "gtc", "3": "ioc", "4": "fok", "6": "gtd"},
+    "response_to": {"1": "cancel", "2": "replace"},
+}
+
+
+def text_line(number: int, moment: int, entry: Command | Event, terms: Terms) -> str:
+    """`17 2024-01-02T10:00:00.000000Z NewOrder participant=ann ... side=buy price=10.05 quantity=100`."""
+    fields = []
+    values = {name: getattr(entry, name) for name in entry.__struct_fields__ if name != "seq"}
+    symbol = values.get("instrument") or values.get("asset") or ""
+    price_decimals, quantity_decimals = terms.decimals.get(symbol, (0, 0))
+    for name, value in values.items():
+        if value == "" or value is False or (not value and name in EMPTY_WHEN_ZERO):
+            continue
+        if name == "price" and values.get("order_type") == MARKET:
+            continue
+        if name in PRICES and symbol in terms.decimals:
+            shown = decimal_text(value, price_decimals)
+        elif name in QUANTITIES and symbol in terms.decimals:
+            shown = decimal_text(value, quantity_decimals)
+        elif name in AMOUNTS:
+            shown = _trimmed(decimal_text(value, MONEY_DECIMALS))
+        elif name in BALANCES and value.removeprefix("-").isdigit():
+            shown = _trimmed(decimal_text(int(value), quantity_decimals if symbol in terms.decimals else MONEY_DECIMALS))
+        elif name == "expire_time":
+            shown = _moment(value)
+        elif name == "reason":
+            shown = value.name if isinstance(value, (Reason, CancelReason)) else str(value)
+        elif name in WORDS:
+            shown = WORDS[name].get(value, str(value))
+        else:
+            shown = "yes" if value is True else str(value)
+        fields.append(f"{name}={_quoted(shown)}")
+    return " ".join([f"{number:>9}", _moment(moment), type(entry).__name__, *fields])
+
+
+def json_line(number: int, moment: int, entry: Command | Event, terms: Terms) -> str:
+    """As it is stored: whole units, and time in nanoseconds."""
+    values = {name: getattr(entry, name) for name in entry.__struct_fields__ if name != "seq"}
+    return json.dumps({"number": number, "time": moment, "kind": type(entry).__name__, **values}, ensure_ascii=False)
+
+
+def _moment(nanoseconds: int) -> str:
+    try:
+        moment = _EPOCH + timedelta(microseconds=nanoseconds // 1000)
+    except OverflowError:
+        return f"{nanoseconds}ns"
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _trimmed(text: str) -> str:
+    """Without the zeros behind the second decimal."""
+    whole, _, decimals = text.partition(".")
+    return f"{whole}.{decimals[:2]}{decimals[2:].rstrip('0')}" if decimals else whole
+
+
+def _quoted(text: str) -> str:
+    plain = text.isprintable() and not any(character in ' "=\\' for character in text)
+    return text if plain else json.dumps(text)
+
+
+# ----------------------------------------------------------------------------------------------------- forget
+
+
+def _forget(args: argparse.Namespace) -> int:
+    venue = _Venue(args.data)
+    lock = os.open(args.data / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise FilesWrong(f"{args.data}: the exchange is running. Stop it first") from None
+        cut_from, why = _first_difference(venue)
+        ahead = [path for number, path in snapshots(args.data / "snapshots") if number > venue.engine.command_seq]
+        _progress("")
+        if not why and not ahead:
+            print("there is nothing to forget: the event log is what the journal says")
+            return 0
+        print(f"the journal ends with command {venue.engine.command_seq}, event {venue.engine.event_seq}")
+        if why:
+            print(f"{why}\nthe event log is cut so that it ends with event {cut_from - 1}")
+        for path in ahead:
+            print(f"{path} is ahead of the journal and is removed")
+        if not args.yes and not _confirmed():
+            print("nothing was changed", file=sys.stderr)
+            return EXIT_WRONG
+        for path in ahead:
+            path.unlink()
+        if why:
+            cut = truncate(args.data / "events", cut_from)
+            print(f"{cut:,} bytes were cut. The next start writes the events of the journal again; rebuild the ledger before that:"
+                  " fixserver ledger rebuild" if cut_from <= venue.engine.event_seq else f"{cut:,} bytes were cut")
+        return 0
+    finally:
+        os.close(lock)
+        venue.close()
+
+
+def _first_difference(venue: _Venue) -> tuple[int, str]:
+    """The first event at which the event log is not what the journal says, and in which way; 0 and nothing where it is.
+
+    Leaves the engine at the end of the journal."""
+    engine, directory = venue.engine, venue.data / "events"
+    cut_from, why = 0, ""
+
+    def written() -> tuple[int, int, bytes] | None:
+        nonlocal cut_from, why
+        if why:
+            return None
+        try:
+            return venue.written()
+        except LogDamaged as error:
+            cut_from, why = error.due, str(error)
+        except LogMissing as error:
+            cut_from, why = venue.events.next_number, str(error)
+        return None
+
+    for batch in venue.batches():
+        expected = venue.applied(batch)
+        record = written()
+        if record is not None and record != expected:
+            cut_from, why = expected[0], f"{directory}: event {expected[0]} is not what the journal says"
+    record = written()
+    if record is not None:
+        cut_from, why = record[0], f"{directory}: goes on behind event {engine.event_seq}, where the journal ends"
+    return cut_from, why
+
+
+def _confirmed() -> bool:
+    if not sys.stdin.isatty():
+        print("nobody is there to be asked; --yes does it", file=sys.stderr)
+        return False
+    return input("type yes to go on: ").strip() == "yes"
