@@ -6,25 +6,27 @@ Exit codes: 0 when told to stop, 1 when a person has to look. What cannot be as 
 from __future__ import annotations
 
 import fcntl
-import json
+import gc
 import logging
 import os
 import signal
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+import msgspec
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from fixserver.config import MARKET_DATA_SUFFIX, Config, ConfigError
+from fixserver.exchange import add_sessions, listen, write_ports
 from fixserver.loop import Loop
 from fixserver.marketdata_desk import RECORDS_PER_TURN_MAX, MarketDataDesk
 from fixserver.metrics import Page, registry_of
 from fixserver.port import FixPort
 from fixserver.scrape import ScrapePort
 from fixserver.sessionlog import SessionEntry, SessionLog
-from fixserver.sessions import VERSIONS, Sessions, SessionTerms, SettingRefused
+from fixserver.sessions import Sessions
 from marketdata.feed import Feed
 from matching.recordlog import LogDamaged, LogMissing
 
@@ -49,7 +51,7 @@ class NumbersLog(SessionLog):
 
     def __init__(self, directory: Path) -> None:
         super().__init__(directory, segment_bytes_max=NUMBERS_SEGMENT_BYTES_MAX, segments_max=NUMBERS_SEGMENTS_MAX)
-        self.resending: dict[str, object] = {}  # the sessions of which this is so; Sessions keeps it
+        self.resending: Mapping[str, object] = {}  # the sessions of which this is so; Sessions keeps it
         self._waiting: dict[str, list[tuple[int, bytes]]] = {}
 
     def write(self, reported_event: int, entries: list[SessionEntry]) -> None:
@@ -113,6 +115,7 @@ class FeedProcess:
         self.config = config
         self.stopping = False
         directory = data / "marketdata"
+        ran_before = directory.exists()
         directory.mkdir(parents=True, exist_ok=True)
         self._lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
         try:
@@ -128,33 +131,31 @@ class FeedProcess:
         self.desk = MarketDataDesk(self.feed, subscriptions_max=config.marketdata.subscriptions_max)
         self._numbers = NumbersLog(directory / "sessions")
         self.sessions = Sessions(self.desk, self._numbers)
-        self._numbers.resending = self.sessions.resending  # type: ignore[assignment]
-        try:
-            self.sessions.add(session_terms(config), config.dictionaries)
-        except SettingRefused as refused:
-            raise ConfigError(config.file, f"participants.{refused.participant}.quickfix", str(refused)) from None
-        for said in self.sessions.restore_numbers(0):
+        self._numbers.resending = self.sessions.resending
+        add_sessions(self.sessions, with_feed_names(config), config.venue.market_data_name)
+        for said in self.sessions.restore_numbers(ran_before):
             log.warning("%s", said)
         self.loop = Loop()
         passwords = {participant.name: participant.password for participant in config.participants}
-        listener = config.marketdata
-        try:
-            self.port = FixPort(self.loop, self.sessions, listener, passwords, log.info)
-        except OSError as error:
-            raise config.cannot_listen("marketdata.port", listener.address, listener.port, error) from None
+        section = config.marketdata
+        self.port = listen(
+            config, "marketdata.port", section.address, section.port,
+            lambda: FixPort(self.loop, self.sessions, section, passwords, log.info),
+        )  # fmt: skip
         page = Page(registry_of(FeedMetrics(self.feed, self.desk, self.sessions, self.port)))
-        try:
-            self.metrics = ScrapePort(self.loop, config.venue.metrics_address, listener.metrics_port, page, lambda: None)
-        except OSError as error:
-            raise config.cannot_listen(
-                "marketdata.metrics_port", config.venue.metrics_address, listener.metrics_port, error
-            ) from None
+        address = config.venue.metrics_address
+        self.scrape = listen(
+            config, "marketdata.metrics_port", address, section.metrics_port,
+            lambda: ScrapePort(self.loop, address, section.metrics_port, page, lambda: None),
+        )  # fmt: skip
         self._ticked = 0.0
-        self._write_ports()
+        write_ports(data / "marketdata.ports", {"fix": self.port.number, "metrics": self.scrape.number})
 
     def run(self) -> None:
         """Raises LogDamaged, LogMissing, OSError."""
-        log.info("market data on port %d as %s", self.port.number, self.config.venue.market_data_name)
+        gc.collect()
+        gc.freeze()  # the books that are here now need not be looked through again
+        log.info("market data on %s port %d", self.config.marketdata.address, self.port.number)
         while not self.stopping:
             self.turn()
         self._finish()
@@ -166,14 +167,15 @@ class FeedProcess:
             wait_seconds = 0.0
         else:
             wait_seconds = POLL_SECONDS if desk.subscriptions.views else POLL_ALONE_SECONDS
-        sessions.set_time(time.time_ns())
         self.loop.poll(wait_seconds)
+        sessions.set_time(time.time_ns())
         desk.on_turn()
         now = time.monotonic()
         if now - self._ticked >= TICK_SECONDS:
             self._ticked = now
+            sessions.set_timers()
             self.port.tick()
-            self.metrics.tick()
+            self.scrape.tick()
             desk.on_tick()
             self._checkpoint_if_due()
         sessions.end_turn(0)
@@ -215,7 +217,7 @@ class FeedProcess:
 
     def close(self) -> None:
         self.port.close()
-        self.metrics.close()
+        self.scrape.close()
         self.sessions.end_turn(0)
         self._numbers.close()
         self.feed.close()
@@ -223,32 +225,18 @@ class FeedProcess:
         (self.data / "marketdata.ports").unlink(missing_ok=True)
         os.close(self._lock)
 
-    def _write_ports(self) -> None:
-        path = self.data / "marketdata.ports"
-        temporary = path.with_suffix(".new")
-        temporary.write_text(json.dumps({"fix": self.port.number, "metrics": self.metrics.number}))
-        temporary.replace(path)
 
-
-def session_terms(config: Config) -> list[SessionTerms]:
-    """A session for each participant on each version; who calls the venue by another name does so here too."""
-    return [
-        SessionTerms(
-            participant.name,
-            version,
-            (participant.venue_comp_id or config.venue.name) + MARKET_DATA_SUFFIX,
-            participant.name,
-            {key: _setting(value) for key, value in participant.quickfix.items()},
-        )
-        for participant in config.participants
-        for version in VERSIONS
-    ]
-
-
-def _setting(value: str | int | bool) -> str:
-    if isinstance(value, bool):
-        return "Y" if value else "N"
-    return str(value)
+def with_feed_names(config: Config) -> Config:
+    """The configuration with the names that single participants call the feed by: theirs for the venue, and the suffix."""
+    return msgspec.structs.replace(
+        config,
+        participants=[
+            msgspec.structs.replace(participant, venue_comp_id=participant.venue_comp_id + MARKET_DATA_SUFFIX)
+            if participant.venue_comp_id
+            else participant
+            for participant in config.participants
+        ],
+    )
 
 
 def main(config: Config, data: Path) -> int:

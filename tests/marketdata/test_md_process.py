@@ -59,6 +59,7 @@ class Feed:
         )
         self.venue = Venue(self.data)
         self.clients: list[Client] = []
+        self.sockets: list[socket.socket] = []
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -73,6 +74,10 @@ class Feed:
         self.clients.append(client)
         client.wait_for_logon(1)
         return client
+
+    def open_socket(self) -> socket.socket:
+        self.sockets.append(socket.socket())
+        return self.sockets[-1]
 
     def end(self, number: int = signal.SIGTERM) -> int:
         assert self.process is not None
@@ -109,8 +114,8 @@ def metrics(port: int) -> dict[str, float]:
 def feed(tmp_path: Path) -> Iterator[Feed]:
     feed = Feed(tmp_path)
     yield feed
-    for client in feed.clients:
-        client.close()
+    for one in [*feed.clients, *feed.sockets]:
+        one.close()
     if feed.process is not None:
         feed.end(signal.SIGKILL)
     feed.venue.close()
@@ -383,10 +388,12 @@ def test_a_client_that_does_not_read_slows_nobody(feed: Feed) -> None:
     quick = feed.connect("ALICE", "FIX.4.4")
     followed = Followed(quick, {"one": True})
     quick.subscribe("one", 0, True)
-    slow = socket.socket()
+    slow = feed.open_socket()
     slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     slow.connect(("127.0.0.1", feed.ports["fix"]))
+    slow.settimeout(WAIT_SECONDS)
     slow.sendall(_message(1, "A", "98=0|108=30|141=Y|553=BOB|554=demo|"))
+    assert b"\x0135=A\x01" in slow.recv(4096)
     for number in range(20):  # twenty times the same, so that it is more than the machine's buffers hold
         slow.sendall(_message(2 + number, "V", f"262=s{number}|263=1|264=0|265=1|266=N|267=2|269=0|269=1|146=2|55=AAPL|55=BTCUSD|"))
     wait_for(lambda: feed.metric("subscriptions") == 42, "both are subscribed")
@@ -407,7 +414,6 @@ def test_a_client_that_does_not_read_slows_nobody(feed: Feed) -> None:
 
     # Then it reads, and each of its subscriptions begins again with a snapshot.
     builders = {f"s{number}": BookBuilder(True) for number in range(20)}
-    slow.settimeout(WAIT_SECONDS)
     pending = b""
 
     def whole() -> bool:
@@ -426,7 +432,6 @@ def test_a_client_that_does_not_read_slows_nobody(feed: Feed) -> None:
             if "\x01262=" in text:
                 builders[text.partition("\x01262=")[2].partition("\x01")[0]].take(text)
     assert {book.snapshots for builder in builders.values() for book in builder.books.values()} == {2}
-    slow.close()
     assert feed.end() == 0
 
 
