@@ -1,7 +1,7 @@
 """Opens the ledger's database by URL and brings its tables up to date; it knows no table by name.
 
 LedgerRefused           (clearing.postings) a person has to look
-    DatabaseRefused     the URL, or the database behind it, is not one that can hold a ledger
+    DatabaseRefused     the URL is no ledger's, or the database does not take what is written to it
 DatabaseUnavailable
     DatabaseGone        cannot be reached, or went away: worth trying again, forever
     DatabaseConflict    another transaction was in the way: worth trying again, a few times
@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Engine, NullPool, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from clearing.postings import LedgerRefused
@@ -30,11 +30,12 @@ CONNECT_SECONDS_MAX = 5
 SILENCE_SECONDS_MAX = 15  # a PostgreSQL server that does not even acknowledge bytes for this long is gone
 SQLITE_LOCK_SECONDS_MAX = 10
 _CONFLICTS = {"40001", "40P01", "55P03"}  # serialization failure, deadlock, lock not available
-_SERVER_GONE = ("08", "57P", "53")  # SQLSTATE classes: connection, shutdown and crash, out of resources
+# SQLSTATE: connection; shutdown, crash, canceled; out of resources; became a standby
+_SERVER_GONE = ("08", "57", "53", "25006")
 
 
 class DatabaseRefused(LedgerRefused):
-    """The URL, or the database behind it, is not one that can hold a ledger."""
+    """The URL is no ledger's, or the database does not take what is written to it."""
 
 
 class DatabaseUnavailable(Exception):
@@ -49,11 +50,12 @@ class DatabaseConflict(DatabaseUnavailable):
     pass
 
 
-def sqlite_url(path: Path) -> str:
-    return f"sqlite:///{path.absolute()}"
+def sqlite_url(path: Path) -> URL:
+    """For any path, whatever characters are in it."""
+    return URL.create("sqlite", database=str(path.absolute()))
 
 
-def open_database(url: str, *, read_only: bool = False) -> Engine:
+def open_database(url: str | URL, *, read_only: bool = False) -> Engine:
     """An engine for `url`: connections are not pooled, and nothing is connected yet.
 
     In a read-only one, a transaction sees one state of the ledger from its first query to its end.
@@ -77,7 +79,7 @@ def open_database(url: str, *, read_only: bool = False) -> Engine:
         raise DatabaseRefused(f"the ledger's database: {error}") from None
 
 
-def _open_sqlite(url: str, read_only: bool) -> Engine:
+def _open_sqlite(url: str | URL, read_only: bool) -> Engine:
     # The driver's own idea of when a transaction begins is switched off: it begins where we say so.
     engine = create_engine(url, poolclass=NullPool, connect_args={"isolation_level": None, "timeout": SQLITE_LOCK_SECONDS_MAX})
 
@@ -96,18 +98,18 @@ def _open_sqlite(url: str, read_only: bool) -> Engine:
 
 @contextmanager
 def trouble_named(engine: Engine) -> Iterator[None]:
-    """Turn what a driver raises inside into DatabaseGone and DatabaseConflict, where that is what it means."""
+    """Turn what a driver raises inside into DatabaseGone, DatabaseConflict or DatabaseRefused, by what it means."""
     try:
         yield
     except DBAPIError as error:
-        raise _named(engine, error.orig, error.connection_invalidated) or error from error
+        raise _named(engine, error.orig, error.connection_invalidated) from error
     except Exception as error:
         if not isinstance(error, engine.dialect.loaded_dbapi.Error):
             raise
-        raise _named(engine, error, False) or error from error
+        raise _named(engine, error, False) from error
 
 
-def _named(engine: Engine, error: BaseException | None, invalidated: bool) -> DatabaseUnavailable | None:
+def _named(engine: Engine, error: BaseException | None, invalidated: bool) -> DatabaseUnavailable | DatabaseRefused:
     text = " ".join(str(error).split())
     state: str = getattr(error, "sqlstate", None) or ""
     if state in _CONFLICTS:
@@ -115,9 +117,10 @@ def _named(engine: Engine, error: BaseException | None, invalidated: bool) -> Da
     if invalidated or state.startswith(_SERVER_GONE):
         return DatabaseGone(text)
     # Without a state: no server answered (psycopg), or the file cannot be had now: locked, disk full (sqlite).
-    if not state and isinstance(error, engine.dialect.loaded_dbapi.OperationalError):
+    driver = engine.dialect.loaded_dbapi
+    if not state and isinstance(error, (driver.OperationalError, driver.InterfaceError)):
         return DatabaseGone(text)
-    return None
+    return DatabaseRefused(f"the ledger's database: {text}")
 
 
 def migrate(connection: Connection) -> None:

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from sqlalchemy import URL
 
 from clearing.database import DatabaseRefused, open_database, sqlite_url
 from clearing.eventlog import LogHead
@@ -38,7 +39,7 @@ class LedgerBusy(Exception):
     """Another process of this data directory writes the ledger."""
 
 
-def database_url(config: Config, data: Path) -> str:
+def database_url(config: Config, data: Path) -> str | URL:
     return config.clearing.database or sqlite_url(data / "ledger.sqlite")
 
 

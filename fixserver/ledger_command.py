@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, make_url
+from sqlalchemy import URL, Connection, make_url
 
 from clearing import reconciliation, statements
 from clearing.database import DatabaseRefused, DatabaseUnavailable, is_current, open_database, trouble_named
@@ -125,7 +125,7 @@ def _ledger(config: Config, data: Path) -> Iterator[Connection]:
         engine.dispose()
 
 
-def _url(config: Config, data: Path) -> str:
+def _url(config: Config, data: Path) -> str | URL:
     url = database_url(config, data)
     try:
         open_database(url).dispose()

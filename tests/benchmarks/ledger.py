@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 import msgspec
+from sqlalchemy import URL
 
 from clearing.database import open_database, sqlite_url
 from clearing.eventlog import EventLog
@@ -90,7 +91,7 @@ def write_log(directory: Path, trades: int) -> None:
     writer.close()
 
 
-def measure(url: str, events: Path) -> dict[str, float]:
+def measure(url: str | URL, events: Path) -> dict[str, float]:
     ledger = Ledger(open_database(url))
     ledger.load()
     log = EventLog(events, 1)

@@ -19,7 +19,7 @@ _numbers = itertools.count(1)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """An empty database of each kind."""
     if request.param == "sqlite":
-        yield sqlite_url(tmp_path / "ledger.sqlite")
+        yield sqlite_url(tmp_path / "ledger.sqlite").render_as_string()
         return
     server: Postgres = request.getfixturevalue("postgres")
     name = f"ledger{next(_numbers)}"

@@ -59,6 +59,15 @@ def test_sqlite_survives_a_loss_of_power(tmp_path: Path) -> None:
         assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
 
 
+def test_a_file_may_be_called_anything(tmp_path: Path) -> None:
+    path = tmp_path / "a?b=c%20d:e@f#g" / "ledger.sqlite"
+    path.parent.mkdir()
+    ledger = Ledger(open_database(sqlite_url(path)))
+    ledger.load()
+    ledger.close()
+    assert path.is_file()
+
+
 def test_how_amounts_are_stored(ledger: Ledger) -> None:
     """NUMERIC(38,0) in PostgreSQL; in SQLite a number, and text where it would not fit into 64 bits. Never a float."""
     amounts = [0, 1, -1, 2**63 - 1, -(2**63) + 1, 2**63, -(2**63), 10**38 - 1, -(10**38) + 1]

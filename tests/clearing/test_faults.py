@@ -16,7 +16,7 @@ from sqlalchemy import text
 
 from clearing import database as database_module
 from clearing import follower
-from clearing.database import open_database, sqlite_url
+from clearing.database import DatabaseRefused, open_database, sqlite_url
 from clearing.follower import AnotherLog, Follower, Watch
 from clearing.ledger import CursorMoved, Ledger, Posted
 from clearing.postings import LedgerRefused
@@ -370,6 +370,17 @@ def test_two_writers_are_one_too_many(ledger: Ledger, url: str) -> None:
     before = rows(ledger.engine)
     with pytest.raises(CursorMoved, match="no longer stands at event 0: another process posts to it"):
         other.post([record(OPENING)])
+    assert rows(ledger.engine) == before
+
+
+def test_an_event_that_is_posted_before_its_turn_is_refused(ledger: Ledger) -> None:
+    """Somebody wrote into the tables: the database itself lets no event be posted twice."""
+    ledger.post([record(OPENING)])
+    with ledger.engine.connect() as connection, connection.begin():
+        connection.execute(text("INSERT INTO transactions (event_seq, time, kind) VALUES (7, 1, 'trade')"))
+    before = rows(ledger.engine)
+    with pytest.raises(DatabaseRefused, match=r"the ledger's database: .*(?i:unique)"):
+        ledger.post([record([trade(7)])])
     assert rows(ledger.engine) == before
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import URL, text
 
 from clearing.database import open_database, sqlite_url
 from clearing.ledger import Ledger
@@ -53,7 +53,7 @@ def data(tmp_path: Path) -> Path:
     return directory
 
 
-def post(data: Path, url: str = "") -> None:
+def post(data: Path, url: str | URL = "") -> None:
     ledger = Ledger(open_database(url or sqlite_url(data / "ledger.sqlite")))
     ledger.load()
     ledger.post(all_records(data / "events"))
