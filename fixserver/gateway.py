@@ -7,6 +7,7 @@ applied, reported (`on_turn`), and shown to those who tail the events once the r
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -239,17 +240,22 @@ class Gateway:
         if not self._has_questions:
             self._run(inbox)  # type: ignore[arg-type]
             return
-        self._has_questions = False
         commands: list[Command] = []
-        for entry in inbox:
-            if callable(entry):
-                self._run(commands)
-                commands = []
-                entry()
-            else:
+        waiting = deque(inbox)
+        while waiting:
+            entry = waiting.popleft()
+            if not callable(entry):
                 commands.append(entry)
+                continue
+            self._run(commands)
+            commands = []
+            entry()
+            # What a message that was sent again has turned into comes before what the session sent after it.
+            waiting.extendleft(reversed(self._inbox))
+            self._inbox = []
+        self._has_questions = False
         self._run(commands)
-        if self._inbox:  # an answer to PossResend was a command after all
+        if self._inbox:
             self.on_turn()
 
     def _run(self, commands: list[Command]) -> None:
