@@ -3,7 +3,8 @@
 Started: the exchange; when it takes connections, the ledger and the feed; when those do, `ready` is said and
 the bots come. Stopped: the bots, then the exchange, which logs its sessions out; the ledger and the feed
 read to the end of what it wrote, and stop last. A process that dies is started again after a pause, which
-doubles while it keeps dying. One that says by its exit code that it cannot run as configured ends the run.
+doubles while it keeps dying. What ends the run: a process that says by its exit code that it cannot run as
+configured, and one that dies over and over before it was ever ready.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from fixserver import passwords
@@ -29,6 +31,8 @@ PAUSE_MIN_S = 0.5
 PAUSE_MAX_S = 30.0
 # A process that has run this long begins with the shortest pause again.
 STEADY_S = 60.0
+# How often a process may die before it was ever ready.
+STARTS_MAX = 3
 READY_POLL_S = 0.05
 STILL_STARTING_S = 10.0
 STATUS_S = 1.0
@@ -37,6 +41,7 @@ CATCH_UP_MAX_S = 20.0
 CONNECT_MAX_S = 0.5
 PAGE_BYTES_MAX = 4 * 2**20
 
+EXIT_FAILED = 1
 EXIT_CANNOT_RUN = 2
 DEMO_PASSWORD = "demo"
 # So that neither the ledger nor the bots delay an order on a machine with few cores.
@@ -61,6 +66,8 @@ class Child:
         self.due: float | None = None  # when to start it again
         self._is_ready = is_ready
         self._ready = False
+        self._ever_ready = False
+        self._starts = 0
         self._started = 0.0
         self._pause = PAUSE_MIN_S
 
@@ -83,11 +90,17 @@ class Child:
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
         )
         self.due, self._ready, self._started = None, False, now
+        self._starts += 1
 
     def is_ready(self) -> bool:
         if not self._ready and self.process is not None:
             self._ready = self._is_ready()
+            self._ever_ready = self._ever_ready or self._ready
         return self._ready
+
+    def is_hopeless(self) -> bool:
+        """Whether it died as often as it may without ever having been ready."""
+        return not self._ever_ready and self._starts >= STARTS_MAX
 
     def ended(self) -> int | None:
         """The exit code, negative for a signal; None while it runs."""
@@ -112,7 +125,11 @@ class _Stop(Exception):
 
 
 class _CannotRun(Exception):
-    """A child ended with EXIT_CANNOT_RUN, and has said why."""
+    """A child ended in a way that no new start would mend, and has said why. `code` is the run's own exit code."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__()
+        self.code = code
 
 
 class Supervisor:
@@ -144,9 +161,9 @@ class Supervisor:
                 self._serve()
             except _Stop:
                 return self._stop()
-            except _CannotRun:
+            except _CannotRun as why:
                 self._stop()
-                return EXIT_CANNOT_RUN
+                return why.code
             finally:
                 self._kill()
         raise AssertionError("only a signal or a failure ends the run")
@@ -182,7 +199,10 @@ class Supervisor:
                 code = child.ended()
                 if code is not None:
                     if code == EXIT_CANNOT_RUN:
-                        raise _CannotRun
+                        raise _CannotRun(EXIT_CANNOT_RUN)
+                    if child not in self.guests and child.is_hopeless():
+                        self.say(f"{child.name} {_ending(code)}, {STARTS_MAX} times now and never ready: giving up")
+                        raise _CannotRun(EXIT_FAILED)
                     pause = child.start_again(time.monotonic())
                     self.say(f"{child.name} {_ending(code)}: starting it again in {pause:g} s")
                 elif child.due is not None and child.due <= time.monotonic():
@@ -210,7 +230,7 @@ class Supervisor:
                     self._wait_until(self.caught_up, CATCH_UP_MAX_S)
                 for child in running:
                     child.signal(signal.SIGTERM)
-                self._wait_until(lambda running=running: all(child.ended() is not None for child in running), STOP_MAX_S)  # type: ignore[misc]
+                self._wait_until(partial(_have_ended, running), STOP_MAX_S)
                 for child in running:
                     if child.ended() is None:
                         self.say(f"{child.name} did not stop within {STOP_MAX_S:g} s: killed")
@@ -235,6 +255,10 @@ class Supervisor:
             child.signal(signal.SIGKILL)
             if child.process is not None:
                 child.process.wait()
+
+
+def _have_ended(children: Sequence[Child]) -> bool:
+    return all(child.ended() is not None for child in children)
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
 """A venue of tiny children under a real Supervisor, as a program: `fake_venue.py DIR NAME=BEHAVIOUR ...`; no port, no FIX.
 
 Each child appends what happens to it to DIR/log. Behaviours: works, dies (once, then works), refuses
-(exit code 2), deaf (does not hear SIGTERM).
+(exit code 2), fails (always), deaf (does not hear SIGTERM).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ note("started")
 if behaviour == "refuses":
     print("venue.toml: exchange.port: 127.0.0.1:5001 is in use", file=sys.stderr)
     sys.exit(2)
-if behaviour == "dies" and first:
+if behaviour == "fails" or (behaviour == "dies" and first):
     sys.exit(7)
 (directory / f"{name}.ready").touch()
 while True:

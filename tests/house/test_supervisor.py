@@ -129,6 +129,26 @@ def test_a_child_that_cannot_run_as_configured_ends_the_run(tmp_path: Path) -> N
     assert "ready: all" not in run.said
 
 
+def test_a_child_that_is_never_ready_ends_the_run(tmp_path: Path) -> None:
+    with running(tmp_path, "exchange=fails", "clearing=works", "marketdata=works") as run:
+        assert run.end() == 1
+    assert run.said == [
+        "exchange ended with exit code 7: starting it again in 0.1 s",
+        "exchange ended with exit code 7: starting it again in 0.2 s",
+        "exchange ended with exit code 7, 3 times now and never ready: giving up",
+        "stopping",
+        "stopped",
+    ]
+
+
+def test_bots_that_fail_do_not_end_the_run(tmp_path: Path) -> None:
+    with running(tmp_path, "exchange=works", "clearing=works", "marketdata=works", "bots=fails") as run:
+        run.read_until("ready: all")
+        run.read_until("bots ended with exit code 7: starting it again in 0.8 s")
+        assert run.stop() == 0
+    assert run.log().count("bots started") == 4
+
+
 def test_a_child_that_does_not_stop_is_killed_and_named(tmp_path: Path) -> None:
     with running(tmp_path, "exchange=deaf", "clearing=works", "marketdata=works") as run:
         run.read_until("ready: all")
