@@ -28,9 +28,9 @@ class Order:
     """
 
     __slots__ = (
-        "account", "cash", "cl_ord_id", "ended", "entered", "executed", "expire_time", "instrument", "leaves", "level", "newer",
-        "older", "order_id", "order_type", "participant", "position", "price", "quantity", "reserved", "routing", "session",
-        "side", "time_in_force", "value",
+        "account", "cancel_on_disconnect", "cash", "cl_ord_id", "ended", "entered", "exec_inst", "executed", "expire_time",
+        "instrument", "leaves", "level", "newer", "older", "order_id", "order_type", "participant", "position", "price",
+        "quantity", "reserved", "routing", "session", "side", "time_in_force", "value",
     )  # fmt: skip
 
     def __init__(
@@ -52,6 +52,8 @@ class Order:
         routing: str,
         entered: int,
         reserved: int,
+        exec_inst: str,
+        cancel_on_disconnect: bool,
     ) -> None:
         self.order_id = order_id
         self.participant = participant
@@ -73,6 +75,8 @@ class Order:
         self.routing = routing
         self.entered = entered
         self.reserved = reserved
+        self.exec_inst = exec_inst
+        self.cancel_on_disconnect = cancel_on_disconnect
         self.ended = OPEN
         self.level: Level | None = None
         self.older: Order | None = None

@@ -210,7 +210,8 @@ class Engine:
         order_id = self.command_seq
         order = Order(
             order_id, participant, command.session, cl_ord_id, account, cash, position, instrument, side, order_type,
-            command.time_in_force, price, quantity, command.expire_time, command.routing, self.time, reserved,
+            command.time_in_force, price, quantity, command.expire_time, command.routing, self.time, reserved, command.exec_inst,
+            command.cancel_on_disconnect,
         )  # fmt: skip
         participant.client_ids[cl_ord_id] = order
         participant.open_orders[order_id] = order
@@ -218,7 +219,8 @@ class Engine:
         self._events.append(
             OrderAccepted(
                 seq, order_id, command.participant, command.session, cl_ord_id, command.account, command.instrument, side,
-                order_type, command.time_in_force, price, quantity, command.expire_time, command.routing,
+                order_type, command.time_in_force, price, quantity, command.expire_time, command.routing, command.exec_inst,
+                command.cancel_on_disconnect,
             )
         )  # fmt: skip
         self._enter(order, limit)
@@ -492,6 +494,8 @@ class Engine:
         order.order_type = command.order_type
         order.time_in_force = command.time_in_force
         order.expire_time = command.expire_time
+        order.exec_inst = command.exec_inst
+        order.cancel_on_disconnect = command.cancel_on_disconnect
         order.price = price
         order.quantity = quantity
         order.leaves = leaves
@@ -500,6 +504,7 @@ class Engine:
             OrderReplaced(
                 seq, order.order_id, instrument.symbol, command.session, command.cl_ord_id, orig_cl_ord_id, command.order_type,
                 command.time_in_force, price, quantity, leaves, command.expire_time, command.routing, not keeps_place,
+                command.exec_inst, command.cancel_on_disconnect,
             )
         )  # fmt: skip
         if not leaves:
@@ -538,6 +543,7 @@ class Engine:
             if (not command.instrument or order.instrument.symbol == command.instrument)
             and (not command.only_session or order.session == command.session)
             and (not command.spare_persistent or order.time_in_force not in (GTC, GTD))
+            and (not command.only_marked or order.cancel_on_disconnect)
         ]
         self._events.append(
             MassCanceled(
@@ -699,7 +705,7 @@ class Engine:
             OrderRejected(
                 seq, self.command_seq, command.participant, command.session, command.cl_ord_id, command.account, command.instrument,
                 command.side, command.order_type, command.time_in_force, command.price, command.quantity, command.expire_time,
-                command.routing, reason, text,
+                command.routing, reason, text, command.exec_inst,
             )
         )  # fmt: skip
 
@@ -833,6 +839,7 @@ class Engine:
             line.order_id, self.participants[line.participant], line.session, line.cl_ord_id, account,
             account.cash_in(instrument.currency), account.position_in(instrument.symbol), instrument, line.side, line.order_type,
             line.time_in_force, line.price, line.quantity, line.expire_time, line.routing, line.entered, 0,
+            line.exec_inst, line.cancel_on_disconnect,
         )  # fmt: skip
         order.leaves, order.executed, order.value = line.leaves, line.executed, line.value
         order.ended = line.status if line.status in (FILLED, CANCELED, EXPIRED) else OPEN
@@ -875,7 +882,7 @@ def order_state(order: Order) -> OrderState:
     return OrderState(
         order.order_id, order.participant.name, order.session, order.cl_ord_id, order.account.name, order.instrument.symbol,
         order.side, order.order_type, order.time_in_force, order.price, order.quantity, order.leaves, order.executed, order.value,
-        order.expire_time, order.routing, order.status, order.entered,
+        order.expire_time, order.routing, order.status, order.entered, order.exec_inst, order.cancel_on_disconnect,
     )  # fmt: skip
 
 

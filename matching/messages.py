@@ -92,7 +92,8 @@ class NewOrder(_Record, frozen=True, tag=1):
 
     `session` names the FIX session that reports go to; `routing` is text that the gateway wants back
     with every report of this order. The core keeps both and looks at neither, except that a mass
-    cancel can be confined to a session.
+    cancel can be confined to a session, and to the orders of it that say `cancel_on_disconnect`.
+    `exec_inst` is ExecInst(18) as the order said it; what the venue does for it has a field of its own.
     """
 
     participant: str
@@ -107,6 +108,8 @@ class NewOrder(_Record, frozen=True, tag=1):
     quantity: int
     expire_time: int = 0
     routing: str = ""
+    exec_inst: str = ""
+    cancel_on_disconnect: bool = False
 
 
 class CancelOrder(_Record, frozen=True, tag=2):
@@ -137,13 +140,16 @@ class ReplaceOrder(_Record, frozen=True, tag=3):
     quantity: int
     expire_time: int = 0
     routing: str = ""
+    exec_inst: str = ""
+    cancel_on_disconnect: bool = False
 
 
 class MassCancel(_Record, frozen=True, tag=4):
     """Cancel a participant's open orders: of one instrument, or of all when `instrument` is empty.
 
     `only_session`: just the orders whose reports go to `session`. `spare_persistent`: leave GTC and
-    GTD orders. `disconnect`: the cause is a lost connection, so nobody asked and nobody is answered.
+    GTD orders. `only_marked`: just those that say `cancel_on_disconnect`. `disconnect`: the cause is a
+    lost connection, so nobody asked and nobody is answered.
     """
 
     participant: str
@@ -154,6 +160,7 @@ class MassCancel(_Record, frozen=True, tag=4):
     spare_persistent: bool = False
     disconnect: bool = False
     routing: str = ""
+    only_marked: bool = False
 
 
 class Deposit(_Record, frozen=True, tag=5):
@@ -261,6 +268,8 @@ class OrderAccepted(_Record, frozen=True, tag=1):
     quantity: int
     expire_time: int
     routing: str
+    exec_inst: str = ""
+    cancel_on_disconnect: bool = False
 
 
 class OrderRejected(_Record, frozen=True, tag=2):
@@ -282,6 +291,7 @@ class OrderRejected(_Record, frozen=True, tag=2):
     routing: str
     reason: Reason
     text: str
+    exec_inst: str = ""
 
 
 class Traded(_Record, frozen=True, tag=3):
@@ -334,6 +344,8 @@ class OrderReplaced(_Record, frozen=True, tag=5):
     expire_time: int
     routing: str
     requeued: bool
+    exec_inst: str = ""
+    cancel_on_disconnect: bool = False
 
 
 class CancelRejected(_Record, frozen=True, tag=6):
@@ -511,3 +523,5 @@ class OrderState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     routing: str
     status: str
     entered: int
+    exec_inst: str = ""
+    cancel_on_disconnect: bool = False
