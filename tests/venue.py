@@ -423,7 +423,7 @@ class Client:
             )
             return message
 
-    def expect_nothing(self, seconds: float = 0.2) -> None:
+    def expect_nothing(self) -> None:
         """That nothing more comes: asks by a TestRequest, whose answer is the next message."""
         identity = f"quiet-{self.next_out}"
         self.send("1", f"112={identity}|")
