@@ -283,9 +283,10 @@ class LogWriter:
         After an OSError nobody knows what is in the file: every later append and sync is refused by an
         OSError too, and the log must be opened anew, which cuts what was left half written.
         """
+        self._refuse_after_failure()
         assert first == self.next_number and count > 0, "entries are numbered without a gap"
         record = frame(first, count, payload)
-        self._begin()
+        self._failed = True  # until it is done
         if self._size + len(record) > self.segment_bytes_max and self._size > len(MAGIC):
             os.fdatasync(self._descriptor)
             os.close(self._descriptor)
@@ -301,15 +302,14 @@ class LogWriter:
         return offset
 
     def sync(self) -> None:
-        self._begin()
+        self._refuse_after_failure()
+        self._failed = True
         os.fdatasync(self._descriptor)
         self._failed = False
 
-    def _begin(self) -> None:
-        """What follows counts as failed until it has succeeded."""
+    def _refuse_after_failure(self) -> None:
         if self._failed:
             raise OSError(errno.EIO, "an earlier write or sync of this log failed", str(self.directory))
-        self._failed = True
 
     def close(self) -> None:
         if self._descriptor >= 0:
