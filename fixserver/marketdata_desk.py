@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import logging
 import time
+import weakref
 from collections.abc import Callable
 from typing import Protocol
 
 from fixserver.dialects import DIALECTS, Dialect
 from fixserver.metrics import Labelled
+from fixserver.requests import routing_of
 from marketdata.depth import STATISTICS, VOLUME, VWAP, VWAP_EXTRA_DECIMALS, Book
 from marketdata.feed import Feed
 from marketdata.subscriptions import SUBSCRIPTIONS_MAX, UNSUBSCRIBE, Pace, Refusal, Request, Subscriber, Subscription, Subscriptions
 from marketdata.views import DELETE, Entry, View
 
 SOH = "\x01"
-RECORDS_PER_TURN_MAX = 256  # then the sockets are looked at again
+RECORDS_PER_TURN_MAX = 64  # then the sockets are looked at again
 ENTRIES_PER_MESSAGE_MAX = 5_000  # of an increment; what is more goes on in the next message
 SNAPSHOT_BYTES_QUEUED_MAX = 1024 * 1024  # with more than this unread, a client's next snapshot waits
 PRICE_TEXTS_MAX = 100_000
@@ -37,7 +39,7 @@ class Session(Protocol):
     @property
     def queued_bytes(self) -> int: ...
 
-    def send(self, msg_type: str, body: str) -> None: ...
+    def send(self, msg_type: str, body: str, routing: str = "") -> None: ...
 
     def logout(self, text: str) -> None: ...
 
@@ -47,9 +49,10 @@ class _Client:
 
     increments   by subscription: (number of entries, their text)
     due          the views of which a snapshot is to come; until then no increment of them is sent
+    routing      by subscription: header fields that its messages carry, where the request had any
     """
 
-    __slots__ = ("due", "encoding", "increments", "session", "subscriber")
+    __slots__ = ("due", "encoding", "increments", "routing", "session", "subscriber")
 
     def __init__(self, session: Session, encoding: Encoding) -> None:
         self.session = session
@@ -57,6 +60,7 @@ class _Client:
         self.subscriber = Subscriber()
         self.increments: dict[Subscription, list[tuple[int, str]]] = {}
         self.due: dict[tuple[Subscription, View], None] = {}
+        self.routing: weakref.WeakKeyDictionary[Subscription, str] = weakref.WeakKeyDictionary()
 
 
 class MarketDataDesk:
@@ -136,23 +140,29 @@ class MarketDataDesk:
 
     def _answer(self, client: _Client, text: str) -> None:
         """One application message, whole and as it came."""
-        msg_type, number, request = _request([field.split("=", 1) for field in text.split(SOH) if "=" in field])
+        fields, request = _request([field.split("=", 1) for field in text.split(SOH) if "=" in field])
+        routing = routing_of(fields)
+        msg_type = fields.get("35", "")
         self.received.add(msg_type)
-        if msg_type != "V":
-            self._business_reject(client, msg_type, number, "3", f"MsgType(35) {msg_type} is not taken on this port: only V is")
-            return
-        if not request.req_id:
-            self._business_reject(client, msg_type, number, "5", "MDReqID(262) is missing")
+        if msg_type != "V" or not request.req_id:
+            if msg_type != "V":
+                reason, what = "3", f"MsgType(35) {msg_type} is not taken on this port: only V is"
+            else:
+                reason, what = "5", "MDReqID(262) is missing"
+            number = fields.get("34", "0")
+            client.session.send("j", f"45={number}{SOH}372={msg_type}{SOH}380={reason}{SOH}58={what}{SOH}", routing)
             return
         answer = self.subscriptions.request(client.subscriber, request, self.clock())
         if isinstance(answer, Refusal):
             self.rejects.add(answer.reason.name.lower())
             reason = f"281={answer.reason.value}{SOH}" if answer.reason.value else ""
-            client.session.send("Y", f"262={request.req_id}{SOH}{reason}58={answer.text}{SOH}")
+            client.session.send("Y", f"262={request.req_id}{SOH}{reason}58={answer.text}{SOH}", routing)
         elif request.request_type == UNSUBSCRIBE:
             for view in answer.views:
                 client.due.pop((answer, view), None)
         else:
+            if routing:
+                client.routing[answer] = routing
             for view in answer.views:
                 client.due[answer, view] = None
             self._waiting[client] = None
@@ -210,29 +220,26 @@ class MarketDataDesk:
         """Returns how many bytes it has."""
         entries = view.snapshot()
         body = client.encoding.snapshot(subscription.req_id, view, entries, self.feed.depth.time)
-        client.session.send("W", body)
+        client.session.send("W", body, client.routing.get(subscription, ""))
         self.entries_sent += len(entries)
         return len(body)
 
     def _send_increments(self, client: _Client, subscription: Subscription, parts: list[tuple[int, str]]) -> None:
-        head = f"262={subscription.req_id}{SOH}268="
+        head, routing = f"262={subscription.req_id}{SOH}268=", client.routing.get(subscription, "")
         count = 0
         texts: list[str] = []
         for number, text in parts:
             if texts and count + number > ENTRIES_PER_MESSAGE_MAX:
-                client.session.send("X", f"{head}{count}{SOH}{''.join(texts)}")
+                client.session.send("X", f"{head}{count}{SOH}{''.join(texts)}", routing)
                 count, texts = 0, []
             count += number
             texts.append(text)
             self.entries_sent += number
-        client.session.send("X", f"{head}{count}{SOH}{''.join(texts)}")
-
-    def _business_reject(self, client: _Client, msg_type: str, number: str, reason: str, text: str) -> None:
-        client.session.send("j", f"45={number}{SOH}372={msg_type}{SOH}380={reason}{SOH}58={text}{SOH}")
+        client.session.send("X", f"{head}{count}{SOH}{''.join(texts)}", routing)
 
 
-def _request(fields: list[list[str]]) -> tuple[str, str, Request]:
-    """MsgType(35), MsgSeqNum(34), and what is asked for; repeated fields keep their order."""
+def _request(fields: list[list[str]]) -> tuple[dict[str, str], Request]:
+    """The fields that come once, and what is asked for; repeated fields keep their order."""
     first: dict[str, str] = {}
     kinds, symbols = [], []
     for tag, value in fields:
@@ -247,7 +254,7 @@ def _request(fields: list[list[str]]) -> tuple[str, str, Request]:
         get("262", ""), get("263", ""), get("264", ""), get("265", ""), get("266", ""), tuple(kinds), tuple(symbols),
         get("546", ""), get("286", ""), get("547", ""),
     )  # fmt: skip
-    return get("35", ""), get("34", ""), request
+    return first, request
 
 
 # ---------------------------------------------------------------------------------------------- encoding

@@ -246,6 +246,9 @@ def main(config: Config, data: Path) -> int:
     except (LogDamaged, LogMissing) as error:
         log.error("%s", error)
         return EXIT_REFUSED
+    except msgspec.DecodeError as error:
+        log.error("%s: holds events of another version: %s", data / "events", error)
+        return EXIT_REFUSED
     try:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: process.stop())

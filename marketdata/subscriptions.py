@@ -77,7 +77,7 @@ class Pace(Enum):
 class Subscription:
     """One accepted request. `incremental`: entries as they come; otherwise a snapshot whenever there are any."""
 
-    __slots__ = ("incremental", "req_id", "subscriber", "views")
+    __slots__ = ("__weakref__", "incremental", "req_id", "subscriber", "views")
 
     def __init__(self, subscriber: Subscriber, req_id: str, incremental: bool, views: list[View]) -> None:
         self.subscriber = subscriber

@@ -45,6 +45,8 @@ REFERENCE = 1_000
 SECOND = 1_000_000_000
 START = 1_700_000_000 * SECOND
 
+Rows = list[tuple[int, int, int]]
+
 
 def setup() -> list[Command]:
     commands: list[Command] = []
@@ -115,21 +117,30 @@ class Venue:
     def close(self) -> None:
         self._log.close()
 
-    def by_order(self, symbol: str, side: str) -> list[tuple[int, int, int]]:
-        """The engine's own book: (order number, price, quantity), the one that trades first first."""
-        return [(order.order_id, order.price, order.leaves) for level in self._side(symbol, side) for order in level]
+    def by_order(self, symbol: str, side: str) -> Rows:
+        return by_order(self.engine, symbol, side)
 
-    def by_price(self, symbol: str, side: str) -> list[tuple[int, int, int]]:
-        """The engine's own book: (price, quantity, orders), best first."""
-        found = []
-        for level in self._side(symbol, side):
-            orders = list(level)
-            found.append((level.price, sum(order.leaves for order in orders), len(orders)))
-        return found
+    def by_price(self, symbol: str, side: str) -> Rows:
+        return by_price(self.engine, symbol, side)
 
-    def _side(self, symbol: str, side: str) -> BookSide:
-        instrument = self.engine.instruments[symbol]
-        return instrument.bids if side == BUY else instrument.offers
+
+def by_order(engine: Engine, symbol: str, side: str) -> Rows:
+    """The engine's own book: (order number, price, quantity), the one that trades first first."""
+    return [(order.order_id, order.price, order.leaves) for level in _side(engine, symbol, side) for order in level]
+
+
+def by_price(engine: Engine, symbol: str, side: str) -> Rows:
+    """The engine's own book: (price, quantity, orders), best first."""
+    found = []
+    for level in _side(engine, symbol, side):
+        orders = list(level)
+        found.append((level.price, sum(order.leaves for order in orders), len(orders)))
+    return found
+
+
+def _side(engine: Engine, symbol: str, side: str) -> BookSide:
+    instrument = engine.instruments[symbol]
+    return instrument.bids if side == BUY else instrument.offers
 
 
 class Flow:
@@ -202,8 +213,8 @@ class Client:
         self.sent: list[tuple[str, str]] = []
         self.logged_out = ""
 
-    def send(self, msg_type: str, body: str) -> None:
-        self.sent.append((msg_type, body))
+    def send(self, msg_type: str, body: str, routing: str = "") -> None:
+        self.sent.append((msg_type, routing + body))
 
     def logout(self, text: str) -> None:
         self.logged_out = text

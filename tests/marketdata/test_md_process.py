@@ -16,11 +16,12 @@ from typing import Any
 
 import pytest
 import quickfix as fix
-from md_stand import SYMBOLS, Flow, Venue, price_of, quantity_of
+from md_stand import SYMBOLS, Flow, Rows, Venue, by_order, by_price, price_of, quantity_of
 
 from fixserver.passwords import hash_password
 from fixserver.sessions import finished
 from marketdata.rebuild import BookBuilder, OpenOrder, PriceLevel
+from matching.engine import Engine
 from matching.messages import BUY, SELL
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -210,10 +211,10 @@ class Client:
         # trailer, because the last entry of a group that ends the text is lost.
         assert fix.Session.sendToTarget(fix.Message(text, *self._dictionaries, False), self.id)
 
-    def subscribe(self, req_id: str, depth: int, by_order: bool) -> None:
+    def subscribe(self, req_id: str, depth: int, orders: bool) -> None:
         kinds = "0124578" + "9B"
         self.send(
-            f"35=V|262={req_id}|263=1|264={depth}|265=1|266={'N' if by_order else 'Y'}|267={len(kinds)}|"
+            f"35=V|262={req_id}|263=1|264={depth}|265=1|266={'N' if orders else 'Y'}|267={len(kinds)}|"
             + "".join(f"269={kind}|" for kind in kinds)
             + f"146={len(SYMBOLS)}|"
             + "".join(f"55={symbol}|" for symbol in SYMBOLS)
@@ -229,9 +230,9 @@ class Client:
 class Followed:
     """The books of several subscriptions of one session."""
 
-    def __init__(self, client: Client, by_order: dict[str, bool]) -> None:
+    def __init__(self, client: Client, orders: dict[str, bool]) -> None:
         self.client = client
-        self.builders = {req_id: BookBuilder(order) for req_id, order in by_order.items()}
+        self.builders = {req_id: BookBuilder(by_order) for req_id, by_order in orders.items()}
 
     def take(self) -> None:
         for text in self.client.take():
@@ -248,21 +249,22 @@ class Followed:
         return book.rpt_seq if book else -1
 
 
-def engines(venue: Venue, symbol: str, by_order: bool, depth: int) -> list[list[tuple[int, int, int]]]:
+def engines(engine: Engine, symbol: str, orders: bool, depth: int) -> list[Rows]:
+    """Bids and offers of the engine as a client sees them that asked for so many prices."""
     found = []
     for side in (BUY, SELL):
-        levels = venue.by_price(symbol, side)
+        levels = by_price(engine, symbol, side)
         levels = levels[:depth] if depth else levels
         prices = {price for price, _, _ in levels}
-        found.append([order for order in venue.by_order(symbol, side) if order[1] in prices] if by_order else levels)
+        found.append([order for order in by_order(engine, symbol, side) if order[1] in prices] if orders else levels)
     return found
 
 
-def rebuilt(builder: BookBuilder, symbol: str) -> list[list[tuple[int, int, int]]]:
+def rebuilt(builder: BookBuilder, symbol: str) -> list[Rows]:
     book = builder.books.get(symbol)
     if book is None:
         return []
-    found: list[list[tuple[int, int, int]]] = []
+    found: list[Rows] = []
     for side in (book.bids(), book.offers()):
         rows = []
         for row in side:
@@ -283,12 +285,12 @@ def test_a_client_rebuilds_the_engines_book(feed: Feed, version: str) -> None:
     feed.run_flow(1, 200)
     feed.start()
     client = feed.connect("ALICE", version)
-    followed = Followed(client, {req_id: by_order for req_id, (_, by_order) in SUBSCRIPTIONS.items()})
+    followed = Followed(client, {req_id: orders for req_id, (_, orders) in SUBSCRIPTIONS.items()})
     flow = Flow(feed.venue, 2)
     for number, commands in enumerate(flow.batches(1_500)):
         if number in (0, 200, 400, 600):  # late joiners, under load
-            req_id, (depth, by_order) = list(SUBSCRIPTIONS.items())[number // 200]
-            client.subscribe(req_id, depth, by_order)
+            req_id, (depth, orders) = list(SUBSCRIPTIONS.items())[number // 200]
+            client.subscribe(req_id, depth, orders)
         feed.venue.submit(commands)
         if number % 50 == 49:  # so that it is followed while it happens
 
@@ -301,8 +303,8 @@ def test_a_client_rebuilds_the_engines_book(feed: Feed, version: str) -> None:
     def equal() -> bool:
         followed.take()
         return all(
-            rebuilt(followed.builders[req_id], symbol) == engines(feed.venue, symbol, by_order, depth)
-            for req_id, (depth, by_order) in SUBSCRIPTIONS.items()
+            rebuilt(followed.builders[req_id], symbol) == engines(feed.venue.engine, symbol, orders, depth)
+            for req_id, (depth, orders) in SUBSCRIPTIONS.items()
             for symbol in SYMBOLS
         )
 
@@ -358,7 +360,7 @@ def test_after_a_crash_numbers_go_on_and_the_client_asks_again(feed: Feed) -> No
 
     def equal() -> bool:
         followed.take()
-        return all(rebuilt(followed.builders["two"], symbol) == engines(feed.venue, symbol, True, 0) for symbol in SYMBOLS)
+        return all(rebuilt(followed.builders["two"], symbol) == engines(feed.venue.engine, symbol, True, 0) for symbol in SYMBOLS)
 
     wait_for(equal, "the books after the restart")
     assert client.application.resets == 0 and client.application.rejected == []
@@ -376,7 +378,7 @@ def test_an_orderly_stop_reads_to_the_end_and_logs_out(feed: Feed) -> None:
     wait_for(lambda: not client.application.logged_on, "the Logout")
     followed.take()
     for symbol in SYMBOLS:
-        assert rebuilt(followed.builders["one"], symbol) == engines(feed.venue, symbol, False, 0)
+        assert rebuilt(followed.builders["one"], symbol) == engines(feed.venue.engine, symbol, False, 0)
     feed.start()
     assert feed.metric("event_head") == feed.venue.engine.event_seq
     feed.end()
@@ -406,7 +408,7 @@ def test_a_client_that_does_not_read_slows_nobody(feed: Feed) -> None:
 
     def equal() -> bool:
         followed.take()
-        return all(rebuilt(followed.builders["one"], symbol) == engines(feed.venue, symbol, True, 0) for symbol in SYMBOLS)
+        return all(rebuilt(followed.builders["one"], symbol) == engines(feed.venue.engine, symbol, True, 0) for symbol in SYMBOLS)
 
     feed.wait_until_read()
     wait_for(equal, "the quick one has the book")
@@ -417,9 +419,8 @@ def test_a_client_that_does_not_read_slows_nobody(feed: Feed) -> None:
     pending = b""
 
     def whole() -> bool:
-        return all(
-            rebuilt(builder, symbol) == engines(feed.venue, symbol, True, 0) for builder in builders.values() for symbol in SYMBOLS
-        )
+        expected = {symbol: engines(feed.venue.engine, symbol, True, 0) for symbol in SYMBOLS}
+        return all(rebuilt(builder, symbol) == expected[symbol] for builder in builders.values() for symbol in SYMBOLS)
 
     while not whole():
         pending += slow.recv(1 << 20)
@@ -453,7 +454,7 @@ def test_metrics(feed: Feed) -> None:
     wait_for(lambda: feed.metric('messages_sent_total{type="Y"}') == 1, "a page with it")
     found = metrics(feed.ports["metrics"])
     shown = {name.removeprefix("fixserver_marketdata_"): value for name, value in found.items() if name.startswith("fixserver_")}
-    resting = sum(len(feed.venue.by_order(symbol, side)) for symbol in SYMBOLS for side in (BUY, SELL))
+    resting = sum(len(by_order(feed.venue.engine, symbol, side)) for symbol in SYMBOLS for side in (BUY, SELL))
     expected = {
         "sessions": 1,
         "connections": 1,

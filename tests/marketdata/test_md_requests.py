@@ -293,6 +293,31 @@ def test_unsubscribe_ends_the_increments_and_nothing_else(stand: Stand) -> None:
     assert stand.ask(client, "262=q|263=2|264=0|") == [("Y", "262=q|58=MDReqID(262) 'q' is no subscription of this session|")]
 
 
+def test_routing_fields_come_back_reversed(stand: Stand) -> None:
+    client = stand.logon()
+    assert stand.ask(client, request("50=DESK1|57=FEED|" + GROUPS)) == [("W", "57=DESK1|50=FEED|262=q|55=AAPL|268=1|269=J|83=0|")]
+    stand.submit(stand.venue.order("ALICE", BUY, 999, 5))
+    assert client.take() == [("X", "57=DESK1|50=FEED|262=q|268=1|279=0|269=0|55=AAPL|270=9.99|271=5|346=1|290=1|83=1|")]
+    ((msg_type, body),) = stand.ask(client, request("50=DESK1|" + GROUPS))
+    assert msg_type == "Y" and body.startswith("57=DESK1|262=q|281=1|")
+
+
+def test_snapshots_go_out_as_they_are_read(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fixserver.marketdata_desk.SNAPSHOT_BYTES_QUEUED_MAX", 100)
+    rest(stand)
+    client = stand.logon()
+    stand.desk.on_message(client, f"35=V|{request('267=1|269=0|146=2|55=AAPL|55=BTCUSD|')}".replace("|", "\x01"))
+    client.queued_bytes = 50
+    stand.desk.on_turn()
+    assert [body.split("|")[1] for _, body in client.take()] == ["55=AAPL"]
+    client.queued_bytes = 150
+    stand.submit(stand.venue.order("ALICE", BUY, 996, 5), stand.venue.order("ALICE", BUY, 996, 5, symbol="BTCUSD"))
+    assert client.take() == [("X", "262=q|268=1|279=0|269=0|55=AAPL|270=9.96|271=5|346=1|290=3|83=1|")]
+    client.queued_bytes = 0
+    stand.turn()
+    assert client.take() == [("W", "262=q|55=BTCUSD|268=1|269=0|270=99.6|271=0.005|346=1|290=1|83=1|")]
+
+
 def test_what_ends_with_the_session(stand: Stand) -> None:
     client = stand.logon()
     stand.ask(client, request())
