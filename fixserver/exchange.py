@@ -104,8 +104,14 @@ class Exchange:
                 self.gateway.restore()
         for said in self.core.warnings:
             log.warning("%s", said)
-        self.sessions.end_turn(self.gateway.reported_event)
         engine = self.core.engine
+        if found.reported_event > engine.event_seq:
+            raise RecoveryRefused(
+                f"{self.session_log.directory}: events up to {found.reported_event} were reported to clients, but the journal ends"
+                f" with event {engine.event_seq}: acknowledged commands are missing from the journal. Put its files back from a"
+                f" copy, or, to go on without them, run: fixserver journal forget --data {self.data}"
+            )
+        self.sessions.end_turn(self.gateway.reported_event)
         if engine.command_seq:
             log.info(
                 "recovered %s commands and %s events in %.1f s, %s orders are open%s",
@@ -142,14 +148,14 @@ class Exchange:
         started = time.perf_counter()
         sessions.set_time(time.time_ns())
         gateway.on_turn()
-        if sessions.admin_sent or sessions.resending:
-            sessions.end_turn(gateway.reported_event)
-            self.port.flush()
-        else:
+        if gateway.turn_commands and not sessions.admin_sent and not sessions.resending:
             # Reports may leave before they are noted: after a crash between the two they are made again from the
-            # journal, and the numbers skip ahead. A heartbeat could not be made again.
+            # journal, and the numbers skip ahead. Of a turn without a command nothing would tell.
             self.port.flush()
             sessions.end_turn(gateway.reported_event)
+        else:
+            sessions.end_turn(gateway.reported_event)
+            self.port.flush()
         if gateway.turn_commands:
             self.metrics.order_latency_seconds.observe(time.perf_counter() - started, gateway.turn_commands)
             gateway.turn_commands = 0

@@ -20,6 +20,7 @@ from typing import Any
 
 import msgspec
 
+from fixserver.sessionlog import last_reported_event
 from matching.engine import Engine
 from matching.instruments import decimal_text
 from matching.messages import (
@@ -450,8 +451,11 @@ def _forget(args: argparse.Namespace) -> int:
             raise FilesWrong(f"{args.data}: the exchange is running. Stop it first") from None
         cut_from, why = _first_difference(venue)
         ahead = [path for number, path in snapshots(args.data / "snapshots") if number > venue.engine.command_seq]
+        sessions = args.data / "sessions"
+        reported = last_reported_event(sessions)
+        void = _free_name(args.data / "sessions.void") if reported > venue.engine.event_seq else None
         _progress("")
-        if not why and not ahead:
+        if not why and not ahead and void is None:
             print("there is nothing to forget: the event log is what the journal says")
             return 0
         print(f"the journal ends with command {venue.engine.command_seq}, event {venue.engine.event_seq}")
@@ -459,11 +463,18 @@ def _forget(args: argparse.Namespace) -> int:
             print(f"{why}\nthe event log is cut so that it ends with event {cut_from - 1}")
         for path in ahead:
             print(f"{path} is ahead of the journal and is removed")
+        if void is not None:
+            print(
+                f"{sessions}: reports up to event {reported} were sent. It is put aside as {void.name}: sequence numbers go on from"
+                " the clients' next Logons"
+            )
         if not args.yes and not _confirmed():
             print("nothing was changed", file=sys.stderr)
             return EXIT_WRONG
         for path in ahead:
             path.unlink()
+        if void is not None:
+            sessions.rename(void)
         if why:
             cut = truncate(args.data / "events", cut_from)
             print(f"{cut:,} bytes were cut. The next start writes the events of the journal again; rebuild the ledger before that:"
@@ -502,6 +513,15 @@ def _first_difference(venue: _Venue) -> tuple[int, str]:
     if record is not None:
         cut_from, why = record[0], f"{directory}: goes on behind event {engine.event_seq}, where the journal ends"
     return cut_from, why
+
+
+def _free_name(path: Path) -> Path:
+    """`path`, or with the first number behind it that is not taken."""
+    number, free = 1, path
+    while free.exists():
+        number += 1
+        free = path.with_name(f"{path.name}.{number}")
+    return free
 
 
 def _confirmed() -> bool:

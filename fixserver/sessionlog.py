@@ -26,7 +26,10 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 class SessionEntry(msgspec.Struct, array_like=True, gc=False):
-    """A session after one turn: the numbers that come next, and the application messages that it sent."""
+    """A session after one turn: the numbers that come next, and the application messages that it sent.
+
+    A `next_target` of 0 says that only the client knows it: his next Logon is believed.
+    """
 
     session: str
     next_target: int
@@ -96,7 +99,7 @@ class SessionLog:
         self._boot_id = _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else ""
         self._writer = LogWriter(directory, segment_bytes_max=segment_bytes_max)
         self.recovered = self._recover()
-        self._write_whole()
+        self._started = False  # nothing of this start is written yet
 
     def _recover(self) -> Recovered:
         warnings: list[str] = []
@@ -136,7 +139,14 @@ class SessionLog:
 
     def write(self, reported_event: int, entries: list[SessionEntry]) -> None:
         """Note what one turn of the loop did, in one write. Raises OSError: then nothing more may be sent."""
-        self._append(Turn(reported_event, entries))
+        if self._started:
+            self._append(Turn(reported_event, entries))
+        else:
+            # The first of a start says all that it begins with in one record: what was found missing before must not
+            # look whole to the next start.
+            self._started = True
+            told = {entry.session for entry in entries}
+            self._append(Turn(reported_event, [*self._whole(told), *entries], boot_id=self._boot_id))
 
     def _append(self, turn: Turn) -> None:
         segment = self._writer.segment
@@ -148,8 +158,10 @@ class SessionLog:
 
     def _write_whole(self) -> None:
         """Repeat every session's numbers, so that the segments before this one can go."""
-        entries = [SessionEntry(name, target, sender, []) for name, (target, sender) in self._numbers.items()]
-        self._append(Turn(self.reported_event, entries, boot_id=self._boot_id))
+        self._append(Turn(self.reported_event, self._whole(set()), boot_id=self._boot_id))
+
+    def _whole(self, told: set[str]) -> list[SessionEntry]:
+        return [SessionEntry(name, *numbers, []) for name, numbers in self._numbers.items() if name not in told]
 
     def _drop_old_segments(self) -> None:
         found = segments(self.directory)
@@ -194,3 +206,15 @@ class SessionLog:
             if entry.session == session:
                 return dict(entry.messages).get(number)
         return None
+
+
+def last_reported_event(directory: Path) -> int:
+    """Up to which event a session log says that reports were handed over; 0 without one. Changes nothing. Raises LogDamaged."""
+    found = segments(directory)
+    last = 0
+    if found:
+        reader = LogReader(directory, found[-1][0])
+        for _, _, payload in reader.read():
+            last = _decode(payload).reported_event
+        reader.close()
+    return last

@@ -8,6 +8,7 @@ is several times cheaper. Nothing here knows what an order is.
 
 from __future__ import annotations
 
+import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -210,8 +211,9 @@ class Session:
         """The first message. When QuickFIX refuses it, what it answered is in the outbox, and the connection closes."""
         text = frame.decode(errors="replace")
         fields = self.logon_fields = dict(pair.split("=", 1) for pair in text.split(SOH)[:-1] if "=" in pair)
-        if self.trusts_next_logon and fields.get("34", "").isdigit() and fields.get("141") != "Y":
-            self._quickfix.setNextTargetMsgSeqNum(int(fields["34"]))
+        number = fields.get("34", "")
+        if self.trusts_next_logon and re.fullmatch("[0-9]{1,9}", number) and fields.get("141") != "Y":
+            self._quickfix.setNextTargetMsgSeqNum(int(number))
         self.trusts_next_logon = False
         self.receive([frame])
 
@@ -322,13 +324,20 @@ class Session:
         return self._quickfix.getExpectedTargetNum(), self._quickfix.getExpectedSenderNum()
 
     def set_numbers(self, next_target: int, next_sender: int) -> None:
-        self._quickfix.setNextTargetMsgSeqNum(next_target)
+        """As the session log has them."""
+        self._quickfix.setNextTargetMsgSeqNum(max(next_target, 1))
         self._quickfix.setNextSenderMsgSeqNum(next_sender)
         self._numbers_logged = next_target, next_sender
 
+    def skip(self, count: int) -> None:
+        """Leave out numbers that may have served already. Noted at the end of the turn."""
+        self._quickfix.setNextSenderMsgSeqNum(self._quickfix.getExpectedSenderNum() + count)
+        self.sessions.touched.append(self)
+
     def log_entry(self) -> SessionEntry | None:
         """What the session log is to know of this turn; None when nothing changed."""
-        numbers = self.numbers
+        target, sender = self.numbers
+        numbers = (0 if self.trusts_next_logon else target), sender
         if numbers == self._numbers_logged and not self._logged:
             return None
         restarted = numbers[1] < self._numbers_logged[1] or (bool(self._logged) and self._logged[0][0] < self._numbers_logged[1])
@@ -425,12 +434,13 @@ class Sessions(fix.Application):  # type: ignore[misc]
         """
         assert self.log is not None
         found = self.log.recovered
+        lost = found.lost and anything_happened
         for session in self.by_name.values():
-            session.set_numbers(*found.numbers.get(session.name, (1, 1)))
+            target, sender = found.numbers.get(session.name, (1, 1))
+            session.trusts_next_logon = lost or not target
+            session.set_numbers(target, sender)
         said = list(found.warnings)
-        if found.lost and anything_happened:
-            for session in self.by_name.values():
-                session.trusts_next_logon = True
+        if lost:
             said.append("the session log is missing: sequence numbers go on from the clients' next Logons")
         if found.tail_missing and anything_happened:
             said.append(self.skip_ahead())
@@ -443,9 +453,8 @@ class Sessions(fix.Application):  # type: ignore[misc]
         self._skipped_ahead = True
         assert self.log is not None
         for session in self.by_name.values():
-            target, sender = session.numbers
-            if sender > 1 or session.trusts_next_logon:
-                session.set_numbers(target, sender + SKIP_AHEAD)
+            if session.numbers[1] > 1 or self.log.recovered.tail_missing:
+                session.skip(SKIP_AHEAD)
         return f"messages may have been sent that the session log does not know: sequence numbers skip ahead by {SKIP_AHEAD:,}"
 
     # --------------------------------------------------------------------------------------------- turns

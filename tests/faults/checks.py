@@ -12,7 +12,6 @@ from matching.messages import (
     BalanceChanged,
     Event,
     EventBatch,
-    InstrumentDefined,
     OrderAccepted,
     OrderCanceled,
     OrderRejected,

@@ -7,6 +7,7 @@ store with PossDupFlag, asks for its own, and connects again by itself. What bre
 
 from __future__ import annotations
 
+import contextlib
 import random
 import select
 import socket
@@ -157,10 +158,8 @@ class Trader:
     def _write(self, msg_type: str, number: int, body: str, stamp: str, header: str = "") -> None:
         assert self._socket is not None
         head = f"35={msg_type}|34={number}|49={self.comp_id}|56=FIXSERVER|{header}52={stamp}|"
-        try:
+        with contextlib.suppress(OSError):  # it counts as sent: the venue asks for it, or has it
             self._socket.sendall(framed(self.begin_string, soh(head) + soh(body)))
-        except OSError:
-            pass  # it counts as sent: the venue asks for it, or has it
 
     # ------------------------------------------------------------------------------------------- receiving
 
@@ -222,9 +221,7 @@ class Trader:
             self.complaints.append(f"{self.name}: refused: {message!r}")
         elif message.type == "8":
             self._report(message)
-        elif message.type == "9":
-            self.unanswered.pop(message[11], None)
-        elif message.type == "r":
+        elif message.type in "9r":
             self.unanswered.pop(message[11], None)
 
     def _report(self, message: Message) -> None:
@@ -302,5 +299,8 @@ def wait_settled(traders: list[Trader], wait_for: Callable[..., object], seconds
     try:
         wait_for(lambda: all(trader.settled() for trader in traders), "every request is answered", seconds)
     except AssertionError:
-        open_questions = {trader.name: (trader.next_out, trader.next_in, sorted(trader.unanswered)[:5], sorted(trader._ahead)[:3], trader.refusals[-3:]) for trader in traders}
-        raise AssertionError(f"not every request was answered: {open_questions}") from None
+        lines = [
+            f"{one.name}: {one.next_out}/{one.next_in}, {len(one.unanswered)} open, {len(one._ahead)} ahead, {one.refusals[-1:]}"
+            for one in traders
+        ]
+        raise AssertionError("not every request was answered\n" + "\n".join(lines)) from None

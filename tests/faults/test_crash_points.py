@@ -1,0 +1,144 @@
+"""The exchange dies at a chosen point of a turn: the client has the report exactly once in effect, with one ExecID."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.faults.checks import check_orders, events_of
+from tests.venue import Client, Ended, Message, Venue, order, wait_for
+
+SABOTAGE = ["-m", "tests.faults.sabotage"]
+
+
+def everything(client: Client) -> list[Message]:
+    """What comes until the venue has answered a question; gaps are asked for, and the venue's are filled."""
+    found: list[Message] = []
+    question = "ALL"
+    client.send("H", f"11={question}|55=AAPL|54=1|")
+    while True:
+        message = client.receive()
+        found.append(message)
+        if message.number >= client.next_in and question == "ALL":
+            question = "AGAIN"
+            client.send("2", f"7={client.next_in}|16=0|")
+            client.send("H", f"11={question}|55=AAPL|54=1|")
+        if message.type == "2":
+            answer_resend(client, message)
+        if message.get(11) == question:
+            return found
+
+
+def answer_resend(client: Client, request: Message) -> None:
+    """As a client must: orders again with PossDupFlag, gap fills for the rest."""
+    first, last = int(request[7]), client.next_out - 1
+    for number in range(first, last + 1):
+        if number in client.sent:
+            msg_type, body, stamp = client.sent[number]
+            client.send(msg_type, body, number=number, header=f"43=Y|122={stamp}|")
+        else:
+            client.send("4", f"123=Y|36={number + 1}|", number=number, header="43=Y|")
+
+
+# crash point: is the order in the journal, did the client see its report before
+POINTS = {
+    "before-journal": (False, False),
+    "before-apply": (True, False),
+    "before-send": (True, False),
+    "before-session-log": (True, True),
+    "before-event-log": (True, True),
+}
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_the_report_comes_once_in_effect(tmp_path: Path, point: str) -> None:
+    journaled, seen = POINTS[point]
+    venue = Venue(tmp_path, participants={"TRADER1": {"cash": "1_000_000"}})
+    venue.program = [*SABOTAGE, point]
+    with venue:
+        client = venue.client().logon()
+        client.send("D", order("FIRST"))
+        client.expect("8", "11=FIRST|39=0|97=-")
+        client.send("D", order("LAST"))
+        received: list[Message] = []
+        try:
+            while True:
+                received.append(client.receive())
+        except Ended:
+            pass
+        assert [message.get(11) for message in received] == (["LAST"] if seen else [])
+        assert venue.processes.pop("exchange").wait(10) == -signal.SIGKILL
+
+        venue.program = ["-m", "fixserver.cli"]
+        venue.start()
+        client.close()
+        client.connect().send("A", client.logon_body())
+        again = [message for message in everything(client) if message.get(11) == "LAST" and message[150] != "I"]
+        reports = received + again
+        assert {(message[17], message[37], message[39]) for message in reports} == {(reports[0][17], reports[0][37], "0")}
+        for message in again:
+            # A new report, or a second one that says so.
+            assert not journaled or "Y" in (message.get(43), message.get(97))
+        assert venue.end() == 0
+        events = events_of(venue.data)
+        check_orders(events)
+        assert [event.cl_ord_id for event in events if hasattr(event, "cl_ord_id")] == ["FIRST", "LAST"]
+        verified = venue.command("journal", "verify", "--data", str(venue.data))
+        assert verified.returncode == 0, verified.stderr
+
+
+@pytest.mark.parametrize("callback", ["onCreate", "onLogon", "onLogout", "toAdmin", "toApp", "fromAdmin", "fromApp"])
+def test_a_callback_that_raises_ends_the_process_within_a_second(tmp_path: Path, callback: str) -> None:
+    venue = Venue(tmp_path, participants={"TRADER1": {"cash": "1_000_000"}})
+    venue.program = [*SABOTAGE, callback]
+    venue.launch()
+    process = venue.processes["exchange"]
+    wait_for(lambda: process.poll() is not None or (venue.data / "exchange.ports").exists(), "the exchange is up, or has ended")
+    if callback != "onCreate":
+        client = venue.client().connect()
+        client.send("A", client.logon_body())
+        if callback not in ("onLogon", "toAdmin"):
+            client.expect("A")
+            if callback == "onLogout":
+                client.send("5")
+            elif callback == "fromAdmin":
+                client.send("2", "7=1|16=0|")
+            else:
+                client.send("D", order("A1"))
+    started = time.monotonic()
+    code = process.wait(10)
+    seconds = time.monotonic() - started
+    venue.processes.clear()
+    venue.close()
+    assert code > 0
+    assert seconds < 1, f"{callback}: {seconds:.2f} s"
+    assert callback == "toApp" or "Sabotage" in venue.said()
+
+
+@pytest.mark.parametrize(("fault", "text"), [("full-disk", "No space left on device"), ("broken-disk", "Input/output error")])
+def test_a_journal_that_cannot_be_written_stops_the_exchange(tmp_path: Path, fault: str, text: str) -> None:
+    venue = Venue(tmp_path, participants={"TRADER1": {"cash": "1_000_000"}}, exchange={"durability": "fsync"})
+    venue.program = [*SABOTAGE, fault]
+    with venue:
+        client = venue.client().logon()
+        client.send("D", order("FIRST"))
+        client.expect("8", "11=FIRST|39=0")
+        client.send("D", order("LAST"))
+        client.expect_end()
+        assert venue.processes.pop("exchange").wait(10) == 1
+        last_line = venue.said().splitlines()[-1]
+        assert "stopped, because storage failed" in last_line and text in last_line
+
+        venue.program = ["-m", "fixserver.cli"]
+        venue.start()
+        client.close()
+        client.connect().send("A", client.logon_body())
+        # A record whose sync failed is there or not: either way one order, and one report in effect.
+        reports = [message for message in everything(client) if message.get(11) == "LAST" and message[150] != "I"]
+        assert len({(message[17], message[37]) for message in reports}) == 1
+        assert venue.end() == 0
+        orders = [event.cl_ord_id for event in events_of(venue.data) if hasattr(event, "cl_ord_id")]
+        assert orders == ["FIRST", "LAST"]
