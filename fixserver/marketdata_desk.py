@@ -16,6 +16,7 @@ from typing import Protocol
 from fixserver.dialects import DIALECTS, Dialect
 from fixserver.metrics import Labelled
 from fixserver.requests import routing_of
+from fixserver.sessions import utc_text
 from marketdata.depth import STATISTICS, VOLUME, VWAP, VWAP_EXTRA_DECIMALS, Book
 from marketdata.feed import Feed
 from marketdata.subscriptions import SUBSCRIPTIONS_MAX, UNSUBSCRIBE, Pace, Refusal, Request, Subscriber, Subscription, Subscriptions
@@ -272,7 +273,7 @@ class Encoding:
         self._trade_ids = trade_ids
         self._update_time = update_time
         self._price_always = price_always
-        self._time_length = len("hh:mm:ss.") + dialect.time_digits
+        self._time_digits = dialect.time_digits
         self._price_texts: dict[tuple[int, int], str] = {}
 
     def snapshot(self, req_id: str, view: View, entries: list[Entry], at: int) -> str:
@@ -283,7 +284,7 @@ class Encoding:
             texts = [self._entry(book, entry, f"269={entry.kind}{SOH}", True) + sequence for entry in entries]
         else:
             texts = [f"269=J{SOH}270=0{SOH}{sequence}" if self._price_always else f"269=J{SOH}{sequence}"]
-        updated = f"779={_timestamp(at, self._time_length)}{SOH}" if self._update_time else ""
+        updated = f"779={utc_text(at, self._time_digits)}{SOH}" if self._update_time else ""
         return f"262={req_id}{SOH}55={book.instrument}{SOH}{updated}268={len(texts)}{SOH}{''.join(texts)}"
 
     def increment(self, view: View, first: int, entries: list[Entry]) -> str:
@@ -319,7 +320,7 @@ class Encoding:
     def _trade(self, book: Book, entry: Entry, head: str, symbol: str) -> str:
         trade = entry.trade
         assert trade is not None
-        stamp = _timestamp(trade.time, self._time_length)
+        stamp = utc_text(trade.time, self._time_digits)
         tail = f"1003={trade.number}{SOH}2446={trade.taker_side}{SOH}" if self._trade_ids else ""
         return (
             f"{head}278={trade.number}{SOH}{symbol}270={self._price_text(entry.price, book.price_decimals)}{SOH}"
@@ -341,13 +342,6 @@ def _decimal(units: int, decimals: int) -> str:
         return str(units)
     whole, rest = divmod(units, 10**decimals)
     return f"{whole}.{rest:0{decimals}d}"
-
-
-def _timestamp(at: int, time_length: int) -> str:
-    """Nanoseconds since 1970 as UTCTimestamp, so much of it."""
-    seconds, nanoseconds = divmod(at, 1_000_000_000)
-    text = time.strftime("%Y%m%d-%H:%M:%S", time.gmtime(seconds))
-    return f"{text}.{nanoseconds // 1000:06d}"[: 9 + time_length]
 
 
 ENCODINGS = {
