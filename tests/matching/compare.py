@@ -131,7 +131,13 @@ class Generator:
         elif self.random.random() < 0.005:
             account = "bob"
         session = f"{participant}/{self.random.choice('45')}"
-        return NewOrder(participant, session, self.name(), account, symbol, side, *self.terms(symbol, side), f"r{self.count}")
+        return NewOrder(
+            participant, session, self.name(), account, symbol, side, *self.terms(symbol, side), f"r{self.count}", *self.marks()
+        )
+
+    def marks(self) -> tuple[str, bool]:
+        """ExecInst, and whether the order is canceled when its session ends."""
+        return ("o", True) if self.random.random() < 0.2 else ("", False)
 
     def aim(self) -> tuple[str, str, str, str]:
         """Participant, ClOrdID, instrument and side of an open order, most times."""
@@ -163,7 +169,7 @@ class Generator:
                 quantity = max(old.quantity + self.random.choice((-20, -10, 0, 0, 10)), 10)
         return ReplaceOrder(
             participant, f"{participant}/5", self.name(), name, symbol, side, order_type, time_in_force, price, quantity,
-            expire_time, "x",
+            expire_time, "x", *self.marks(),
         )  # fmt: skip
 
     def rare(self) -> Command:
@@ -174,6 +180,7 @@ class Generator:
             return MassCancel(
                 participant, f"{participant}/{chance.choice('45')}", chance.choice(("", self.name())),
                 chance.choice(("", self.symbol())), chance.random() < 0.6, chance.random() < 0.6, chance.random() < 0.5, "m",
+                chance.random() < 0.3,
             )  # fmt: skip
         if kind < 0.45:
             account = chance.choice(ACCOUNTS).account if chance.random() < 0.95 else "none"

@@ -144,12 +144,13 @@ class Market:
         session: str | None = None,
         until: int = 0,
         routing: str = "",
+        marked: bool = False,
     ) -> NewOrder:
         """An order; one without a price is a market order."""
         price_units, quantity_units = self._units(of, price, quantity)
         return NewOrder(
             trader, trader if session is None else session, id, trader if account is None else account, of, side,
-            LIMIT if price else MARKET, tif, price_units, quantity_units, until, routing,
+            LIMIT if price else MARKET, tif, price_units, quantity_units, until, routing, "o" if marked else "", marked,
         )  # fmt: skip
 
     def cancel(self, trader: str, orig: str, side: str = BUY, *, id: str = "c1", of: str = "X") -> list[str]:

@@ -66,6 +66,7 @@ class Resting:
     expire_time: int
     limit: int
     priority: int
+    marked: bool
     executed: int = 0
     status: str = ""
     in_book: bool = False
@@ -241,7 +242,7 @@ class NaiveEngine:
             order = Resting(
                 self.number, command.participant, command.account, command.instrument, command.side, command.cl_ord_id,
                 command.session, command.order_type, command.time_in_force, command.price, command.quantity, command.expire_time,
-                limit, 0,
+                limit, 0, command.cancel_on_disconnect,
             )  # fmt: skip
             if not self.can_afford(order, order.quantity, limit):
                 raise Refused(Reason.INSUFFICIENT_FUNDS)
@@ -250,7 +251,7 @@ class NaiveEngine:
                 OrderRejected(
                     self.next_seq(), self.number, command.participant, command.session, command.cl_ord_id, command.account,
                     command.instrument, command.side, command.order_type, command.time_in_force, command.price, command.quantity,
-                    command.expire_time, command.routing, refused.args[0], "",
+                    command.expire_time, command.routing, refused.args[0], "", command.exec_inst,
                 )
             )  # fmt: skip
             return
@@ -260,7 +261,7 @@ class NaiveEngine:
             OrderAccepted(
                 self.next_seq(), order.number, command.participant, command.session, command.cl_ord_id, command.account,
                 command.instrument, command.side, command.order_type, command.time_in_force, command.price, command.quantity,
-                command.expire_time, command.routing,
+                command.expire_time, command.routing, command.exec_inst, command.cancel_on_disconnect,
             )
         )  # fmt: skip
         self.trade(order)
@@ -390,11 +391,12 @@ class NaiveEngine:
         self.names[command.participant, command.cl_ord_id] = order.number
         order.cl_ord_id, order.session = command.cl_ord_id, command.session
         order.order_type, order.time_in_force, order.expire_time = command.order_type, command.time_in_force, command.expire_time
-        order.price, order.quantity, order.limit = command.price, quantity, limit
+        order.price, order.quantity, order.limit, order.marked = command.price, quantity, limit, command.cancel_on_disconnect
         self.out.append(
             OrderReplaced(
                 self.next_seq(), order.number, order.instrument, command.session, command.cl_ord_id, former, command.order_type,
                 command.time_in_force, command.price, quantity, order.leaves, command.expire_time, command.routing, loses_place,
+                command.exec_inst, command.cancel_on_disconnect,
             )
         )  # fmt: skip
         if order.leaves == 0:
@@ -426,6 +428,8 @@ class NaiveEngine:
             due = [order for order in due if order.session == command.session]
         if command.spare_persistent:
             due = [order for order in due if order.time_in_force == DAY]
+        if command.only_marked:
+            due = [order for order in due if order.marked]
         self.out.append(
             MassCanceled(
                 self.next_seq(), command.participant, command.session, command.cl_ord_id, command.instrument, len(due),

@@ -346,6 +346,18 @@ def test_a_disconnect_may_spare_what_outlives_the_day():
     ]
 
 
+def test_a_disconnect_may_take_the_orders_that_asked_for_it_alone():
+    market = Market()
+    market.buy("ann", 1, "9.00", id="plain")
+    market.buy("ann", 1, "9.00", id="marked", marked=True)
+    market.buy("ann", 1, "9.00", id="marked no more", marked=True)
+    market.replace("ann", "marked no more", 1, "9.00")
+    assert market.mass_cancel("ann", id="", only_session=True, only_marked=True, disconnect=True) == [
+        "disconnected of all, 1 orders",
+        "ann marked: canceled, DISCONNECT, 1 left",
+    ]
+
+
 def test_a_mass_cancel_of_nothing_is_answered():
     market = Market()
     assert market.mass_cancel("ann") == ["ann m1: mass cancel of all, 0 orders"]
