@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from heapq import merge
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -105,6 +106,7 @@ class Session:
         self._numbers_logged = (1, 1)
         self._resend: deque[tuple[int, int, bool]] = deque()  # (first, last, whether sent before), in order
         self._held_from = 0
+        self._held_admin: dict[int, bytes] = {}  # what is not in the session log of what is held
         self._resend_times: deque[float] = deque(maxlen=RESEND_REQUESTS_MAX)
         self._stalled = 0
         self._expected = 0
@@ -166,7 +168,10 @@ class Session:
         if msg_type == SESSION_REJECT:  # says something that a client may want again
             self._logged.append((int(field_of(text, "34") or 0), message))
         if self._resend and msg_type != "5":
-            self._held_from = self._held_from or int(field_of(text, "34") or 0)
+            number = int(field_of(text, "34") or 0)
+            self._held_from = self._held_from or number
+            if msg_type != SESSION_REJECT:
+                self._held_admin[number] = message  # a ResendRequest that became a gap fill would never be answered
         elif self.connection is not None:
             if not self._outbox:
                 self.sessions.with_outbox.append(self)
@@ -204,6 +209,7 @@ class Session:
         self._expected = self._quickfix.getExpectedTargetNum()
         self._resend.clear()
         self._held_from = 0
+        self._held_admin.clear()
         self._resend_times.clear()
         self._quickfix.logon()  # lifts an earlier logout()
 
@@ -262,6 +268,7 @@ class Session:
         self._outbox.clear()
         self._resend.clear()
         self._held_from = 0
+        self._held_admin.clear()
         self.sessions.active = self
         self._quickfix.disconnect()
 
@@ -289,7 +296,8 @@ class Session:
         while self._resend and room > 0 and self.connection is not None:
             first, last, sent_before = self._resend.popleft()
             due = first
-            for number, message in messages(self.name, first, last):
+            held = [] if sent_before else sorted(entry for entry in self._held_admin.items() if first <= entry[0] <= last)
+            for number, message in merge(messages(self.name, first, last), held):
                 if room <= 0:
                     break
                 if number > due:
@@ -307,6 +315,8 @@ class Session:
             elif not self._resend and self._held_from:
                 self._resend.append((self._held_from, self._quickfix.getExpectedSenderNum() - 1, False))
                 self._held_from = 0
+            elif not self._resend:
+                self._held_admin.clear()
         return bool(self._resend)
 
     def _gap_fill(self, number: int, new_number: int) -> bytes:
