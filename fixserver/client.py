@@ -107,6 +107,7 @@ class Client:
     def __init__(self, lines: list[Line], password: str, dictionary: Path) -> None:
         self.happened: queue.SimpleQueue[Happened] = queue.SimpleQueue()
         self._application = _Application(password, self.happened)
+        self._dictionary = fix.DataDictionary(str(dictionary))
         self._settings = fix.SessionSettings()
         self._sessions: dict[tuple[str, str], Any] = {}
         default = {
@@ -142,5 +143,8 @@ class Client:
 
     def send(self, sender: str, target: str, msg_type: str, body: str) -> bool:
         """Send a message; `body` is what follows the header. False where the session is not there to take it."""
-        text = f"8={BEGIN_STRING}{SOH}35={msg_type}{SOH}{body}"
-        return bool(fix.Session.sendToTarget(fix.Message(text, False), self._sessions[sender, target]))
+        # Read by the dictionary, or the fields of repeating groups are sorted in among the others. Without the last field
+        # the last group loses its end; length and checksum are made when it is sent.
+        text = f"8={BEGIN_STRING}{SOH}9=0{SOH}35={msg_type}{SOH}{body}10=000{SOH}"
+        message = fix.Message(text, self._dictionary, False)
+        return bool(fix.Session.sendToTarget(message, self._sessions[sender, target]))
