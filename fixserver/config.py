@@ -38,6 +38,7 @@ BAND_DECIMALS = 2
 PARTICIPANTS_MAX = 10_000
 DECIMAL_TEXT_MAX = 40
 AS_THE_EXCHANGE = -1
+GRACE_SECONDS_MAX = 86_400
 
 _DECIMAL = re.compile(r"-?[0-9]+(_[0-9]+)*(\.[0-9]+)?", re.ASCII)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}", re.ASCII)
@@ -236,6 +237,7 @@ class Participant(_Section, kw_only=True):
     orders_per_second: int = AS_THE_EXCHANGE
     cancels_per_second: int = AS_THE_EXCHANGE
     cancel_on_disconnect: Literal["none", "day", "all"] = "none"
+    cancel_grace_seconds: int = 0
     venue_comp_id: str = ""
     quickfix: dict[str, str | int | bool] = {}
 
@@ -558,6 +560,8 @@ def _account_faults(participant: Participant, decimals: dict[str, int]) -> Itera
                 yield f"holdings.{symbol}", fault or f"{_quoted(text)} is below zero"
     if participant.short_max < 0:
         yield "short_max", f"{participant.short_max} is below zero"
+    if not 0 <= participant.cancel_grace_seconds <= GRACE_SECONDS_MAX:
+        yield "cancel_grace_seconds", f"{participant.cancel_grace_seconds} is not between 0 and {GRACE_SECONDS_MAX}"
     for key in ("orders_per_second", "cancels_per_second"):
         if (rate := getattr(participant, key)) < AS_THE_EXCHANGE:
             yield key, f"{rate} is below zero (0 is no limit)"

@@ -29,9 +29,9 @@ class Dialect:
     restatement: dict[CancelReason, str]
     throttle: str  # BusinessRejectReason(380) for a session above its rate
 
-    def ord_rej_reason(self, reason: Reason) -> str:
-        """OrdRejReason(103)."""
-        return self.ord_rej.get(reason, self.ord_rej_other)
+    def ord_rej_reason(self, reason: Reason | None) -> str:
+        """OrdRejReason(103); with no reason, the one for others."""
+        return self.ord_rej.get(reason, self.ord_rej_other) if reason is not None else self.ord_rej_other
 
     def cxl_rej_reason(self, reason: Reason) -> str:
         """CxlRejReason(102)."""

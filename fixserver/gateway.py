@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from fixserver.dialects import DIALECTS
 from fixserver.reports import OpenOrder, Reports
 from fixserver.requests import InstrumentNumbers, Refused, Requests, fields_of, routing_of
 from fixserver.sessions import utc_text
-from fixserver.throttle import Throttle
+from fixserver.throttle import STATUS_REPORTS_PER_SECOND_MAX, Throttle
 from matching.messages import (
     CancelRejected,
     Command,
@@ -47,7 +47,7 @@ EXECUTION_REPORT = "8"
 ORDER_CANCEL_REJECT = "9"
 ORDER_MASS_CANCEL_REPORT = "r"
 BUSINESS_MESSAGE_REJECT = "j"
-STATUS_REPORTS_MAX = 10_000  # orders in the answer to one OrderMassStatusRequest
+ORDER_ID_LENGTH_MAX = 18
 POSS_RESEND = f"97=Y{SOH}"
 _CANCEL_POLICIES = {"N": "none", "D": "day", "A": "all"}
 UNKNOWN = InstrumentNumbers(0, 0, "")  # how numbers of an instrument are written that there is not
@@ -74,7 +74,9 @@ class Gateway:
         self._has_questions = False
         self._participants: dict[str, Participant] = {participant.name: participant for participant in config.participants}
         self._throttles: dict[str, Throttle] = {}
-        self._cancel_policy: dict[str, str] = {}
+        self._policies: dict[str, str] = {}  # which orders end with their session, by session: "", "day", "all"
+        self._marked_sessions: set[str] = set()  # which may have orders that end with the session
+        self._leaving: dict[str, float] = {}  # sessions that have ended, until when they may come back
         self._status_count = 0
         self._poss_resend = ""
         self._muted = False
@@ -98,6 +100,7 @@ class Gateway:
         """Know what the core knows now: instruments, and the open orders that reports will be about."""
         engine = self.core.engine
         self._orders.clear()
+        self._marked_sessions.clear()
         for instrument in engine.instruments.values():
             terms = instrument.terms
             self._instruments[terms.instrument] = InstrumentNumbers(terms.price_decimals, terms.quantity_decimals, terms.currency)
@@ -105,6 +108,8 @@ class Gateway:
             self._orders[state.order_id] = OpenOrder.of_state(
                 state, self._instruments[state.instrument], self._reports_of(state.session).dialect
             )
+            if state.cancel_on_disconnect:
+                self._marked_sessions.add(state.session)
         self.reported_event = engine.event_seq
 
     def report_again(self, events: list[Event], after_event: int) -> None:
@@ -135,40 +140,50 @@ class Gateway:
             commands.append(definition)
         self._inbox += commands + deposits
         self._roll_day_if_due()
-        for name, session in self._all_sessions().items():
-            if self._policy(session) != "none" and any(order.session == name for order in self._orders.values()):
-                self._cancel_orders_of(session)
+        for name in sorted(self._marked_sessions):  # whose connections this process, or its machine, has ended
+            self._end_orders_of(name)
         self.on_turn()
         self.on_sent()
-
-    def _all_sessions(self) -> dict[str, Session]:
-        assert self.sessions is not None
-        return self.sessions.by_name
 
     # ----------------------------------------------------------------------------------------- the desk
 
     def on_logon(self, session: Session) -> None:
-        chosen = _CANCEL_POLICIES.get(session.logon_fields.get("8013", ""))
-        if chosen:
-            self._cancel_policy[session.name] = chosen
-        else:
-            self._cancel_policy.pop(session.name, None)
+        policy = _CANCEL_POLICIES.get(session.logon_fields.get("8013", ""))
+        if policy is None:
+            policy = self._participants[session.participant].cancel_on_disconnect
+        self._policies[session.name] = "" if policy == "none" else policy
+        self._leaving.pop(session.name, None)
         self.say(f"{session.name}: logged on")
 
     def on_logout(self, session: Session) -> None:
         self.say(f"{session.name}: logged out")
-        if self._policy(session) != "none":
+        self._end_orders_of(session.name)
+
+    def _end_orders_of(self, session: str) -> None:
+        """A session has ended: have those of its orders canceled that are to end with it, now or when its grace is over."""
+        if not self._policies.get(session) and session not in self._marked_sessions:
+            return
+        participant = self._participants.get(session.rpartition("/")[0])
+        grace = participant.cancel_grace_seconds if participant is not None else 0
+        if grace:
+            self._leaving[session] = time.monotonic() + grace
+        else:
             self._cancel_orders_of(session)
 
-    def _policy(self, session: Session) -> str:
-        participant = self._participants.get(session.participant)
-        return self._cancel_policy.get(session.name) or (participant.cancel_on_disconnect if participant else "none")
+    def _cancel_orders_of(self, session: str) -> None:
+        participant, policy = session.rpartition("/")[0], self._policies.get(session, "")
+        if policy:
+            spare = policy == "day"
+            self._inbox.append(MassCancel(participant, session, "", only_session=True, spare_persistent=spare, disconnect=True))
+        if policy != "all" and session in self._marked_sessions:
+            self._inbox.append(MassCancel(participant, session, "", only_session=True, disconnect=True, only_marked=True))
+        self._marked_sessions.discard(session)
 
-    def _cancel_orders_of(self, session: Session) -> None:
-        spare = self._policy(session) == "day"
-        self._inbox.append(
-            MassCancel(session.participant, session.name, "", only_session=True, spare_persistent=spare, disconnect=True)
-        )
+    def _cancel_after_grace(self) -> None:
+        now = time.monotonic()
+        for session in [session for session, until in self._leaving.items() if until <= now]:
+            del self._leaving[session]
+            self._cancel_orders_of(session)
 
     def on_message(self, session: Session, text: str) -> None:
         fields = fields_of(text)
@@ -200,14 +215,15 @@ class Gateway:
 
     def _take(self, session: Session, fields: dict[str, str]) -> None:
         """Put the command that a message asks for into the next batch, or refuse it."""
-        msg_type, participant = fields["35"], session.participant
+        msg_type, participant, policy = fields["35"], session.participant, self._policies.get(session.name, "")
         try:
             if msg_type == "D":
-                self._inbox.append(self._requests.new_order(fields, participant, session.name))
+                self._inbox.append(self._requests.new_order(fields, participant, session.name, policy))
             elif msg_type == "F":
                 self._inbox.append(self._requests.cancel_order(fields, participant, session.name, self._orig(session, fields)))
             elif msg_type == "G":
-                self._inbox.append(self._requests.replace_order(fields, participant, session.name, self._orig(session, fields)))
+                orig = self._orig(session, fields)
+                self._inbox.append(self._requests.replace_order(fields, participant, session.name, orig, policy))
             else:
                 self._inbox.append(self._requests.mass_cancel(fields, participant, session.name))
         except Refused as refusal:
@@ -220,12 +236,21 @@ class Gateway:
                 self._ask(lambda: self._refuse_cancel(session, fields, why))
 
     def _orig(self, session: Session, fields: dict[str, str]) -> str:
-        """The ClOrdID of the order that is meant: OrigClOrdID, or where the version lets it be left out, by OrderID."""
+        """The ClOrdID of the order that is meant: OrigClOrdID, or by OrderID where the version lets it be left out.
+        Raises Refused."""
         if "41" in fields:
             return fields["41"]
-        order_id = fields.get("37", "")
-        order = self._orders.get(int(order_id)) if order_id.isdigit() and order_id.isascii() else None
-        return order.cl_ord_id if order is not None and order.session.startswith(f"{session.participant}/") else ""
+        order = self._order_by_id(session, fields.get("37", ""))
+        if order is None:
+            raise Refused(Reason.UNKNOWN_ORDER, _no_order(fields))
+        return order.cl_ord_id
+
+    def _order_by_id(self, session: Session, order_id: str) -> OpenOrder | None:
+        """An open order of the session's participant."""
+        if not (order_id.isdigit() and order_id.isascii() and len(order_id) <= ORDER_ID_LENGTH_MAX):
+            return None
+        order = self._orders.get(int(order_id))
+        return order if order is not None and order.session.startswith(f"{session.participant}/") else None
 
     def _ask(self, question: Callable[[], None]) -> None:
         """Answer when everything that came before has been applied."""
@@ -280,6 +305,8 @@ class Gateway:
         expiry = self.core.engine.next_expiry()
         if 0 < expiry <= now:
             self._inbox.append(ExpireOrders())
+        if self._leaving:
+            self._cancel_after_grace()
         self._roll_day_if_due()
 
     def _roll_day_if_due(self) -> None:
@@ -320,6 +347,8 @@ class Gateway:
         begin = event.session.rpartition("/")[2]
         reports = self._reports[begin]
         order = self._orders[event.order_id] = OpenOrder(event, self._instruments[event.instrument], reports.dialect)
+        if event.cancel_on_disconnect:
+            self._marked_sessions.add(event.session)
         self.metrics.orders += 1
         self._send(event.session, EXECUTION_REPORT, reports.accepted(event, order, self._times[begin]), event.routing)
 
@@ -346,20 +375,32 @@ class Gateway:
                 del self._orders[order.order_id]
 
     def _report_canceled(self, event: OrderCanceled) -> None:
+        """To the session that asked, and to the one that the order belongs to."""
         order = self._orders.pop(event.order_id)
-        session = event.session or order.session
+        self._send_canceled(event, order, order.session, order.routing if event.session != order.session else event.routing)
+        if event.session and event.session != order.session:
+            self._send_canceled(event, order, event.session, event.routing)
+
+    def _send_canceled(self, event: OrderCanceled, order: OpenOrder, session: str, routing: str) -> None:
         begin = session.rpartition("/")[2]
-        body = self._reports[begin].canceled(event, order, self._times[begin])
-        self._send(session, EXECUTION_REPORT, body, event.routing or order.routing)
+        self._send(session, EXECUTION_REPORT, self._reports[begin].canceled(event, order, self._times[begin]), routing)
 
     def _report_replaced(self, event: OrderReplaced) -> None:
+        """To the session that asked, which the order belongs to from now on, and to the one that it belonged to."""
         order = self._orders[event.order_id]
-        begin = event.session.rpartition("/")[2]
-        order.restate(event, self._reports[begin].dialect)
-        body = self._reports[begin].replaced(event, order, self._times[begin])
-        self._send(event.session, EXECUTION_REPORT, body, event.routing)
+        owner, owner_routing = order.session, order.routing
+        order.restate(event, self._reports_of(event.session).dialect)
+        if event.cancel_on_disconnect:
+            self._marked_sessions.add(event.session)
+        self._send_replaced(event, order, event.session, event.routing)
+        if owner != event.session:
+            self._send_replaced(event, order, owner, owner_routing)
         if not order.leaves:
             del self._orders[event.order_id]
+
+    def _send_replaced(self, event: OrderReplaced, order: OpenOrder, session: str, routing: str) -> None:
+        begin = session.rpartition("/")[2]
+        self._send(session, EXECUTION_REPORT, self._reports[begin].replaced(event, order, self._times[begin]), routing)
 
     def _report_cancel_rejected(self, event: CancelRejected) -> None:
         begin = event.session.rpartition("/")[2]
@@ -412,9 +453,10 @@ class Gateway:
 
     def _refuse_cancel(self, session: Session, fields: dict[str, str], refusal: Refused) -> None:
         self.metrics.rejects.add(refusal.reason.name.lower())
-        state = self.core.engine.order(session.participant, self._orig(session, fields))
+        order = self._order_by_id(session, fields.get("37", "")) if "41" not in fields else None
+        state = self.core.engine.order(session.participant, fields.get("41") or (order.cl_ord_id if order else ""))
         if state is None:
-            refusal = Refused(Reason.UNKNOWN_ORDER, f"no order with ClOrdID {fields.get('41', '')[:64]}")
+            refusal = Refused(Reason.UNKNOWN_ORDER, _no_order(fields))
         body = self._reports[session.begin_string].cancel_refused(
             str(state.order_id) if state else "NONE", fields["11"], fields.get("41", ""), state.status if state else "8",
             "1" if fields["35"] == "F" else "2", refusal.reason, refusal.text, self._now(session),
@@ -431,20 +473,26 @@ class Gateway:
 
     def _take_again(self, session: Session, fields: dict[str, str]) -> None:
         """A message that may have been sent before: one that is known is answered with the order's present state."""
-        if not self.core.engine.knows(session.participant, fields["11"]):
+        engine, cl_ord_id = self.core.engine, fields["11"]
+        if not engine.knows(session.participant, cl_ord_id):
             self._take(session, fields)
-        else:
+        elif fields["35"] == "D" or engine.order(session.participant, cl_ord_id):
             self._answer_status(session, fields)
+        else:
+            self._refuse_cancel(session, fields, Refused(Reason.DUPLICATE_CL_ORD_ID, "it was refused when it came first"))
 
     def _answer_status(self, session: Session, fields: dict[str, str]) -> None:
         """OrderStatusRequest(H)."""
         reports, engine = self._reports[session.begin_string], self.core.engine
-        cl_ord_id = fields.get("11") or self._orig(session, fields)
+        order = self._order_by_id(session, fields.get("37", "")) if "11" not in fields else None
+        cl_ord_id = fields.get("11") or (order.cl_ord_id if order else "")
         state = engine.order(session.participant, cl_ord_id)
         request_id = f"790={fields['790']}{SOH}" if "790" in fields else ""
-        if state is None:
-            known = engine.knows(session.participant, cl_ord_id)
-            text = f"ClOrdID {cl_ord_id[:64]} was refused" if known else f"no order with ClOrdID {cl_ord_id[:64]}"
+        if state is None and engine.knows(session.participant, cl_ord_id):
+            text = f"what had ClOrdID {cl_ord_id[:64]} was refused"
+            body = reports.status_unknown(fields, self._exec_id(), self._now(session), text, request_id, None)
+        elif state is None:
+            text = _no_order({"41": cl_ord_id} if "11" in fields else fields)
             body = reports.status_unknown(fields, self._exec_id(), self._now(session), text, request_id)
         else:
             body = reports.status(state, self._instruments[state.instrument], self._exec_id(), self._now(session), request_id)
@@ -453,17 +501,26 @@ class Gateway:
     def _answer_mass_status(self, session: Session, fields: dict[str, str]) -> None:
         """OrderMassStatusRequest(AF): a report an order, numbered as a set."""
         reports, request, scope = self._reports[session.begin_string], fields["584"], fields["585"]
-        states: Iterable[OrderState] = self.core.engine.open_orders(session.participant)
-        text = ""
-        if scope == "1":
-            states = [state for state in states if state.instrument == fields.get("55")]
-            if fields.get("55") not in self._instruments:
-                text = f"unknown symbol {fields.get('55', '')[:32]}"
-        elif scope != "7":
-            states, text = [], f"MassStatusReqType {scope} is not taken: 1 and 7 are"
-        found = list(states)
-        if len(found) > STATUS_REPORTS_MAX:
-            found, text = [], f"more than {STATUS_REPORTS_MAX} orders: ask by symbol"
+        throttle, engine = self._throttles[session.participant], self.core.engine
+        owner = engine.participants.get(session.participant)
+        if not throttle.takes_status_reports(len(owner.open_orders) if owner else 0, time.monotonic()):
+            text = f"more than {STATUS_REPORTS_PER_SECOND_MAX} orders reported in a second"
+            self._business_reject(session, fields, reports.dialect.throttle, text)
+            return
+        found: list[OrderState] = []
+        text, reason, symbol = "no open orders", Reason.UNKNOWN_ORDER, fields.get("55", "")
+        if scope not in ("1", "7"):
+            text, reason = f"MassStatusReqType {scope} is not taken: 1 and 7 are", Reason.UNSUPPORTED
+        elif scope == "1" and symbol not in self._instruments:
+            text, reason = f"unknown symbol {symbol[:32]}" if symbol else "Symbol is missing", Reason.UNKNOWN_INSTRUMENT
+        else:
+            found = [
+                state
+                for state in engine.open_orders(session.participant)
+                if (scope == "7" or state.instrument == symbol)
+                and fields.get("54", state.side) == state.side
+                and fields.get("1", state.account) == state.account
+            ]
         routing, now = routing_of(fields), self._now(session)
         head = f"584={request}{SOH}911={len(found)}{SOH}"
         for index, state in enumerate(found, 1):
@@ -472,8 +529,8 @@ class Gateway:
             session.send(EXECUTION_REPORT, body, routing)
         if not found:
             extra = f"{head}912=Y{SOH}"
-            asked = {tag: value for tag, value in fields.items() if tag == "55"}
-            body = reports.status_unknown(asked, self._exec_id(), now, text or "no open orders", extra)
+            asked = {tag: value for tag, value in fields.items() if tag in ("54", "55")}
+            body = reports.status_unknown(asked, self._exec_id(), now, text, extra, reason)
             session.send(EXECUTION_REPORT, body, routing)
 
     @property
@@ -491,6 +548,15 @@ class _Times(dict[str, str]):
     def __missing__(self, begin_string: str) -> str:
         text = self[begin_string] = utc_text(self._time_ns, DIALECTS[begin_string].time_digits)
         return text
+
+
+def _no_order(fields: dict[str, str]) -> str:
+    """What is said of an order that a message names and that there is not."""
+    if fields.get("41"):
+        return f"no order with ClOrdID {fields['41'][:64]}"
+    if fields.get("37"):
+        return f"no open order with OrderID {fields['37'][:64]}"
+    return "neither OrigClOrdID nor OrderID says which order is meant"
 
 
 def trading_day(time_ns: int, day_roll_seconds: int) -> str:

@@ -29,6 +29,11 @@ from matching.messages import (
 SOH = "\x01"
 AVG_PX_DECIMALS = 4  # beyond those of the price
 NO_ORDER = "NONE"
+NO_SYMBOL = "[N/A]"
+UNDISCLOSED = "7"  # Side(54), where a report is about no order in particular
+SAID_BY_AN_ORDER = ("11", "1", "55", "54", "38", "40", "44", "59", "126", "432", "18")
+# What names a message, for BusinessRejectRefID(379): ClOrdID, MDReqID, MassStatusReqID, and whatever else asks.
+REFERENCES = ("11", "262", "584", "790", "131", "117", "320", "324", "335", "568", "710", "909", "923")
 
 CANCEL_TEXTS = {
     CancelReason.MASS_CANCEL: "mass cancel",
@@ -121,8 +126,10 @@ def terms_text(
     """What a replace may change of an order: quantity, type, price, time in force."""
     price = f"44={decimals.price(state.price)}{SOH}" if state.order_type == LIMIT else ""
     expiry = f"126={utc_text(state.expire_time, 3)}{SOH}" if state.time_in_force == GTD else ""
+    exec_inst = f"18={state.exec_inst}{SOH}" if state.exec_inst else ""
     return (
         f"38={decimals.quantity(state.quantity)}{SOH}40={state.order_type}{SOH}{price}59={state.time_in_force}{SOH}{expiry}"
+        f"{exec_inst}"
     )
 
 
@@ -165,10 +172,7 @@ class Reports:
         )
 
     def canceled(self, event: OrderCanceled, order: OpenOrder, time: str) -> str:
-        if event.cl_ord_id:
-            ids = f"11={event.cl_ord_id}{SOH}41={order.cl_ord_id}{SOH}"
-        else:
-            ids = f"11={order.cl_ord_id}{SOH}"
+        ids = f"11={event.cl_ord_id}{SOH}41={order.cl_ord_id}{SOH}" if event.cl_ord_id else f"11={order.cl_ord_id}{SOH}"
         status = "C" if event.reason in EXPIRED else "4"
         restatement = self.dialect.restatement.get(event.reason)
         text = CANCEL_TEXTS.get(event.reason)
@@ -200,22 +204,27 @@ class Reports:
             f"6={order.avg_px}{SOH}60={time}{SOH}{extra}"
         )
 
-    def status_unknown(self, fields: dict[str, str], exec_id: str, time: str, text: str, extra: str = "") -> str:
-        """The answer to a question about an order that is not there."""
+    def status_unknown(
+        self, fields: dict[str, str], exec_id: str, time: str, text: str, extra: str = "",
+        reason: Reason | None = Reason.UNKNOWN_ORDER,
+    ) -> str:  # fmt: skip
+        """The answer to a question about an order that is not there; with no reason, about one that was refused."""
         trans, exec_type = (f"20=3{SOH}", "8") if self.dialect.exec_trans_type else ("", "I")
         cl_ord_id = f"11={fields['11']}{SOH}" if "11" in fields else ""
+        code = self.dialect.ord_rej_reason(reason)
         return (
-            f"37={fields.get('37', NO_ORDER)}{SOH}{cl_ord_id}17={exec_id}{SOH}{trans}150={exec_type}{SOH}39=8{SOH}103=5{SOH}"
-            f"55={fields.get('55', '[N/A]')}{SOH}54={fields.get('54', '1')}{SOH}151=0{SOH}14=0{SOH}6=0{SOH}60={time}{SOH}"
+            f"37={fields.get('37', NO_ORDER)}{SOH}{cl_ord_id}17={exec_id}{SOH}{trans}150={exec_type}{SOH}39=8{SOH}103={code}{SOH}"
+            f"55={fields.get('55', NO_SYMBOL)}{SOH}54={fields.get('54', UNDISCLOSED)}{SOH}151=0{SOH}14=0{SOH}6=0{SOH}60={time}{SOH}"
             f"58={text}{SOH}{extra}"
         )
 
     def refused(self, fields: dict[str, str], exec_id: str, time: str, reason: Reason, text: str) -> str:
         """A NewOrderSingle that says what the core has no number for: refused before it."""
-        said = "".join(f"{tag}={fields[tag]}{SOH}" for tag in ("11", "1", "55", "54", "38", "40", "44", "59") if tag in fields)
+        said = "".join(f"{tag}={fields[tag]}{SOH}" for tag in SAID_BY_AN_ORDER if tag in fields)
+        symbol = "" if "55" in fields else f"55={NO_SYMBOL}{SOH}"
         return (
             f"37={NO_ORDER}{SOH}17={exec_id}{SOH}{self._trans}150=8{SOH}39=8{SOH}103={self.dialect.ord_rej_reason(reason)}{SOH}"
-            f"{said}151=0{SOH}14=0{SOH}6=0{SOH}60={time}{SOH}58={text}{SOH}"
+            f"{said}{symbol}151=0{SOH}14=0{SOH}6=0{SOH}60={time}{SOH}58={text}{SOH}"
         )
 
     def cancel_rejected(self, event: CancelRejected, time: str) -> str:
@@ -225,10 +234,12 @@ class Reports:
         )  # fmt: skip
 
     def cancel_refused(
-        self, order_id: str, cl_ord_id: str, orig_cl_ord_id: str, status: str, response_to: str, reason: Reason, text: str, time: str
-    ) -> str:
+        self, order_id: str, cl_ord_id: str, orig_cl_ord_id: str, status: str, response_to: str, reason: Reason, text: str,
+        time: str,
+    ) -> str:  # fmt: skip
+        orig = f"41={orig_cl_ord_id}{SOH}" if orig_cl_ord_id else ""
         return (
-            f"37={order_id}{SOH}11={cl_ord_id}{SOH}41={orig_cl_ord_id}{SOH}39={status}{SOH}434={response_to}{SOH}"
+            f"37={order_id}{SOH}11={cl_ord_id}{SOH}{orig}39={status}{SOH}434={response_to}{SOH}"
             f"102={self.dialect.cxl_rej_reason(reason)}{SOH}60={time}{SOH}58={text}{SOH}"
         )
 
@@ -245,8 +256,9 @@ class Reports:
 
     def mass_cancel_refused(self, fields: dict[str, str], report_id: str, code: str, text: str, time: str) -> str:
         return self._mass_report(
-            report_id, fields.get("11", ""), fields.get("530", "7"), "0", fields.get("55", ""), time, f"532={code}{SOH}58={text}{SOH}"
-        )
+            report_id, fields.get("11", ""), fields.get("530", "7"), "0", fields.get("55", ""), time,
+            f"532={code}{SOH}58={text}{SOH}",
+        )  # fmt: skip
 
     def _mass_report(
         self, report_id: int | str, cl_ord_id: str, scope: str, response: str, instrument: str, time: str, rest: str
@@ -259,5 +271,5 @@ class Reports:
 
     @staticmethod
     def business_reject(fields: dict[str, str], reason: str, text: str) -> str:
-        ref_id = f"379={fields['11']}{SOH}" if fields.get("11") else ""
+        ref_id = next((f"379={fields[tag]}{SOH}" for tag in REFERENCES if tag in fields), "")
         return f"45={fields.get('34', '0')}{SOH}372={fields.get('35', '')}{SOH}{ref_id}380={reason}{SOH}58={text}{SOH}"

@@ -32,16 +32,32 @@ from matching.messages import (
 )
 
 CL_ORD_ID_LENGTH_MAX = 64
+ACCOUNT_LENGTH_MAX = 64
+ROUTING_LENGTH_MAX = 512  # it is kept with the order and goes out with every report of it
 NUMBER_LENGTH_MAX = 40
 NUMBER_CACHE_MAX = 50_000
 # Header fields that come back reversed (FIX 4.4 volume 1, "Standard Message Header"): received tag, sent tag.
-REVERSED = (("50", "57"), ("57", "50"), ("115", "128"), ("116", "129"), ("128", "115"), ("129", "116"), ("142", "143"), ("143", "142"))
+REVERSED = {"50": "57", "57": "50", "115": "128", "116": "129", "128": "115", "129": "116", "142": "143", "143": "142"}
+_REVERSED = frozenset(REVERSED)
 # What an order may ask for that this venue does not do: refusing is honest, ignoring is not.
-NOT_TAKEN = (
-    ("111", "MaxFloor"), ("1138", "DisplayQty"), ("110", "MinQty"), ("152", "CashOrderQty"), ("99", "StopPx"), ("388", "DiscretionInst"),
-    ("211", "PegOffsetValue"), ("168", "EffectiveTime"),
-)  # fmt: skip
-HARMLESS_EXEC_INST = frozenset(["1", "5", "o"])  # not held, held; cancel on connection loss
+NOT_TAKEN = {
+    "99": "StopPx", "110": "MinQty", "111": "MaxFloor", "152": "CashOrderQty", "168": "EffectiveTime", "210": "MaxShow",
+    "211": "PegOffsetValue", "388": "DiscretionInst", "516": "OrderPercent", "847": "TargetStrategy", "1094": "PegPriceType",
+    "1100": "TriggerType", "1138": "DisplayQty", "2362": "SelfMatchPreventionID", "2964": "SelfMatchPreventionInstruction",
+    "7928": "SelfMatchPreventionID", "8000": "SelfMatchPreventionInstruction",
+}  # fmt: skip
+_NOT_TAKEN = frozenset(NOT_TAKEN)
+CANCEL_ON_CONNECTION_LOSS = "o"
+EXEC_INST_TAKEN = frozenset(["1", "5", CANCEL_ON_CONNECTION_LOSS])  # 1 and 5, not held and held, change nothing here
+PER_UNIT = "2"  # PriceType(423)
+UNITS = "0"  # QtyType(854)
+# Fields whose value may hold any byte, SOH too, by the field before them that says how many.
+DATA_LENGTHS = {
+    "349": "348", "351": "350", "353": "352", "355": "354", "357": "356", "359": "358", "361": "360", "363": "362", "365": "364",
+    "446": "445", "619": "618", "622": "621", "213": "212", "91": "90", "96": "95", "89": "93", "1185": "1184", "1402": "1401",
+}  # fmt: skip
+_DATA = frozenset(DATA_LENGTHS)
+DAY_SECONDS = 86_400
 
 _SIDES: dict[str, Side] = {"1": "1", "2": "2"}
 _ORDER_TYPES: dict[str, OrderType] = {"1": MARKET, "2": LIMIT}
@@ -58,14 +74,39 @@ class Refused(Exception):
 
 def fields_of(text: str) -> dict[str, str]:
     """A message's fields by tag, as text. Of a repeated tag the last; none of those read here repeats."""
-    return dict([pair.split("=", 1) for pair in text.split(SOH)[:-1]])
+    try:
+        fields = dict([pair.split("=", 1) for pair in text.split(SOH)[:-1]])
+    except ValueError:
+        return _fields_beside_data(text)
+    return fields if _DATA.isdisjoint(fields) else _fields_beside_data(text)
+
+
+def _fields_beside_data(text: str) -> dict[str, str]:
+    """The fields of a message that has some whose values hold SOH; those are left out: nobody reads them."""
+    message = text.encode()
+    fields: dict[str, str] = {}
+    at = 0
+    while at < len(message):
+        end = message.find(b"\x01", at)
+        if end < 0:
+            break
+        tag, found, value = message[at:end].decode(errors="replace").partition("=")
+        if tag in DATA_LENGTHS:
+            length = fields.get(DATA_LENGTHS[tag], "")
+            end_of_data = at + len(tag) + 1 + int(length) if length.isdecimal() and len(length) < 10 else -1
+            if message[end_of_data : end_of_data + 1] == b"\x01":
+                end = end_of_data
+        elif found:
+            fields[tag] = value
+        at = end + 1
+    return fields
 
 
 def routing_of(fields: Mapping[str, str]) -> str:
     """Routing fields of the answer: those of the message, reversed. Empty for nearly every client."""
-    if "50" not in fields and "57" not in fields and "115" not in fields and "128" not in fields and "142" not in fields:
+    if _REVERSED.isdisjoint(fields):
         return ""
-    return "".join(f"{sent}={fields[received]}{SOH}" for received, sent in REVERSED if received in fields)
+    return "".join(f"{sent}={fields[received]}{SOH}" for received, sent in REVERSED.items() if received in fields)
 
 
 class Numbers:
@@ -117,33 +158,43 @@ class Requests:
         self._instruments = instruments
         self._day_roll_seconds = day_roll_seconds
 
-    def new_order(self, fields: dict[str, str], participant: str, session: str) -> NewOrder:
-        """NewOrderSingle(D). Raises Refused."""
+    def new_order(self, fields: dict[str, str], participant: str, session: str, policy: str = "") -> NewOrder:
+        """NewOrderSingle(D). Raises Refused. `policy`: which orders are canceled when their session ends, "day" or "all"."""
         terms = self._terms(fields)
+        account = fields.get("1", participant)
+        if len(account) > ACCOUNT_LENGTH_MAX:
+            raise Refused(Reason.UNKNOWN_ACCOUNT, f"unknown account {account[:ACCOUNT_LENGTH_MAX]}")
+        exec_inst, marked = ("", False) if "18" not in fields and not policy else _instructions(fields, terms[2], policy)
         return NewOrder(
-            participant, session, fields["11"], fields.get("1") or participant, fields["55"], terms[0], terms[1], terms[2], terms[3],
-            terms[4], terms[5], routing_of(fields),
+            participant, session, fields["11"], account, fields["55"], terms[0], terms[1], terms[2], terms[3], terms[4], terms[5],
+            _bounded_routing(fields), exec_inst, marked,
         )  # fmt: skip
 
-    def replace_order(self, fields: dict[str, str], participant: str, session: str, orig_cl_ord_id: str) -> ReplaceOrder:
+    def replace_order(
+        self, fields: dict[str, str], participant: str, session: str, orig_cl_ord_id: str, policy: str = ""
+    ) -> ReplaceOrder:
         """OrderCancelReplaceRequest(G). Raises Refused."""
+        _check_ids(orig_cl_ord_id)
         terms = self._terms(fields)
+        exec_inst, marked = ("", False) if "18" not in fields and not policy else _instructions(fields, terms[2], policy)
         return ReplaceOrder(
             participant, session, fields["11"], orig_cl_ord_id, fields["55"], terms[0], terms[1], terms[2], terms[3], terms[4],
-            terms[5], routing_of(fields),
+            terms[5], _bounded_routing(fields), exec_inst, marked,
         )  # fmt: skip
 
     def cancel_order(self, fields: dict[str, str], participant: str, session: str, orig_cl_ord_id: str) -> CancelOrder:
         """OrderCancelRequest(F). Raises Refused."""
-        _check_cl_ord_id(fields)
-        side = _SIDES.get(fields["54"])
+        _check_ids(fields["11"], orig_cl_ord_id)
+        symbol, side = fields.get("55", ""), _SIDES.get(fields["54"])
+        if symbol not in self._instruments:
+            raise _unknown_symbol(fields)
         if side is None:
             raise Refused(Reason.UNSUPPORTED, f"Side {fields['54']} is not taken")
-        return CancelOrder(participant, session, fields["11"], orig_cl_ord_id, fields.get("55", ""), side, routing_of(fields))
+        return CancelOrder(participant, session, fields["11"], orig_cl_ord_id, symbol, side, _bounded_routing(fields))
 
     def mass_cancel(self, fields: dict[str, str], participant: str, session: str) -> MassCancel:
         """OrderMassCancelRequest(q). Raises Refused."""
-        _check_cl_ord_id(fields)
+        _check_ids(fields["11"])
         scope, symbol = fields["530"], fields.get("55", "")
         if scope not in ("1", "7"):
             raise Refused(Reason.UNSUPPORTED, f"MassCancelRequestType {scope} is not taken: 1 and 7 are")
@@ -151,15 +202,16 @@ class Requests:
             raise Refused(Reason.UNKNOWN_INSTRUMENT, "Symbol is needed to cancel the orders of one")
         if "54" in fields:
             raise Refused(Reason.UNSUPPORTED, "a mass cancel by side is not taken")
-        return MassCancel(participant, session, fields["11"], symbol if scope == "1" else "", routing=routing_of(fields))
+        if scope == "1" and symbol not in self._instruments:
+            raise _unknown_symbol(fields)
+        return MassCancel(participant, session, fields["11"], symbol if scope == "1" else "", routing=_bounded_routing(fields))
 
     def _terms(self, fields: dict[str, str]) -> tuple[Side, OrderType, TimeInForce, int, int, int]:
         """Side, type, time in force, price, quantity, expiry."""
-        if len(fields["11"]) > CL_ORD_ID_LENGTH_MAX:
-            _check_cl_ord_id(fields)
+        _check_ids(fields["11"])
         numbers = self._instruments.get(fields.get("55", ""))
         if numbers is None:
-            raise Refused(Reason.UNKNOWN_INSTRUMENT, f"unknown symbol {fields['55'][:32]}" if "55" in fields else "Symbol is missing")
+            raise _unknown_symbol(fields)
         side = _SIDES.get(fields["54"])
         if side is None:
             raise Refused(Reason.UNSUPPORTED, f"Side {fields['54']} is not taken")
@@ -169,11 +221,14 @@ class Requests:
         time_in_force = _TIMES_IN_FORCE.get(fields.get("59", DAY))
         if time_in_force is None:
             raise Refused(Reason.UNSUPPORTED, f"TimeInForce {fields['59']} is not taken")
-        for tag, name in NOT_TAKEN:
-            if tag in fields:
-                raise Refused(Reason.UNSUPPORTED, f"{name} is not taken")
-        if "18" in fields and not HARMLESS_EXEC_INST.issuperset(fields["18"].split(" ")):
+        if not _NOT_TAKEN.isdisjoint(fields):
+            raise Refused(Reason.UNSUPPORTED, f"{next(name for tag, name in NOT_TAKEN.items() if tag in fields)} is not taken")
+        if "18" in fields and not EXEC_INST_TAKEN.issuperset(fields["18"].split(" ")):
             raise Refused(Reason.UNSUPPORTED, f"ExecInst {fields['18'][:32]} is not taken")
+        if fields.get("423", PER_UNIT) != PER_UNIT:
+            raise Refused(Reason.UNSUPPORTED, f"PriceType {fields['423'][:8]} is not taken: prices are per unit")
+        if fields.get("854", UNITS) != UNITS:
+            raise Refused(Reason.UNSUPPORTED, f"QtyType {fields['854'][:8]} is not taken: quantities are in units")
         if "15" in fields and fields["15"] != numbers.currency:
             raise Refused(Reason.UNSUPPORTED, f"Currency {fields['15'][:8]} is not that of the instrument, {numbers.currency}")
         quantity = self._quantity(fields, numbers)
@@ -217,15 +272,36 @@ class Requests:
             if "126" in fields:
                 return utc_time(fields["126"])
             if "432" in fields:
-                return utc_time(f"{fields['432']}-00:00:00") + self._day_roll_seconds * 1_000_000_000
+                return utc_time(f"{fields['432']}-00:00:00") + (self._day_roll_seconds or DAY_SECONDS) * 1_000_000_000
         except ValueError:
             raise Refused(Reason.UNSUPPORTED, "ExpireTime or ExpireDate is not a time") from None
         raise Refused(Reason.UNSUPPORTED, "a GTD order needs ExpireTime or ExpireDate")
 
 
-def _check_cl_ord_id(fields: dict[str, str]) -> None:
-    if len(fields["11"]) > CL_ORD_ID_LENGTH_MAX:
+def _check_ids(cl_ord_id: str, orig_cl_ord_id: str = "") -> None:
+    if len(cl_ord_id) > CL_ORD_ID_LENGTH_MAX:
         raise Refused(Reason.UNSUPPORTED, f"ClOrdID has more than {CL_ORD_ID_LENGTH_MAX} characters")
+    if len(orig_cl_ord_id) > CL_ORD_ID_LENGTH_MAX:
+        raise Refused(Reason.UNKNOWN_ORDER, f"no order with ClOrdID {orig_cl_ord_id[:CL_ORD_ID_LENGTH_MAX]}")
+
+
+def _unknown_symbol(fields: dict[str, str]) -> Refused:
+    return Refused(Reason.UNKNOWN_INSTRUMENT, f"unknown symbol {fields['55'][:32]}" if fields.get("55") else "Symbol is missing")
+
+
+def _instructions(fields: dict[str, str], time_in_force: str, policy: str) -> tuple[str, bool]:
+    """ExecInst as it was said, and whether the order is canceled when its session ends: because it says so itself, or
+    because its session does."""
+    exec_inst = fields.get("18", "")
+    marked = policy == "all" or (policy == "day" and time_in_force not in (GTC, GTD))
+    return exec_inst, marked or CANCEL_ON_CONNECTION_LOSS in exec_inst.split(" ")
+
+
+def _bounded_routing(fields: dict[str, str]) -> str:
+    routing = routing_of(fields)
+    if len(routing) > ROUTING_LENGTH_MAX:
+        raise Refused(Reason.UNSUPPORTED, f"routing fields have more than {ROUTING_LENGTH_MAX} characters")
+    return routing
 
 
 def utc_time(text: str) -> int:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-REFUSED_SECONDS_MAX = 10  # in a row with refusals, and the session is logged out
+REFUSED_SECONDS_MAX = 5  # in a row with refusals, and the session is logged out
+STATUS_REPORTS_PER_SECOND_MAX = 10_000  # in answer to mass status requests, of any participant
 CANCELS = ("F", "q")
 
 
 class Throttle:
-    """Counts by whole seconds: at most `orders_per_second` of D, G, H and AF, and `cancels_per_second` of F and q. 0 is no limit."""
+    """Counts by whole seconds: at most `orders_per_second` of D, G, H and AF, and `cancels_per_second` of F and q.
+    0 is no limit."""
 
-    __slots__ = ("_cancels", "_orders", "_refused_seconds", "_refused_this_second", "_second", "cancels_per_second", "orders_per_second")
+    __slots__ = (
+        "_cancels", "_orders", "_refused_seconds", "_refused_this_second", "_second", "_status_reports", "_status_second",
+        "cancels_per_second", "orders_per_second",
+    )  # fmt: skip
 
     def __init__(self, orders_per_second: int, cancels_per_second: int) -> None:
         self.orders_per_second = orders_per_second
@@ -19,6 +24,18 @@ class Throttle:
         self._cancels = 0
         self._refused_this_second = False
         self._refused_seconds = 0
+        self._status_second = 0
+        self._status_reports = 0
+
+    def takes_status_reports(self, count: int, now: float) -> bool:
+        """Whether a request may be answered at `now` that looks at `count` orders. One a second may, whatever its count."""
+        second = int(now)
+        if second != self._status_second:
+            self._status_second, self._status_reports = second, 0
+        elif self._status_reports + count > STATUS_REPORTS_PER_SECOND_MAX:
+            return False
+        self._status_reports += count
+        return True
 
     def refusal(self, msg_type: str, now: float) -> str:
         """Why a message at `now` (seconds) is one too many; empty when it is not."""

@@ -1,0 +1,90 @@
+"""One exchange for all tests of this folder that do not stop it; each test has participants and instruments of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import count
+from typing import Any
+
+import pytest
+
+from tests.orders.desk import Desk, Trader, Words
+from tests.venue import VERSIONS, Venue
+
+DESKS_MAX = 400
+CASH = "1_000_000"
+SHARES = "10_000"
+
+
+def places(numbers: range, **of_each: Any) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
+    """The instruments and the participants of so many desks."""
+    instruments: dict[str, dict[str, Any]] = {}
+    participants: dict[str, dict[str, Any]] = {}
+    for number in numbers:
+        for symbol in ("X", "Y"):
+            instruments[f"{symbol}{number}"] = {"quantity_max": "5_000", "value_max": "400_000"}
+        for name in ("A", "B"):
+            holdings = {f"X{number}": SHARES, f"Y{number}": SHARES}
+            participants[f"{name}{number}"] = {"cash": CASH, "holdings": holdings, **of_each}
+    return instruments, participants
+
+
+def open_desk(venue: Venue, number: int, version: str, *, version_of_b: str = "") -> Desk:
+    """A desk of the venue with both clients logged on."""
+    names = {f"{name}{number}": name for name in "ABXY"}
+    traders = []
+    for name, begin_string in (("A", version), ("B", version_of_b or version)):
+        trader = Trader(lambda: venue.ports()["fix"], f"{name}{number}", begin_string)
+        venue.clients.append(trader)
+        traders.append(trader)
+    desk = Desk(Words(version), names, traders[0], traders[1], f"X{number}", f"Y{number}")
+    for trader in traders:
+        trader.desk = desk
+        trader.logon()
+    return desk
+
+
+def another(venue: Venue, trader: Trader, version: str) -> Trader:
+    """A further session of the same participant, logged on."""
+    other = Trader(lambda: venue.ports()["fix"], trader.comp_id, version)
+    venue.clients.append(other)
+    other.desk = trader.desk
+    other.logon()
+    return other
+
+
+@pytest.fixture(scope="package")
+def venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Venue]:
+    instruments, participants = places(range(DESKS_MAX))
+    for number in range(DESKS_MAX):  # a coin with eight decimals of quantity
+        if number % 20 == 0:
+            instruments[f"Y{number}"] = {
+                "quantity_decimals": 8, "lot": "0.00000001", "quantity_max": "1_000", "value_max": "900_000", "reference_price": "236.00",
+            }  # fmt: skip
+    with Venue(tmp_path_factory.mktemp("orders"), instruments=instruments, participants=participants) as running:
+        yield running
+
+
+@pytest.fixture(scope="package")
+def desk_numbers() -> Iterator[int]:
+    return count()
+
+
+@pytest.fixture(params=VERSIONS)
+def version(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def desk(venue: Venue, desk_numbers: Iterator[int], version: str) -> Iterator[Desk]:
+    found = open_desk(venue, next(desk_numbers), version)
+    yield found
+    for client in venue.clients:
+        client.close()
+    venue.clients.clear()
+
+
+@pytest.fixture
+def session_of(venue: Venue) -> Callable[[Trader, str], Trader]:
+    """A further session of a participant, on another version."""
+    return lambda trader, version: another(venue, trader, version)
