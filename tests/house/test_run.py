@@ -85,13 +85,14 @@ def test_a_venue_with_bots_trades_and_stops_in_order(tmp_path: Path) -> None:
         order_entry, market_data = venue.port("exchange", "fix"), venue.port("marketdata", "fix")
         assert ready.startswith(f"ready: FIX order entry on 127.0.0.1:{order_entry}, market data on 127.0.0.1:{market_data} ")
         venue.wait_for(lambda line: "log on as TRADER1 to TRADER8, password demo" in line)
-        venue.wait_for(lambda line: re.search(r"trades [1-9]\d*/s", line) is not None)
+        venue.wait_for(lambda line: re.search(r"trades [1-9]\d*/s.* subscriptions [1-9]", line) is not None)
         children = venue.children()
         assert sorted(children) == ["bots", "clearing", "exchange", "marketdata"]
         assert os.getpriority(os.PRIO_PROCESS, children["exchange"]) == os.getpriority(os.PRIO_PROCESS, 0)
         assert os.getpriority(os.PRIO_PROCESS, children["clearing"]) > os.getpriority(os.PRIO_PROCESS, 0)
         assert venue.stop() == 0
         assert venue.lines[-1] == "stopped"
+        assert [line for line in venue.lines if "feed answers" in line] == []
         assert [name for name, pid in children.items() if not is_gone(pid)] == []
 
 
