@@ -67,7 +67,7 @@ class Decimals:
         return text
 
     def quantity(self, units: int) -> str:
-        return decimal_text(units, self.quantity_decimals) if self.quantity_decimals else str(units)
+        return decimal_text(units, self.quantity_decimals) if self.quantity_decimals and units else str(units)
 
 
 class OpenOrder:

@@ -56,11 +56,11 @@ def another(venue: Venue, trader: Trader, version: str) -> Trader:
 @pytest.fixture(scope="package")
 def venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Venue]:
     instruments, participants = places(range(DESKS_MAX))
-    for number in range(DESKS_MAX):  # a coin with eight decimals of quantity
-        if number % 20 == 0:
-            instruments[f"Y{number}"] = {
-                "quantity_decimals": 8, "lot": "0.00000001", "quantity_max": "1_000", "value_max": "900_000", "reference_price": "236.00",
-            }  # fmt: skip
+    instruments["COIN"] = {
+        "quantity_decimals": 8, "lot": "0.00000001", "quantity_max": "1_000", "value_max": "900_000", "reference_price": "60_000",
+    }  # fmt: skip
+    for terms in participants.values():
+        terms["holdings"]["COIN"] = "1"
     with Venue(tmp_path_factory.mktemp("orders"), instruments=instruments, participants=participants) as running:
         yield running
 

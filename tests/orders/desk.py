@@ -249,13 +249,12 @@ class Trader(Client):
         found: list[Message] = []
         while True:
             message = self.receive()
+            if message.type not in "01345A":
+                check(self.begin_string, message)
             if message.get(11) == mark:
                 return found
-            if message.type in "01":
-                continue
-            if message.type not in ("3", "4", "5", "A"):
-                check(self.begin_string, message)
-            found.append(message)
+            if message.type not in "01":
+                found.append(message)
 
     def told(self) -> list[str]:
         """messages(), each in the one form."""
