@@ -41,6 +41,9 @@ def main(config: Config, data: Path) -> int:
     except (VenueLocked, RecoveryRefused, LogDamaged, LogMissing) as error:
         log.error("%s", error)
         return EXIT_FAILED
+    except OSError as error:
+        log.error("cannot start, because storage fails: %s", error)
+        return EXIT_FAILED
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: exchange.stop())
     try:
@@ -145,7 +148,6 @@ class Exchange:
         now = time.monotonic()
         seconds = 0.0 if gateway.busy or sessions.resending else max(self._next_tick - now, 0.0)
         self.loop.poll(seconds)
-        started = time.perf_counter()
         sessions.set_time(time.time_ns())
         gateway.on_turn()
         if gateway.turn_commands and not sessions.admin_sent and not sessions.resending:
@@ -157,7 +159,7 @@ class Exchange:
             sessions.end_turn(gateway.reported_event)
             self.port.flush()
         if gateway.turn_commands:
-            self.metrics.order_latency_seconds.observe(time.perf_counter() - started, gateway.turn_commands)
+            self.metrics.order_latency_seconds.observe(time.perf_counter() - self.loop.ready_at, gateway.turn_commands)
             gateway.turn_commands = 0
         gateway.on_sent()
         if sessions.failure is not None:

@@ -72,6 +72,7 @@ class Gateway:
         self._orders: dict[int, OpenOrder] = {}
         self._inbox: list[Entry] = []
         self._has_questions = False
+        self._batches: list[tuple[int, float]] = []  # of this turn: commands, and how long they took to become durable
         self._participants: dict[str, Participant] = {participant.name: participant for participant in config.participants}
         self._throttles: dict[str, Throttle] = {}
         self._policies: dict[str, str] = {}  # which orders end with their session, by session: "", "day", "all"
@@ -287,18 +288,21 @@ class Gateway:
         """Have commands made durable and applied, and report what they caused."""
         if not commands:
             return
-        core, metrics = self.core, self.metrics
+        core = self.core
         core.submit(commands)
         self.turn_commands += len(commands)
         while core.pending:
             count = core.pending
             events = core.receive()
-            metrics.batch_commands.observe(count - core.pending)
-            metrics.sync_seconds.observe(core.sync_seconds)
+            self._batches.append((count - core.pending, core.sync_seconds))
             self._report(events)
 
     def on_sent(self) -> None:
         self.core.publish()
+        for commands, sync_seconds in self._batches:
+            self.metrics.batch_commands.observe(commands)
+            self.metrics.sync_seconds.observe(sync_seconds)
+        self._batches.clear()
 
     def on_tick(self) -> None:
         now = time.time_ns()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import select
+import time
 from collections.abc import Callable
 
 READ = select.EPOLLIN
@@ -18,6 +19,7 @@ class Loop:
     def __init__(self) -> None:
         self._epoll = select.epoll()
         self._callbacks: dict[int, Callback] = {}
+        self.ready_at = 0.0  # when the last poll returned, by perf_counter
 
     def register(self, descriptor: int, callback: Callback, mask: int = READ) -> None:
         self._callbacks[descriptor] = callback
@@ -33,6 +35,7 @@ class Loop:
     def poll(self, seconds: float) -> bool:
         """Call the callbacks of all that is ready, waiting at most `seconds` for the first. False if nothing was."""
         ready = self._epoll.poll(seconds, EVENTS_PER_POLL_MAX)
+        self.ready_at = time.perf_counter()
         callbacks = self._callbacks
         for descriptor, mask in ready:
             callback = callbacks.get(descriptor)

@@ -647,6 +647,7 @@ def readable(frame: bytes) -> str:
 
 
 _second_cached = (-1, "")
+_MILLISECONDS = [f".{value:03d}" for value in range(1000)]
 
 
 def utc_text(time_ns: int, digits: int) -> str:
@@ -655,4 +656,6 @@ def utc_text(time_ns: int, digits: int) -> str:
     second, rest = divmod(time_ns, 1_000_000_000)
     if _second_cached[0] != second:
         _second_cached = second, time.strftime("%Y%m%d-%H:%M:%S", time.gmtime(second))
+    if digits == 3:
+        return _second_cached[1] + _MILLISECONDS[rest // 1_000_000]
     return f"{_second_cached[1]}.{rest // 10 ** (9 - digits):0{digits}d}"

@@ -58,7 +58,7 @@ class Sequencer:
         self.engine = Engine()
         self.sync_seconds = 0.0  # how long the last batch took to become durable
         self._pending: list[Command] = []
-        self._unpublished: list[tuple[int, int, bytes]] = []
+        self._unpublished: list[tuple[int, EventBatch]] = []
         self._snapshot_process = 0
         data.mkdir(parents=True, exist_ok=True)
         self._lock = os.open(data / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
@@ -205,13 +205,13 @@ class Sequencer:
             self.sync_seconds = time.perf_counter() - started
         first_event = engine.event_seq + 1
         events = engine.apply(first_seq, now, commands)
-        self._unpublished.append((first_event, len(events), _encode(EventBatch(engine.command_seq, now, events))))
+        self._unpublished.append((first_event, EventBatch(engine.command_seq, now, events)))
         return events
 
     def publish(self) -> None:
         """Write the events of what was received to the event log. If they are lost, the journal yields them again."""
-        for first, count, payload in self._unpublished:
-            self._event_log.append(first, count, payload)
+        for first, batch in self._unpublished:
+            self._event_log.append(first, len(batch.events), _encode(batch))
         self._unpublished.clear()
 
     # ----------------------------------------------------------------------------------------- snapshots
