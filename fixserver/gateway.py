@@ -197,7 +197,7 @@ class Gateway:
         throttle = self._throttles.get(session.participant)
         if throttle is None:
             throttle = self._throttles[session.participant] = self._new_throttle(session.participant)
-        refusal = throttle.refusal(msg_type, time.monotonic())
+        refusal = throttle.limits and throttle.refusal(msg_type, time.monotonic())
         if refusal:
             dialect = self._reports[session.begin_string].dialect
             self._business_reject(session, fields, dialect.throttle, refusal)

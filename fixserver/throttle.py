@@ -13,10 +13,11 @@ class Throttle:
 
     __slots__ = (
         "_cancels", "_orders", "_refused_seconds", "_refused_this_second", "_second", "_status_reports", "_status_second",
-        "cancels_per_second", "orders_per_second",
+        "cancels_per_second", "limits", "orders_per_second",
     )  # fmt: skip
 
     def __init__(self, orders_per_second: int, cancels_per_second: int) -> None:
+        self.limits = orders_per_second > 0 or cancels_per_second > 0
         self.orders_per_second = orders_per_second
         self.cancels_per_second = cancels_per_second
         self._second = 0
