@@ -83,6 +83,7 @@ class Initiator:
         self._sent: dict[int, tuple[bytes, bytes, bytes]] = {}  # by number: type, body, SendingTime
         self._last_out = self._last_in = 0.0
         self._fresh = True
+        self._leaving = False
 
     # -------------------------------------------------------------------------------------------- connection
 
@@ -144,13 +145,14 @@ class Initiator:
     def disconnect(self) -> None:
         if self._socket is not None:
             self._socket.close()
-        self._socket, self.logged_on = None, False
+        self._socket, self.logged_on, self._leaving = None, False, False
 
     def log_out(self, seconds: float = 2.0) -> None:
         """Say goodbye, wait for the answer a little, close."""
         if self._socket is None:
             return
         self._put(b"5", b"")
+        self._leaving = True
         end = time.monotonic() + seconds
         try:
             self._socket.settimeout(seconds)
@@ -310,7 +312,8 @@ class Initiator:
         self.caught_up = False
 
     def _closed_by_venue(self, message: Message) -> None:
-        self._put(b"5", b"")
+        if not self._leaving:
+            self._put(b"5", b"")
         try:
             self.flush()
         finally:

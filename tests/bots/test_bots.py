@@ -6,7 +6,6 @@ import argparse
 from pathlib import Path
 
 import pytest
-from bots_venue import Venue
 
 from fixserver import bots as command
 from fixserver import config as configuration
@@ -15,6 +14,7 @@ from fixserver.client import Happened
 from fixserver.positions import Positions, positions_of
 from fixserver.strategies import Action, Cancel, Enter, MarketMaker, MomentumTrader, NoiseTrader, Quote, Replace
 from matching.messages import MONEY_UNIT
+from tests.bots.naive_venue import Venue
 
 CONFIG = configuration.load(Path(__file__).parents[2] / "config/exchange.toml")
 NAMES = chosen(CONFIG, {"MAKER": 2, "NOISE": 3, "MOMENTUM": 1})

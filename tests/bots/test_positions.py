@@ -1,10 +1,10 @@
 """A participant's view of his orders, cash and holdings follows the reports, whichever of them come, come twice or are missed."""
 
 import pytest
-from bots_venue import Venue
 
 from fixserver.positions import Positions, Terms
 from matching.messages import MONEY_UNIT
+from tests.bots.naive_venue import Venue
 
 SHARE = Terms("AAPL", 2, 0, 1, 1, 1_000_000, 19_000, 9_500, 28_500)
 COIN = Terms("BTCUSD", 2, 8, 1, 1, 10**12, 23_600, 2_360, 44_840)

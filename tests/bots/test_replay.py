@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from bots_venue import Venue
 
 from fixserver import recordings
 from fixserver.recordings import Step
 from fixserver.replay import Counts, Replay
+from tests.bots.naive_venue import Venue
 
 DATA = Path(__file__).parents[3] / "shared/data/bitstamp-2015-05-01-orders.csv.xz"
 
