@@ -59,6 +59,8 @@ def venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Venue]:
     instruments["COIN"] = {
         "quantity_decimals": 8, "lot": "0.00000001", "quantity_max": "1_000", "value_max": "900_000", "reference_price": "60_000",
     }  # fmt: skip
+    instruments["TICK"] = {"tick": "0.05", "quantity_max": "5_000", "value_max": "400_000"}
+    instruments["NOBODYS"] = {}
     for terms in participants.values():
         terms["holdings"]["COIN"] = "1"
     with Venue(tmp_path_factory.mktemp("orders"), instruments=instruments, participants=participants) as running:

@@ -1,4 +1,4 @@
-"""What a test of order entry needs: clients who write down what they are told, in one form; it judges only what is true of every message.
+"""What a test of order entry needs: clients who write down what they are told. It judges only what is true of every message.
 
 A message is written as sorted fields with `|` between them, without the header and trailer that every message has.
 What a test cannot know is replaced: OrderIDs by #1, #2 ... in the order in which they were first seen, ExecIDs and
@@ -23,7 +23,9 @@ from tests.venue import DICTIONARIES, Client, Ended, Message, Nothing, utc
 
 BUY, SELL = "1", "2"
 HEADER = (8, 9, 34, 49, 52, 56, 10)
-TIME = {"FIX.4.2": r"\d{8}-\d\d:\d\d:\d\d\.\d{3}", "FIX.4.4": r"\d{8}-\d\d:\d\d:\d\d\.\d{3}", "FIXT.1.1": r"\d{8}-\d\d:\d\d:\d\d\.\d{6}"}
+SECOND = r"\d{8}-\d\d:\d\d:\d\d"
+TIME = {"FIX.4.2": SECOND + r"\.\d{3}", "FIX.4.4": SECOND + r"\.\d{3}", "FIXT.1.1": SECOND + r"\.\d{6}"}
+STATUS = {"new": "0", "partially filled": "1", "filled": "2", "canceled": "4", "rejected": "8", "expired": "C"}
 # What a venue of later versions says to clients of earlier ones: they need the venue's dictionary to read it.
 LATER = {
     "FIX.4.2": {"messages": ("r",), "fields": (851, 584, 911, 912), "exec_inst": ("o",)},
@@ -66,7 +68,7 @@ class Words:
         """The fields that say what happened."""
         trans = "20=0|" if self.old else ""
         if what.startswith("status "):
-            status = {"new": "0", "partially filled": "1", "filled": "2", "canceled": "4", "rejected": "8", "expired": "C"}[what[7:]]
+            status = STATUS[what[7:]]
             return f"20=3|150={status}|39={status}|" if self.old else f"150=I|39={status}|"
         if what in ("partial fill", "fill"):
             status = "1" if what == "partial fill" else "2"
