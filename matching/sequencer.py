@@ -200,8 +200,10 @@ class Sequencer:
         if now < engine.time:  # the wall clock may step back, the venue's time does not
             now = engine.time
         first_seq = engine.command_seq + 1
+        payload = _encode(CommandBatch(first_seq, now, commands))
+        _assert_readable(payload)
         journal = self._journal
-        journal.append(first_seq, len(commands), _encode(CommandBatch(first_seq, now, commands)))
+        journal.append(first_seq, len(commands), payload)
         if self.durability == "fsync":
             started = time.perf_counter()
             journal.sync()
@@ -270,6 +272,17 @@ class Sequencer:
             self._journal.close()
             self._event_log.close()
             os.close(self._lock)
+
+
+def _assert_readable(payload: bytes) -> None:
+    """Stop before a command gets into the journal that could not be read from it again, and with it none after it.
+
+    Only a wrong program makes one: whoever submits knows sides and times in force. Costs a quarter of a microsecond a command.
+    """
+    try:
+        _decode_commands(payload)
+    except msgspec.DecodeError as error:
+        raise AssertionError(f"the journal could not be read again: {error}") from None
 
 
 @contextmanager

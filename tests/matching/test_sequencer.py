@@ -14,7 +14,7 @@ import pytest
 from matching import recordlog
 from matching import sequencer as sequencing
 from matching.engine import Engine
-from matching.messages import DefineAccount, Event
+from matching.messages import Command, DefineAccount, Event, NewOrder
 from matching.recordlog import LogDamaged, LogMissing, LogReader, LogWriter, segments, truncate
 from matching.sequencer import COMMANDS_PER_BATCH_MAX, RecoveryRefused, Sequencer, VenueLocked, read_commands, replay
 from matching.snapshot import snapshots
@@ -77,6 +77,28 @@ def test_nothing_is_applied_before_it_is_durable(tmp_path: Path, monkeypatch: py
     sequencer.receive()
     assert order == ["sync", "apply"]
     sequencer.close()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        NewOrder("ann", "s", "o1", "ann", "X", "5", "2", "0", 1, 1),
+        NewOrder("ann", "s", "o1", "ann", "X", "1", "3", "0", 1, 1),
+        NewOrder("ann", "s", "o1", "ann", "X", "1", "2", "2", 1, 1),
+        NewOrder("ann", "s", "o1", "ann", "X", "1", "2", "0", 1.5, 1),
+        NewOrder("ann", "s", "o1", "ann", "X", "1", "2", "0", 2**64, 1),
+        NewOrder("ann", "s", "\udcff", "ann", "X", "1", "2", "0", 1, 1),
+        NewOrder("ann", "s", None, "ann", "X", "1", "2", "0", 1, 1),
+    ],
+)
+def test_what_could_not_be_read_again_does_not_get_into_the_journal(tmp_path: Path, wrong: Command):
+    """Only a wrong program submits such a thing, and it stops there."""
+    sequencer = opened(tmp_path)
+    sequencer.submit([DefineAccount("ann", "ann"), wrong])
+    with pytest.raises((AssertionError, OverflowError, UnicodeEncodeError)):
+        sequencer.receive()
+    sequencer.close()
+    assert list(read_commands(tmp_path)) == []
 
 
 def test_the_time_of_the_venue_does_not_run_backwards(tmp_path: Path):
