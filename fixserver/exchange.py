@@ -19,7 +19,7 @@ from fixserver.metrics import ExchangeMetrics, Page, registry_of
 from fixserver.port import FixPort
 from fixserver.scrape import ScrapePort
 from fixserver.sessionlog import SessionLog
-from fixserver.sessions import VERSIONS, Sessions, SessionTerms, SettingRefused
+from fixserver.sessions import SENT_UNNOTED_MAX, VERSIONS, Sessions, SessionTerms, SettingRefused
 from matching.recordlog import LogDamaged, LogMissing
 from matching.sequencer import RecoveryRefused, Sequencer, VenueLocked
 
@@ -91,15 +91,16 @@ class Exchange:
 
     def _recover(self) -> None:
         started = time.monotonic()
-        found = self.session_log.recovered
-        after = max(0, self.core.event_head - REPORTS_AGAIN_MAX) if found.lost else found.reported_event
-        for said in self.sessions.restore_numbers(self.core.event_head > 0):
+        found, head = self.session_log.recovered, self.core.event_head
+        after = max(0, head - REPORTS_AGAIN_MAX) if found.lost else found.reported_event
+        # Events are published when their reports are noted: a session log behind them is an old copy.
+        for said in self.sessions.restore_numbers(head > 0, events=head, behind=found.reported_event < head):
             log.warning("%s", said)
         again = 0
         for events in self.core.recover(after):
             if events:
                 # What was not noted as reported may have been sent all the same: a number must not serve twice.
-                if not again and (said := self.sessions.skip_ahead()):
+                if not again and (said := self.sessions.skip_ahead(SENT_UNNOTED_MAX)):
                     log.warning("%s", said)
                 self.gateway.report_again(events, after)
                 again += len(events)
@@ -150,7 +151,7 @@ class Exchange:
         self.loop.poll(seconds)
         sessions.set_time(time.time_ns())
         gateway.on_turn()
-        if gateway.turn_commands and not sessions.admin_sent and not sessions.resending:
+        if gateway.turn_commands and sessions.may_send_unnoted():
             # Reports may leave before they are noted: after a crash between the two they are made again from the
             # journal, and the numbers skip ahead. Of a turn without a command nothing would tell.
             self.port.flush()

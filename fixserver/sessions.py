@@ -8,6 +8,7 @@ is several times cheaper. Nothing here knows what an order is.
 
 from __future__ import annotations
 
+import calendar
 import re
 import time
 from collections import deque
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import quickfix as fix
 
+from fixserver.datafields import lengths_true
 from fixserver.frames import checksum
 from fixserver.sessionlog import SessionEntry, SessionLog
 
@@ -27,12 +29,18 @@ if TYPE_CHECKING:
 
 SOH = "\x01"
 SKIP_AHEAD = 1_000_000  # more than a session can have sent since its log was last synced
+SENT_UNNOTED_MAX = 10_000  # messages of a session that may leave before they are noted in the session log
+LOST_EPOCH = 1_577_836_800  # 2020-01-01: numbers of sessions whose log is lost count from there
 RESENT_PER_TURN_MAX = 250
 RESEND_REQUESTS_MAX = 30  # in RESEND_WINDOW_SECONDS
 RESEND_WINDOW_SECONDS = 60.0
 STALLED_MESSAGES_MAX = 20_000  # received beyond a gap that is not filled
 SESSION_REJECT = "3"
+BUSINESS_MESSAGE_REJECT = "j"
+CLOCK_SECONDS_MAX = 120  # QuickFIX's MaxLatency
 REJECT_OTHER_FORMAT = 6  # SessionRejectReason(373): incorrect data format for value
+SEQUENCE_NUMBER_MAX = 10**15
+UNREADABLE = "\N{REPLACEMENT CHARACTER}"  # stands in a message for what was not UTF-8
 
 VERSIONS = ("FIX.4.2", "FIX.4.4", "FIXT.1.1")
 _TRAILERS = [b"10=%03d\x01" % value for value in range(256)]
@@ -110,6 +118,7 @@ class Session:
         self._resend_times: deque[float] = deque(maxlen=RESEND_REQUESTS_MAX)
         self._stalled = 0
         self._expected = 0
+        self._open_number = 0  # what QuickFIX counted although it came behind a gap
 
     # ------------------------------------------------------------------------------------------- sending
 
@@ -165,12 +174,12 @@ class Session:
         if self not in self.sessions.touched:
             self.sessions.touched.append(self)
         message = text.encode(errors="replace")
-        if msg_type == SESSION_REJECT:  # says something that a client may want again
+        if msg_type in (SESSION_REJECT, BUSINESS_MESSAGE_REJECT):  # says something that a client may want again
             self._logged.append((int(field_of(text, "34") or 0), message))
         if self._resend and msg_type != "5":
             number = int(field_of(text, "34") or 0)
             self._held_from = self._held_from or number
-            if msg_type != SESSION_REJECT:
+            if msg_type not in (SESSION_REJECT, BUSINESS_MESSAGE_REJECT):
                 self._held_admin[number] = message  # a ResendRequest that became a gap fill would never be answered
         elif self.connection is not None:
             if not self._outbox:
@@ -207,9 +216,7 @@ class Session:
         self.connection = connection
         self._stalled = 0
         self._expected = self._quickfix.getExpectedTargetNum()
-        self._resend.clear()
-        self._held_from = 0
-        self._held_admin.clear()
+        self.end_resend()
         self._resend_times.clear()
         self._quickfix.logon()  # lifts an earlier logout()
 
@@ -222,6 +229,9 @@ class Session:
             self._quickfix.setNextTargetMsgSeqNum(int(number))
         self.trusts_next_logon = False
         self.receive([frame])
+        if not self.logged_on and not self._outbox:  # QuickFIX refuses most of them without a word
+            self.sessions.with_outbox.append(self)
+            self._outbox.append(self.refusal(f"Logon refused: {_logon_problem(fields, self.begin_string)}"))
 
     def receive(self, frames: Iterable[bytes]) -> None:
         """Messages, in the order in which they came."""
@@ -237,13 +247,22 @@ class Session:
             try:
                 text = frame.decode()
             except UnicodeDecodeError:
-                text, sessions.undecodable = readable(frame), True
+                text = readable(frame)
+            sessions.heard = False
             try:
-                take(text, now)
+                if lengths_true(frame):
+                    take(text, now)
+                else:
+                    raise fix.InvalidMessage
             except fix.InvalidMessage:
                 sessions.garbled += 1  # as the specification asks: ignored, and its number stays open
-            finally:
-                sessions.undecodable = False
+            else:
+                if not sessions.heard and self.logged_on and not _number_of(text):
+                    self.logout("MsgSeqNum is missing, or not a number")
+            if self._open_number:
+                if self._quickfix.getExpectedTargetNum() == self._open_number + 1:
+                    self._quickfix.setNextTargetMsgSeqNum(self._open_number)
+                self._open_number = 0
             if sessions.failure is not None:
                 raise sessions.failure
         expected = self._quickfix.getExpectedTargetNum()
@@ -266,11 +285,14 @@ class Session:
         """The connection is gone."""
         self.connection = None
         self._outbox.clear()
-        self._resend.clear()
-        self._held_from = 0
-        self._held_admin.clear()
+        self.end_resend()
         self.sessions.active = self
         self._quickfix.disconnect()
+
+    def leave_open(self, number: int) -> None:
+        """Expect `number` after the present message, whatever QuickFIX makes of that: it counts Reject and Logout even
+        when they come behind a gap, and what was in the gap would never be asked for."""
+        self._open_number = number
 
     # ------------------------------------------------------------------------------------------ resending
 
@@ -285,8 +307,17 @@ class Session:
         """Send again what is in the session log, and gap fills for the rest. New messages wait until that is through."""
         if not self._resend:
             self._held_from = 0
-        self._resend.append((first, last, True))
-        self.sessions.resending[self.name] = self
+        if self._held_from:
+            last = min(last, self._held_from - 1)  # what is held comes anyway
+        if first <= last:
+            self._resend.append((first, last, True))
+            self.sessions.resending[self.name] = self
+
+    def end_resend(self) -> None:
+        """Nothing is to be sent again any more: the connection is gone, or the numbers begin again."""
+        self._resend.clear()
+        self._held_from = 0
+        self._held_admin.clear()
 
     def continue_resend(self, messages: Callable[[str, int, int], Iterable[tuple[int, bytes]]]) -> bool:
         """Put the next messages into the outbox, at most RESENT_PER_TURN_MAX. True when there are more."""
@@ -339,6 +370,11 @@ class Session:
         self._quickfix.setNextSenderMsgSeqNum(next_sender)
         self._numbers_logged = next_target, next_sender
 
+    @property
+    def unnoted(self) -> int:
+        """How many messages of this turn are not in the session log yet."""
+        return len(self._logged)
+
     def skip(self, count: int) -> None:
         """Leave out numbers that may have served already. Noted at the end of the turn."""
         self._quickfix.setNextSenderMsgSeqNum(self._quickfix.getExpectedSenderNum() + count)
@@ -371,7 +407,7 @@ class Sessions(fix.Application):  # type: ignore[misc]
         self.desk = desk
         self.log = log
         self.active: Session | None = None
-        self.undecodable = False
+        self.heard = False  # whether the present message came to a callback
         self.failure: BaseException | None = None
         self.by_name: dict[str, Session] = {}
         self.by_comp_ids: dict[tuple[str, str, str], Session] = {}
@@ -435,12 +471,13 @@ class Sessions(fix.Application):  # type: ignore[misc]
             self.by_name[session.name] = session
             self.by_comp_ids[one.begin_string, one.comp_id, one.venue_comp_id] = session
 
-    def restore_numbers(self, anything_happened: bool) -> list[str]:
+    def restore_numbers(self, anything_happened: bool, *, events: int = 0, behind: bool = False) -> list[str]:
         """Set every session's numbers as the session log has them. Returns what there is to say of it.
 
-        Where the log's end may be missing although clients saw what it held, the sender numbers skip
-        ahead: the client asks for the gap, and gets what there is. Where there is no log at all although
-        the venue has traded, a client's next Logon says which number he is at.
+        Where the log's end may be missing although clients saw what it held, or it is `behind` what is known to
+        have been sent, the sender numbers skip ahead: the client asks for the gap, and gets what there is. Where
+        there is no log at all although the venue has traded, a client's next Logon says which number he is at,
+        and ours is one that cannot have been reached: one message a second since 2020, and two for each of `events`.
         """
         assert self.log is not None
         found = self.log.recovered
@@ -451,12 +488,15 @@ class Sessions(fix.Application):  # type: ignore[misc]
             session.set_numbers(target, sender)
         said = list(found.warnings)
         if lost:
+            self._skipped_ahead = True
+            for session in self.by_name.values():
+                session.skip(int(time.time()) - LOST_EPOCH + 2 * events)
             said.append("the session log is missing: sequence numbers go on from the clients' next Logons")
-        if found.tail_missing and anything_happened:
-            said.append(self.skip_ahead())
+        elif anything_happened and (found.tail_missing or behind):
+            said.append(self.skip_ahead(SKIP_AHEAD))
         return said
 
-    def skip_ahead(self) -> str:
+    def skip_ahead(self, count: int) -> str:
         """Let the sender numbers skip what may have been sent without being logged. Once; returns what there is to say."""
         if self._skipped_ahead:
             return ""
@@ -464,8 +504,14 @@ class Sessions(fix.Application):  # type: ignore[misc]
         assert self.log is not None
         for session in self.by_name.values():
             if session.numbers[1] > 1 or self.log.recovered.tail_missing:
-                session.skip(SKIP_AHEAD)
-        return f"messages may have been sent that the session log does not know: sequence numbers skip ahead by {SKIP_AHEAD:,}"
+                session.skip(count)
+        return f"messages may have been sent that the session log does not know: sequence numbers skip ahead by {count:,}"
+
+    def may_send_unnoted(self) -> bool:
+        """Whether what this turn sends may leave before it is noted: few reports, which the journal yields again."""
+        return not (self.admin_sent or self.resending) and all(
+            session.unnoted <= SENT_UNNOTED_MAX for session in self.touched
+        )
 
     # --------------------------------------------------------------------------------------------- turns
 
@@ -515,6 +561,7 @@ class Sessions(fix.Application):  # type: ignore[misc]
         try:
             session = self.active
             assert session is not None
+            session.end_resend()  # a client may log on again within a session, to begin the numbers again
             session.logged_on = True
             self.desk.on_logon(session)
         except BaseException as error:
@@ -534,6 +581,7 @@ class Sessions(fix.Application):  # type: ignore[misc]
 
     def toAdmin(self, message: Any, session_id: Any) -> None:
         try:
+            self.heard = True
             session = self.active
             assert session is not None
             text = message.toString()
@@ -546,26 +594,54 @@ class Sessions(fix.Application):  # type: ignore[misc]
             self.failure = self.failure or error
 
     def toApp(self, message: Any, session_id: Any) -> None:
-        # Application messages are not sent through QuickFIX.
-        self.failure = self.failure or AssertionError("an application message came from QuickFIX itself")
+        """The one application message that QuickFIX makes itself: BusinessMessageReject, where a CompID is missing."""
+        try:
+            self.heard = True
+            session = self.active
+            assert session is not None
+            text = message.toString()
+            refused, counted = _number_of(text, "45"), session.numbers[0] - 1
+            if refused != counted:
+                session.leave_open(counted)
+            content = text[text.index(f"{SOH}35=") + 1 : text.rindex(f"{SOH}10=") + 1]
+            content = content.replace(f"{SOH}1137=9{SOH}", SOH)  # which is no field of this message
+            session.send_admin(finished(f"8={session.begin_string}{SOH}9=", content).decode(), BUSINESS_MESSAGE_REJECT)
+        except BaseException as error:
+            self.failure = self.failure or error
 
     def fromAdmin(self, message: Any, session_id: Any) -> None:
         try:
+            self.heard = True
             session = self.active
             assert session is not None
-            msg_type = message.getHeader().getField(35)
+            text = message.toString()
+            msg_type = field_of(text, "35") or ""
             self.messages_received[msg_type] = self.messages_received.get(msg_type, 0) + 1
-            if msg_type == "2":
+            number, expected = _number_of(text), session.numbers[0]
+            if msg_type in ("3", "5") and number != expected:
+                session.leave_open(expected)
+            elif msg_type == "2":
                 session.note_resend_request()
+                if not _number_of(text, "7"):
+                    raise fix.IncorrectTagValue(7)
+            elif msg_type == "4":
+                new_number = _number_of(text, "36")
+                if new_number > SEQUENCE_NUMBER_MAX or (f"{SOH}123=Y{SOH}" in text and new_number <= expected == number):
+                    raise fix.IncorrectTagValue(36)
+            elif msg_type == "A" and f"{SOH}108=-" in text:
+                raise fix.RejectLogon("Logon refused: HeartBtInt is below zero")
+        except (fix.IncorrectTagValue, fix.RejectLogon):
+            raise  # QuickFIX makes the answer
         except BaseException as error:
             self.failure = self.failure or error
 
     def fromApp(self, message: Any, session_id: Any) -> None:
         try:
+            self.heard = True
             session = self.active
             assert session is not None
             text = message.toString()
-            if self.undecodable:
+            if UNREADABLE in text:
                 session.reject(text, REJECT_OTHER_FORMAT, "the message holds text that is not UTF-8")
             else:
                 self.desk.on_message(session, text)
@@ -637,13 +713,39 @@ def header_fields(text: str) -> dict[str, str]:
     return fields
 
 
+def _number_of(text: str, tag: str = "34") -> int:
+    """The value of a field that is a whole number above zero; 0 when it is not there, or no such number."""
+    value = field_of(text, tag) or ""
+    return int(value) if re.fullmatch("[0-9]{1,20}", value) else 0
+
+
+def _logon_problem(fields: dict[str, str], begin_string: str) -> str:
+    """What is wrong with a Logon that QuickFIX does not take, as far as one can see."""
+    for tag, name in (("34", "MsgSeqNum"), ("52", "SendingTime"), ("98", "EncryptMethod"), ("108", "HeartBtInt")):
+        if not fields.get(tag):
+            return f"{name} is missing"
+    if begin_string == "FIXT.1.1" and not fields.get("1137"):
+        return "DefaultApplVerID is missing"
+    if _number_of(f"{SOH}34={fields['34']}{SOH}") == 0:
+        return "MsgSeqNum is not a number above zero"
+    try:
+        stamp = calendar.timegm(time.strptime(fields["52"].partition(".")[0], "%Y%m%d-%H:%M:%S"))
+    except ValueError:
+        return "SendingTime is not a time"
+    if abs(stamp - time.time()) > CLOCK_SECONDS_MAX:
+        return f"SendingTime {fields['52'][:30]} is too far from the time here, {utc_text(time.time_ns(), 3)}"
+    return "a field of it is not valid, or the session is closed at this time"
+
+
 def readable(frame: bytes) -> str:
-    """A message that is not UTF-8 with `?` for each byte that is not ASCII, and the checksum put right."""
-    text = frame.decode("ascii", errors="replace").replace("\N{REPLACEMENT CHARACTER}", "?")
-    content, _, trailer = text.rpartition(f"{SOH}10=")
-    if not trailer or checksum(frame[: len(content) + 1]) != int(trailer[:3]):
+    """A message that is not UTF-8 with UNREADABLE in place of what is not, its length and checksum put right."""
+    text = frame.decode(errors="replace")
+    content, found, trailer = frame.rpartition(b"\x0110=")
+    body_at = text.find(f"{SOH}35=") + 1
+    if not found or not body_at or trailer != _TRAILERS[checksum(content + b"\x01")][3:]:
         return text  # garbled anyway: the session engine will say so
-    return f"{content}{SOH}10={checksum((content + SOH).encode()):03d}{SOH}"
+    begin = text[:body_at].rpartition(f"{SOH}9=")[0]
+    return finished(f"{begin}{SOH}9=", text[body_at : text.rindex(f"{SOH}10=") + 1]).decode()
 
 
 _second_cached = (-1, "")

@@ -8,39 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.by_hand import back, everything
 from tests.faults.checks import check_orders, events_of
-from tests.venue import Client, Ended, Message, Venue, order, wait_for
+from tests.light import light_venue
+from tests.venue import Ended, Message, order, wait_for
 
 SABOTAGE = ["-m", "tests.faults.sabotage"]
-
-
-def everything(client: Client) -> list[Message]:
-    """What comes until the venue has answered a question; gaps are asked for, and the venue's are filled."""
-    found: list[Message] = []
-    question = "ALL"
-    client.send("H", f"11={question}|55=AAPL|54=1|")
-    while True:
-        message = client.receive()
-        found.append(message)
-        if message.number >= client.next_in and question == "ALL":
-            question = "AGAIN"
-            client.send("2", f"7={client.next_in}|16=0|")
-            client.send("H", f"11={question}|55=AAPL|54=1|")
-        if message.type == "2":
-            answer_resend(client, message)
-        if message.get(11) == question:
-            return found
-
-
-def answer_resend(client: Client, request: Message) -> None:
-    """As a client must: orders again with PossDupFlag, gap fills for the rest."""
-    first, last = int(request[7]), client.next_out - 1
-    for number in range(first, last + 1):
-        if number in client.sent:
-            msg_type, body, stamp = client.sent[number]
-            client.send(msg_type, body, number=number, header=f"43=Y|122={stamp}|")
-        else:
-            client.send("4", f"123=Y|36={number + 1}|", number=number, header="43=Y|")
 
 
 # crash point: is the order in the journal, did the client see its report before
@@ -56,7 +29,7 @@ POINTS = {
 @pytest.mark.parametrize("point", POINTS)
 def test_the_report_comes_once_in_effect(tmp_path: Path, point: str) -> None:
     journaled, seen = POINTS[point]
-    venue = Venue(tmp_path, participants={"TRADER1": {"cash": "1_000_000"}})
+    venue = light_venue(tmp_path, participants={"TRADER1": {"cash": "1_000_000"}})
     venue.program = [*SABOTAGE, point]
     with venue:
         client = venue.client().logon()
@@ -74,8 +47,7 @@ def test_the_report_comes_once_in_effect(tmp_path: Path, point: str) -> None:
 
         venue.program = ["-m", "fixserver.cli"]
         venue.start()
-        client.close()
-        client.connect().send("A", client.logon_body())
+        back(client)
         again = [message for message in everything(client) if message.get(11) == "LAST" and message[150] != "I"]
         reports = received + again
         assert {(message[17], message[37], message[39]) for message in reports} == {(reports[0][17], reports[0][37], "0")}
@@ -92,7 +64,7 @@ def test_the_report_comes_once_in_effect(tmp_path: Path, point: str) -> None:
 
 @pytest.mark.parametrize("callback", ["onCreate", "onLogon", "onLogout", "toAdmin", "toApp", "fromAdmin", "fromApp"])
 def test_a_callback_that_raises_ends_the_process_within_a_second(tmp_path: Path, callback: str) -> None:
-    venue = Venue(tmp_path, participants={"TRADER1": {"cash": "1_000_000"}})
+    venue = light_venue(tmp_path, participants={"TRADER1": {"cash": "1_000_000"}})
     venue.program = [*SABOTAGE, callback]
     venue.launch()
     process = venue.processes["exchange"]
@@ -120,7 +92,7 @@ def test_a_callback_that_raises_ends_the_process_within_a_second(tmp_path: Path,
 
 @pytest.mark.parametrize(("fault", "text"), [("full-disk", "No space left on device"), ("broken-disk", "Input/output error")])
 def test_a_journal_that_cannot_be_written_stops_the_exchange(tmp_path: Path, fault: str, text: str) -> None:
-    venue = Venue(tmp_path, participants={"TRADER1": {"cash": "1_000_000"}}, exchange={"durability": "fsync"})
+    venue = light_venue(tmp_path, participants={"TRADER1": {"cash": "1_000_000"}}, exchange={"durability": "fsync"})
     venue.program = [*SABOTAGE, fault]
     with venue:
         client = venue.client().logon()
@@ -135,7 +107,7 @@ def test_a_journal_that_cannot_be_written_stops_the_exchange(tmp_path: Path, fau
         venue.program = ["-m", "fixserver.cli"]
         venue.start()
         client.close()
-        client.connect().send("A", client.logon_body())
+        back(client)
         # A record whose sync failed is there or not: either way one order, and one report in effect.
         reports = [message for message in everything(client) if message.get(11) == "LAST" and message[150] != "I"]
         assert len({(message[17], message[37]) for message in reports}) == 1

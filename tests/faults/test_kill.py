@@ -9,7 +9,8 @@ from pathlib import Path
 
 from tests.faults.checks import check_traders
 from tests.faults.traders import Trader, wait_settled
-from tests.venue import VERSIONS, Venue, wait_for
+from tests.light import light_venue
+from tests.venue import VERSIONS, wait_for
 
 KILLS = 20
 LIFE_SECONDS_MAX = 0.5  # under load, between two kills
@@ -20,7 +21,7 @@ def test_killed_twenty_times_under_load(tmp_path: Path) -> None:
     seed = int(os.environ.get("FIXSERVER_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
     print(f"FIXSERVER_SEED={seed}")
     moments = random.Random(seed)
-    with Venue(tmp_path) as venue:
+    with light_venue(tmp_path) as venue:
         settings = venue.config.read_text()
         traders = [Trader(venue, f"TRADER{number}", VERSIONS[number % 3], seed).start() for number in range(1, 5)]
         try:
