@@ -51,12 +51,6 @@ CANCEL_ON_CONNECTION_LOSS = "o"
 EXEC_INST_TAKEN = frozenset(["1", "5", CANCEL_ON_CONNECTION_LOSS])  # 1 and 5, not held and held, change nothing here
 PER_UNIT = "2"  # PriceType(423)
 UNITS = "0"  # QtyType(854)
-# Fields whose value may hold any byte, SOH too, by the field before them that says how many.
-DATA_LENGTHS = {
-    "349": "348", "351": "350", "353": "352", "355": "354", "357": "356", "359": "358", "361": "360", "363": "362", "365": "364",
-    "446": "445", "619": "618", "622": "621", "213": "212", "91": "90", "96": "95", "89": "93", "1185": "1184", "1402": "1401",
-}  # fmt: skip
-_DATA = frozenset(DATA_LENGTHS)
 DAY_SECONDS = 86_400
 
 _SIDES: dict[str, Side] = {"1": "1", "2": "2"}
@@ -73,33 +67,11 @@ class Refused(Exception):
 
 
 def fields_of(text: str) -> dict[str, str]:
-    """A message's fields by tag, as text. Of a repeated tag the last; none of those read here repeats."""
-    try:
-        fields = dict([pair.split("=", 1) for pair in text.split(SOH)[:-1]])
-    except ValueError:
-        return _fields_beside_data(text)
-    return fields if _DATA.isdisjoint(fields) else _fields_beside_data(text)
+    """A message's fields by tag, as text. Of a repeated tag the last; none of those read here repeats.
 
-
-def _fields_beside_data(text: str) -> dict[str, str]:
-    """The fields of a message that has some whose values hold SOH; those are left out: nobody reads them."""
-    message = text.encode()
-    fields: dict[str, str] = {}
-    at = 0
-    while at < len(message):
-        end = message.find(b"\x01", at)
-        if end < 0:
-            break
-        tag, found, value = message[at:end].decode(errors="replace").partition("=")
-        if tag in DATA_LENGTHS:
-            length = fields.get(DATA_LENGTHS[tag], "")
-            end_of_data = at + len(tag) + 1 + int(length) if length.isdecimal() and len(length) < 10 else -1
-            if message[end_of_data : end_of_data + 1] == b"\x01":
-                end = end_of_data
-        elif found:
-            fields[tag] = value
-        at = end + 1
-    return fields
+    No value holds a separator: the sessions do not let such a message through.
+    """
+    return dict([pair.split("=", 1) for pair in text.split(SOH)[:-1]])
 
 
 def routing_of(fields: Mapping[str, str]) -> str:

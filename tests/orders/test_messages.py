@@ -111,21 +111,6 @@ def test_routing_fields_have_a_limit(desk: Desk) -> None:
     assert answer.differs("35=8|150=8|39=8|58=routing fields have more than 512 characters") == []
 
 
-# -------------------------------------------------------------------------------------------- data fields
-
-
-def test_what_stands_in_a_data_field_is_no_field(desk: Desk) -> None:
-    """EncodedText may hold SOH, and what looks like a quantity."""
-    data = b"one\x0138=5000\x01two"
-    body = f"11=A1|21=1|55={desk.x}|54=1|60={utc()}|38=10|40=2|44=100.00|58=t|354={len(data)}|355=".replace("|", "\x01").encode()
-    desk.a.send("D", body + data + b"\x01")
-    desk.a.ask("A1")
-    assert desk.a.told() == [
-        desk.report("new", "#1", "A1", BUY_10, "10/0@0"),
-        desk.report("status new", "#1", "A1", BUY_10, "10/0@0"),
-    ]
-
-
 # ---------------------------------------------------------------------------------------------- not taken
 
 NOT_TAKEN = {
