@@ -99,8 +99,8 @@ class MarketMaker(Strategy):
     """
 
     LEVELS = 2
-    HALF_SPREAD_BPS = 6
-    LEVEL_STEP_BPS = 6
+    HALF_SPREAD_BPS = 4
+    LEVEL_STEP_BPS = 5
     WANDER_BPS = 3
     SIZE = 5_000 * MONEY_UNIT  # worth of one quote
     FINE = 1_000  # the fair price is kept in thousandths of a price unit
@@ -201,13 +201,17 @@ class MarketMaker(Strategy):
 
 
 class NoiseTrader(Strategy):
-    """Buys and sells at random, small, sometimes at the best price, sometimes a little away from it; cancels what got old."""
+    """Buys and sells at random, small, sometimes at the best price, sometimes a little away from it; cancels what got old.
+
+    On the whole he pays the makers' spread; as his orders get smaller with his means, he is never quite ruined.
+    """
 
     OPEN_MAX = 5
     OLD_TURNS = 25
     PASSIVE_BPS_MAX = 25
     CROSS_BPS = 15
-    SIZE_MIN, SIZE_MAX = 100 * MONEY_UNIT, 1_500 * MONEY_UNIT
+    SIZE_MAX = 500 * MONEY_UNIT  # worth of one order
+    SIZE_SHARE = 20  # nor more than the nth part of his means
 
     def _decide(self, positions: Positions, market: Market) -> Action | None:
         rng = self.random
@@ -232,7 +236,9 @@ class NoiseTrader(Strategy):
             best = quote.bid if side == BUY else quote.ask
             price = (best or guess) + (-away if side == BUY else away)
         price = terms.on_tick(price)
-        worth = rng.randint(self.SIZE_MIN, self.SIZE_MAX)
+        prices = {symbol: market.get(symbol, Quote()).guess(one) for symbol, one in positions.terms.items()}
+        largest = min(self.SIZE_MAX, max(positions.worth(prices), 0) // self.SIZE_SHARE)
+        worth = rng.randint(largest // 10, largest)
         quantity = quantity_of(positions, terms, side, price, worth)
         if not quantity:
             return None

@@ -1,5 +1,7 @@
 """A replay asks this venue for what the recording's own venue did, once its answers say how far it has come by itself."""
 
+import argparse
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -7,7 +9,7 @@ import pytest
 
 from fixserver import recordings
 from fixserver.recordings import Step
-from fixserver.replay import Counts, Replay
+from fixserver.replay import Counts, Progress, Replay, Runner, add_arguments, readable, summary
 from tests.bots.naive_venue import Venue
 
 DATA = Path(__file__).parents[3] / "shared/data/bitstamp-2015-05-01-orders.csv.xz"
@@ -244,3 +246,85 @@ def test_a_recording_is_accounted_for_to_the_last_event(window):
     assert counts.taken == counts.made > 100
     assert counts.taken_quantity == counts.made_quantity
     assert not counts.rejected and not counts.refused
+
+
+# ------------------------------------------------------------------------------------------------------- running
+
+
+def runner(**settings: float) -> Runner:
+    run = Run()
+    return Runner([], run.replay, Progress(0, quiet=True), **settings)  # type: ignore[arg-type]
+
+
+def test_the_pace_is_the_recordings_times_the_speed():
+    now = time.monotonic()
+    assert runner()._pause(now, 60 * 10**9) == 0.0
+    assert 59 < runner(speed=1.0)._pause(now, 60 * 10**9) <= 60
+    assert 5 < runner(speed=10.0)._pause(now, 60 * 10**9) <= 6
+    assert runner(speed=10.0)._pause(now - 7, 60 * 10**9) == 0.0
+
+
+def test_a_participants_rate_is_not_exceeded():
+    limited = runner(rate=100)
+    limited.replay.counts.sent_orders = 200
+    assert 1.9 < limited._pause(time.monotonic(), 0) <= 2.0
+    assert limited._pause(time.monotonic() - 3, 0) == 0.0
+
+
+def test_on_a_terminal_progress_is_a_bar_and_else_a_line_now_and_then(capsys, monkeypatch):
+    counts = Counts(taken=1_234)
+    counts.steps["enter"] = 25_000
+    Progress(50_000, quiet=False).show(counts, now=True)
+    assert " 50 %  25,000 of 50,000 events" in capsys.readouterr().err
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    progress = Progress(50_000, quiet=False)
+    progress.show(counts)
+    shown = capsys.readouterr().err
+    assert shown.startswith(f"\r[{'#' * 15}{'.' * 15}]  50 %  25,000 of 50,000 events") and shown.rstrip().endswith("1,234 trades")
+    progress.show(counts)  # too soon to be drawn again
+    progress.end(counts)
+    assert capsys.readouterr().err.count("\r") == 1
+
+
+def test_quiet_shows_no_progress(capsys):
+    Progress(10, quiet=True).end(Counts())
+    assert capsys.readouterr().err == ""
+
+
+def test_the_sum_accounts_for_every_event_and_reads_well():
+    run = Run()
+    run.take("enter", "a", "1", "10", 5)
+    run.take("enter", "b", "2", "10", 2)
+    run.venue.refuse["D"] = {"35": "8", "17": "x", "150": "8", "103": "16", "58": "price 99 is outside"}
+    run.take("enter", "c", "2", "99", 2)
+    run.arrive()
+    run.take("remains", "a", quantity=3)
+    run.take("cancel", "before")
+    run.take("cancel", "a")
+    run.arrive()
+    told = summary(run.counts, 0, 2.0)
+    assert (told["events"], told["sent"], told["unaccounted"], told["events_per_second"]) == (6, 4, 0, 3)
+    text = readable(told, recordings.Recording(Path("orders.csv"), "bitstamp", 6, "", 8), "BTCUSD", ["P0", "P1"])
+    assert text.splitlines() == [
+        "orders.csv (bitstamp) as P0, P1 in BTCUSD",
+        "read              6  events in 2.0 s, 3 a second",
+        "sent              4  3 orders, 0 replaces, 1 cancels",
+        "not sent          2  1 already done by this venue's matching, 1 of orders from before the recording, 0 overtaken",
+        "accepted          2",
+        "rejected          1",
+        "            1  103=16 price # is outside",
+        "replaced          0",
+        "canceled          1  and 0 by the venue unasked",
+        "traded            1  times as the incoming side (2), 1 as the resting one (2)",
+    ]
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--speed", "0"], ["--speed", "fast"], ["--limit", "0"], ["--window", "999999999"], ["--format", "x"]]
+)
+def test_a_bad_argument_is_refused(arguments, capsys):
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    with pytest.raises(SystemExit):
+        parser.parse_args(["orders.csv", *arguments])
+    assert arguments[-1] in capsys.readouterr().err
