@@ -74,6 +74,7 @@ last_appended: list[bool] = []
 
 
 def send_through_quickfix(_gateway: Gateway, session: Session, _text: str) -> None:
+    session.sessions.active = None  # which no callback can do without
     fix.Session.sendToTarget(fix.Message("8=FIX.4.4\x0135=B\x01148=news\x01", False), session._id)
 
 
@@ -84,7 +85,7 @@ FAULTS: dict[str, Callable[[], None]] = {
     "before-send": lambda: before(FixPort, "flush", lambda port: last_is_noted(port.sessions) and die()),
     "before-session-log": lambda: before(Sessions, "end_turn", lambda sessions, _: last_is_noted(sessions) and die()),
     "before-event-log": lambda: before(
-        Sequencer, "publish", lambda core: any(LAST.encode() in payload for _, _, payload in core._unpublished) and die()
+        Sequencer, "publish", lambda core: any(is_last(batch.events) for _, batch in core._unpublished) and die()
     ),
     # the disk
     "full-disk": lambda: before(LogWriter, "append", full_disk),
