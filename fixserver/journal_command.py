@@ -283,9 +283,12 @@ def _verified(venue: _Venue) -> Iterator[str]:
     yield from agreed
     for reader, name in ((venue.journal, "journal"), (venue.events, "event log")):
         if reader.torn_bytes:
-            yield f"note       the {name} ends with {reader.torn_bytes:,} bytes of an incomplete record, which the next start cuts"
+            yield f"note       the {name} ends with {reader.torn_bytes:,} bytes of an incomplete record; the next start cuts them"
     if event_head < engine.event_seq:
-        yield f"note       the event log ends before event {engine.event_seq:,}; the next start writes what is missing"
+        yield (
+            f"note       the event log ends before event {engine.event_seq:,}: a running exchange is about to write the rest,"
+            " or else the next start does"
+        )
     yield f"state      {_head(engine)}"
 
 
@@ -477,8 +480,7 @@ def _forget(args: argparse.Namespace) -> int:
             sessions.rename(void)
         if why:
             cut = truncate(args.data / "events", cut_from)
-            print(f"{cut:,} bytes were cut. The next start writes the events of the journal again; rebuild the ledger before that:"
-                  " fixserver ledger rebuild" if cut_from <= venue.engine.event_seq else f"{cut:,} bytes were cut")
+            print(f"{cut:,} bytes were cut. Before the venue is started again, rebuild the ledger: fixserver ledger rebuild")
         return 0
     finally:
         os.close(lock)

@@ -345,7 +345,7 @@ def truncate(directory: Path, next_number: int) -> int:
     cut = 0
     for first, path in reversed(segments(directory)):
         size = path.stat().st_size
-        if first >= next_number and first != 1:
+        if first >= next_number:
             path.unlink()
             cut += size
             continue

@@ -19,7 +19,7 @@ import msgspec
 
 from matching.engine import Engine
 from matching.messages import Command, CommandBatch, Event, EventBatch
-from matching.recordlog import LogReader, LogWriter
+from matching.recordlog import LogDamaged, LogMissing, LogReader, LogWriter
 from matching.snapshot import SnapshotDamaged, read_snapshot, snapshots, write_snapshot
 
 COMMANDS_PER_BATCH_MAX = 1000
@@ -52,7 +52,7 @@ class Sequencer:
     """
 
     def __init__(self, data: Path, durability: Durability = "fsync", clock: Clock = time.time_ns) -> None:
-        """Raises VenueLocked, LogDamaged, OSError."""
+        """Raises VenueLocked, RecoveryRefused, LogDamaged, OSError."""
         self.data = data
         self.durability = durability
         self.clock = clock
@@ -69,16 +69,16 @@ class Sequencer:
         except BlockingIOError:
             os.close(self._lock)
             raise VenueLocked(f"{data}: another process has this venue open") from None
-        opened: list[LogWriter] = []
         try:
-            for name in ("journal", "events"):
-                opened.append(LogWriter(data / name))  # noqa: PERF401  the first is closed when the second fails
+            self._journal = LogWriter(data / "journal")
+            try:
+                self._event_log = _open_event_log(data)
+            except BaseException:
+                self._journal.close()
+                raise
         except BaseException:
-            for log in opened:
-                log.close()
             os.close(self._lock)
             raise
-        self._journal, self._event_log = opened
         for log, name in ((self._journal, "journal"), (self._event_log, "event log")):
             if log.cut_bytes:
                 self.warnings.append(f"{log.directory}: the {name}'s last record was incomplete; {log.cut_bytes} bytes were cut")
@@ -112,7 +112,10 @@ class Sequencer:
             expected = events_on_disk.read()
             for batch in read_commands(self.data, engine.command_seq + 1):
                 first_event = engine.event_seq + 1
-                written = next(expected, None) if first_event < self._event_log.next_number else None
+                try:
+                    written = next(expected, None) if first_event < self._event_log.next_number else None
+                except (LogDamaged, LogMissing) as error:
+                    raise _events_refused(self.data, error) from None
                 last_event = written[0] + written[1] - 1 if written else 0
                 if not told and after_event is not None and (engine.event_seq >= after_event or last_event > after_event):
                     told = True
@@ -272,6 +275,20 @@ class Sequencer:
             self._journal.close()
             self._event_log.close()
             os.close(self._lock)
+
+
+def _open_event_log(data: Path) -> LogWriter:
+    try:
+        return LogWriter(data / "events")
+    except LogDamaged as error:
+        raise _events_refused(data, error) from None
+
+
+def _events_refused(data: Path, error: Exception) -> RecoveryRefused:
+    return RecoveryRefused(
+        f"{error}. Events follow from the journal: to have them written again from there on, run: fixserver journal forget "
+        f"--data {data}"
+    )
 
 
 def _assert_readable(payload: bytes) -> None:

@@ -1,6 +1,6 @@
 """Rules of trading: who trades with whom, at which price, and what becomes of the rest."""
 
-from matching.messages import BUY, FOK, GTC, GTD, IOC, DefineAccount
+from matching.messages import BUY, FOK, GTC, GTD, IOC, SELL, DefineAccount
 from tests.matching.market import NOON, SECOND, Market
 
 
@@ -145,6 +145,19 @@ def test_a_market_order_stops_at_the_edge_of_the_band():
         "ann b1: accepted, buy 5 X at market DAY",
         "ann b1: canceled, MARKET_REMAINDER, 5 left",
     ]
+
+
+def test_one_order_may_sweep_a_very_deep_book():
+    market = Market(cash="100000000", holdings="1000000")
+    engine, count = market.engine, 100_000
+    orders = [market.order("bob", SELL, 1, "10.00" if number % 2 else "10.01", id=f"s{number}") for number in range(count)]
+    engine.apply(engine.command_seq + 1, NOON, orders)
+    sweep = market.order("ann", BUY, count + 1, "10.01", id="b1", tif=IOC)
+    accepted, *trades, canceled = engine.apply(engine.command_seq + 1, NOON, [sweep])
+    assert (len(trades), accepted.quantity, canceled.quantity) == (count, count + 1, 1)
+    assert [trade.price for trade in trades] == [1_000] * (count // 2) + [1_001] * (count // 2)
+    assert [trade.taker_leaves for trade in trades] == list(range(count, 0, -1))
+    engine.check()
 
 
 # -------------------------------------------------------------------------------------------- times in force

@@ -216,6 +216,7 @@ def test_forget_leads_out_of_a_lost_end_of_the_journal(tmp_path: Path, capsys: p
     code, lines, _ = journal(capsys, "forget", "--yes", "--data", str(tmp_path))
     assert code == 0
     assert lines[0].startswith("the journal ends with command 133, event ")
+    assert lines[-1].endswith("rebuild the ledger: fixserver ledger rebuild")
     assert snapshots(tmp_path / "snapshots") == []
     assert journal(capsys, "verify", "--data", str(tmp_path))[0] == 0
     sequencer = opened(tmp_path)
@@ -247,6 +248,22 @@ def test_forget_lets_damaged_or_other_events_be_written_again(tmp_path: Path, ca
     assert journal(capsys, "verify", "--data", str(tmp_path))[0] == 1
     assert journal(capsys, "forget", "--yes", "--data", str(tmp_path))[0] == 0
     opened(tmp_path).close()
+    assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize("content", [b"", b"another format altogether", None])
+def test_forget_lets_a_log_of_events_be_written_anew(tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes | None):
+    digest, _ = written(tmp_path, 140)
+    path = segments(tmp_path / "events")[0][1]
+    whole = path.read_bytes()
+    if content is None:
+        path.unlink()
+    else:
+        path.write_bytes(content)
+    assert journal(capsys, "forget", "--yes", "--data", str(tmp_path))[0] == 0
+    sequencer = opened(tmp_path)
+    assert sequencer.engine.digest() == digest
+    sequencer.close()
     assert path.read_bytes() == whole
 
 

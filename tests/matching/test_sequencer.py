@@ -132,7 +132,7 @@ def test_a_venue_that_cannot_be_opened_is_not_left_locked(tmp_path: Path):
     whole = path.read_bytes()
     path.write_bytes(b"what is this" + whole)
     for _ in range(2):
-        with pytest.raises(LogDamaged):
+        with pytest.raises(RecoveryRefused, match="not a log of this version"):
             Sequencer(tmp_path)
     path.write_bytes(whole)
     opened(tmp_path).close()
@@ -395,8 +395,29 @@ def test_damage_in_the_middle_is_refused_by_name(tmp_path: Path, name: str):
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    with pytest.raises(LogDamaged, match=f"{path}: damaged at offset"):
+    with pytest.raises(LogDamaged if name == "journal" else RecoveryRefused, match=f"{path}: damaged at offset") as caught:
         Sequencer(tmp_path)
+    assert ("fixserver journal forget" in str(caught.value)) == (name == "events"), "events follow from the journal"
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_a_segment_of_events_that_is_damaged_or_missing_is_refused_by_name(tmp_path: Path, missing: bool):
+    written(tmp_path, 100)
+    found = records(tmp_path / "events")
+    segments(tmp_path / "events")[0][1].unlink()
+    log = LogWriter(tmp_path / "events", segment_bytes_max=500)
+    for record in found:
+        log.append(*record)
+    log.close()
+    path = segments(tmp_path / "events")[2][1]
+    if missing:
+        path.unlink()
+    else:
+        content = bytearray(path.read_bytes())
+        content[-1] ^= 1
+        path.write_bytes(content)
+    message = refusal(tmp_path)
+    assert message.startswith(str(path)) and f"fixserver journal forget --data {tmp_path}" in message
 
 
 def test_a_missing_segment_is_refused_by_name(tmp_path: Path):
