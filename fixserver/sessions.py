@@ -32,6 +32,7 @@ SKIP_AHEAD = 1_000_000  # more than a session can have sent since its log was la
 SENT_UNNOTED_MAX = 10_000  # messages of a session that may leave before they are noted in the session log
 LOST_EPOCH = 1_577_836_800  # 2020-01-01: numbers of sessions whose log is lost count from there
 RESENT_PER_TURN_MAX = 250
+RESEND_QUEUED_BYTES_MAX = 2**20  # with more than this unread, a client's resend waits
 RESEND_REQUESTS_MAX = 30  # in RESEND_WINDOW_SECONDS
 RESEND_WINDOW_SECONDS = 60.0
 STALLED_MESSAGES_MAX = 20_000  # received beyond a gap that is not filled
@@ -257,7 +258,7 @@ class Session:
             except fix.InvalidMessage:
                 sessions.garbled += 1  # as the specification asks: ignored, and its number stays open
             else:
-                if not sessions.heard and self.logged_on and not _number_of(text):
+                if not sessions.heard and self.logged_on and not 0 < _number_of(text) <= SEQUENCE_NUMBER_MAX:
                     self.logout("MsgSeqNum is missing, or not a number")
             if self._open_number:
                 if self._quickfix.getExpectedTargetNum() == self._open_number + 1:
@@ -529,12 +530,20 @@ class Sessions(fix.Application):  # type: ignore[misc]
         elif self.log is not None and reported_event != self.log.reported_event:
             self.log.write(reported_event, [])
         self.admin_sent = False
-        for session in list(self.resending.values()):
+        for session in self._resendable():
             if not session.continue_resend(self.log.messages if self.log is not None else _no_messages):
                 del self.resending[session.name]
         while self.to_log_out:
             session, text = self.to_log_out.pop()
             session.logout(text)
+
+    def _resendable(self) -> list[Session]:
+        return [session for session in self.resending.values() if session.queued_bytes <= RESEND_QUEUED_BYTES_MAX]
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is something to send without waiting."""
+        return bool(self.resending) and bool(self._resendable())
 
     def again(self, session: Session, message: bytes) -> bytes:
         """A message as it is sent a second time: PossDupFlag, OrigSendingTime, and the present time."""
@@ -629,7 +638,7 @@ class Sessions(fix.Application):  # type: ignore[misc]
                 if new_number > SEQUENCE_NUMBER_MAX or (f"{SOH}123=Y{SOH}" in text and new_number <= expected == number):
                     raise fix.IncorrectTagValue(36)
             elif msg_type == "A" and f"{SOH}108=-" in text:
-                raise fix.RejectLogon("Logon refused: HeartBtInt is below zero")
+                raise fix.RejectLogon("HeartBtInt is below zero")
         except (fix.IncorrectTagValue, fix.RejectLogon):
             raise  # QuickFIX makes the answer
         except BaseException as error:

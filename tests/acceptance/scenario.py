@@ -11,6 +11,7 @@ A file holds scenarios. A line that begins with `==` opens one: its name, then w
     cut                         close the connection without a word
     quiet                       nothing more comes: a TestRequest's answer is the next message
     silence 0.5                 nothing comes for so many seconds
+    over 0                      messages of this MsgType are passed over from now on
     restart | kill              the venue stops in order and starts again | dies and starts again
     second ...                  the step is done by a second client with the same CompIDs
 
@@ -19,8 +20,8 @@ fields that a step says replace the usual ones, `tag=-` leaves one out, and `52=
 the next MsgSeqNum, unless the step says another; its CompIDs, BeginString, and SendingTime are always checked. A value `*` is
 any value. A step that begins with versions in brackets, `[FIX.4.2 FIX.4.4]`, is for these alone. `#` begins a comment line.
 
-Words in braces: {8} BeginString, {me} the client's CompID, {logon} the fields of a Logon ({logon 1}: with HeartBtInt 1), {appl} what FIXT adds to
-its answer, {order ID} and {cancel ID ORIG} bodies of such requests, {now} a time.
+Words in braces: {8} BeginString, {me} the client's CompID, {logon} the fields of a Logon ({logon 1}: with HeartBtInt 1),
+{appl} what FIXT adds to its answer, {order ID} and {cancel ID ORIG} bodies of such requests, {now} a time.
 """
 
 from __future__ import annotations
@@ -30,10 +31,10 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.venue import SOH, Client, Ended, Message, Nothing, Venue, cancel, checksum, framed, order, soh, utc
+from tests.venue import SOH, Ended, Message, Nothing, Venue, cancel, checksum, framed, order, soh, utc
 
 STEP_SECONDS = 10.0
-CLOCK_SECONDS = 5.0  # that SendingTime may be off
+CLOCK_SECONDS = 20.0  # that SendingTime may be off
 VENUE_COMP_ID = "FIXSERVER"
 USUAL = ("8", "9", "35", "49", "56", "52", "10")  # checked by themselves in what is received
 RESTARTS = ("restart", "kill")
@@ -95,7 +96,7 @@ def scenarios_of(path: Path) -> list[Scenario]:
 class Player:
     """Plays a scenario, one act at a time, as one participant on one version."""
 
-    VERBS = (">", ">>", "<", "<~", "connect", "end", "cut", "quiet", "silence")
+    VERBS = (">", ">>", "<", "<~", "connect", "end", "cut", "quiet", "silence", "over")
 
     def __init__(self, scenario: Scenario, venue: Venue, comp_id: str, begin_string: str) -> None:
         self.scenario, self.begin_string, self.comp_id = scenario, begin_string, comp_id
@@ -103,6 +104,8 @@ class Player:
             venue.client(comp_id, begin_string, answers_test_requests=False, skips_heartbeats=False) for _ in ("first", "second")
         ]
         self.client = self.clients[0]
+        self.over: set[str] = set()
+        self.number = 0
         self.played: list[str] = []
 
     def play(self, act: int) -> None:
@@ -115,10 +118,9 @@ class Player:
             try:
                 self._step(verb, rest.strip())
             except (AssertionError, Ended) as error:
-                raise AssertionError(
-                    f"{self.scenario.file.name}:{step.line}: {step.words}\n  {error or repr(error)}\non {self.begin_string}, after\n  "
-                    + "\n  ".join(self.played)
-                ) from None
+                where = f"{self.scenario.file.name}:{step.line}: {step.words}"
+                before = "\n  ".join(self.played)
+                raise AssertionError(f"{where}\n  {error or repr(error)}\non {self.begin_string}, after\n  {before}") from None
 
     def end(self) -> None:
         for client in self.clients:
@@ -137,9 +139,11 @@ class Player:
                 self._send(self._bytes(self._put_in(rest)))
             case "<" | "<~":
                 self._expect(self._put_in(rest), whole=verb == "<")
+            case "over":
+                self.over.add(rest)
             case "end":
                 try:
-                    message = client.receive(STEP_SECONDS)
+                    message = self._receive(STEP_SECONDS)
                 except Ended:
                     client.close()
                     return
@@ -149,7 +153,7 @@ class Player:
                 self._step("<", f"0|112=quiet-{client.next_out - 1}")
             case "silence":
                 try:
-                    message = client.receive(float(rest))
+                    message = self._receive(float(rest))
                 except Nothing:
                     return
                 except Ended:
@@ -218,17 +222,25 @@ class Player:
 
     # ----------------------------------------------------------------------------------------- receiving
 
+    def _receive(self, seconds: float) -> Message:
+        """The next message that is not passed over; `self.number` is the number that it should have."""
+        end = time.monotonic() + seconds
+        while True:
+            self.number = self.client.next_in
+            message = self.client.receive(end - time.monotonic())
+            self.played.append(f"< {message}")
+            if message.type not in self.over:
+                return message
+
     def _expect(self, text: str, *, whole: bool) -> None:
         msg_type, _, rest = text.partition("|")
         wanted = [(tag, value) for tag, _, value in (part.partition("=") for part in rest.split("|") if part)]
-        number = self.client.next_in
         try:
-            message = self.client.receive(STEP_SECONDS)
+            message = self._receive(STEP_SECONDS)
         except Ended:
             raise AssertionError("the connection was closed") from None
-        self.played.append(f"< {message}")
         assert message.type == msg_type, f"got {message}"
-        self._check_header(message, dict(wanted), number)
+        self._check_header(message, dict(wanted), self.number)
         got = [(tag.decode(), value.decode()) for tag, value in message.pairs]
         problems = []
         for tag, value in wanted:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -15,9 +16,12 @@ from tests.acceptance.scenario import Player, Scenario, scenarios_of
 from tests.venue import TRADER, VERSIONS, Venue
 
 AT_ONCE = 24
-SCENARIOS = [scenario for path in sorted((Path(__file__).parent / "scenarios").glob("*.txt")) for scenario in scenarios_of(path)]
+FILES = sorted((Path(__file__).parent / "scenarios").glob("*.txt"))
+SCENARIOS = [scenario for file in FILES for scenario in scenarios_of(file)]
 CASES = [
-    pytest.param(scenario, version, id=f"{scenario.file.stem}-{scenario.name}-{version}") for scenario in SCENARIOS for version in VERSIONS
+    pytest.param(scenario, version, id=f"{scenario.file.stem}-{scenario.name}-{version}")
+    for scenario in SCENARIOS
+    for version in VERSIONS
 ]
 NUMBERS = {id(scenario): number for number, scenario in enumerate(SCENARIOS)}
 
@@ -32,15 +36,15 @@ def comp_id(scenario: Scenario, version: str) -> str:
 @pytest.fixture(scope="module")
 def outcomes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcomes]:
     """What became of every case that was chosen."""
-    chosen = [
-        (item.callspec.params["scenario"], item.callspec.params["version"])
+    chosen: list[tuple[Scenario, str]] = [
+        (cast(Scenario, item.callspec.params["scenario"]), str(item.callspec.params["version"]))
         for item in request.session.items
         if isinstance(item, pytest.Function) and item.function is test_scenario
     ]
     participants = {comp_id(scenario, version): TRADER for scenario, version in chosen}
     with Venue(tmp_path_factory.mktemp("acceptance"), participants=participants) as venue:
         found: Outcomes = {}
-        players = {
+        players: dict[tuple[int, str], Player] = {
             (id(scenario), version): Player(scenario, venue, comp_id(scenario, version), version) for scenario, version in chosen
         }
         for how, act in [("", 0), *((how, act) for act, how in enumerate(_restarts(chosen), 1))]:
@@ -49,8 +53,6 @@ def outcomes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
                 if how == "kill":
                     venue.start()
             _play(players, act, found)
-        for player in players.values():
-            player.end()
         yield found
         assert all(process.poll() is None for process in venue.processes.values())
 
@@ -69,6 +71,8 @@ def _play(players: dict[tuple[int, str], Player], act: int, outcomes: Outcomes) 
             player.play(act)
         except AssertionError as error:
             outcomes[case] = error
+        if len(player.scenario.acts) == act + 1 or outcomes[case] is not None:
+            player.end()
 
     due = [
         (case, player)
