@@ -145,7 +145,7 @@ class Session:
         counts[msg_type] = counts.get(msg_type, 0) + 1
         if self._resend:
             self._held_from = self._held_from or number
-        elif self.connection is not None:
+        elif self.connection is not None and not self.connection.closing:  # after Logout, nothing: it waits for the next Logon
             if not self._outbox:
                 self.sessions.with_outbox.append(self)
             self._outbox.append(message)
