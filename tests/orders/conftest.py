@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import count
 from typing import Any
 
@@ -12,11 +12,23 @@ from tests.orders.desk import Desk, Trader, Words
 from tests.venue import VERSIONS, Venue
 
 DESKS_MAX = 400
+# Desks whose participants have terms of their own: one for each version, from this number on.
+SPECIAL = {
+    "all orders end": (1000, {"cancel_on_disconnect": "all"}),
+    "day orders end": (1010, {"cancel_on_disconnect": "day"}),
+    "with grace": (1020, {"cancel_on_disconnect": "all", "cancel_grace_seconds": 1}),
+    "with patience": (1030, {"cancel_on_disconnect": "all", "cancel_grace_seconds": 3600}),
+    "five a second": (1040, {"orders_per_second": 5, "cancels_per_second": 10}),
+    "too fast": (1050, {"orders_per_second": 2, "cancels_per_second": 10}),
+    "self-trading": (1060, {"self_trade": "allow"}),
+    "short": (1070, {"short_max": 100}),
+    "own venue": (1080, {"venue_comp_id": "MYBROKER"}),
+}
 CASH = "1_000_000"
 SHARES = "10_000"
 
 
-def places(numbers: range, **of_each: Any) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
+def places(numbers: Iterable[int], **of_each: Any) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
     """The instruments and the participants of so many desks."""
     instruments: dict[str, dict[str, Any]] = {}
     participants: dict[str, dict[str, Any]] = {}
@@ -29,18 +41,18 @@ def places(numbers: range, **of_each: Any) -> tuple[dict[str, dict[str, Any]], d
     return instruments, participants
 
 
-def open_desk(venue: Venue, number: int, version: str, *, version_of_b: str = "") -> Desk:
-    """A desk of the venue with both clients logged on."""
+def open_desk(venue: Venue, number: int, version: str, *, target: str = "FIXSERVER", reset: bool = False) -> Desk:
+    """A desk of the venue with both clients logged on. `reset`: they may have been before."""
     names = {f"{name}{number}": name for name in "ABXY"}
     traders = []
-    for name, begin_string in (("A", version), ("B", version_of_b or version)):
-        trader = Trader(lambda: venue.ports()["fix"], f"{name}{number}", begin_string)
+    for name in ("A", "B"):
+        trader = Trader(lambda: venue.ports()["fix"], f"{name}{number}", version, target=target)
         venue.clients.append(trader)
         traders.append(trader)
     desk = Desk(Words(version), names, traders[0], traders[1], f"X{number}", f"Y{number}")
     for trader in traders:
         trader.desk = desk
-        trader.logon()
+        trader.logon(reset=reset)
     return desk
 
 
@@ -56,6 +68,10 @@ def another(venue: Venue, trader: Trader, version: str) -> Trader:
 @pytest.fixture(scope="package")
 def venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Venue]:
     instruments, participants = places(range(DESKS_MAX))
+    for first, terms in SPECIAL.values():
+        more = places(range(first, first + len(VERSIONS)), **terms)
+        instruments |= more[0]
+        participants |= more[1]
     instruments["COIN"] = {
         "quantity_decimals": 8, "lot": "0.00000001", "quantity_max": "1_000", "value_max": "900_000", "reference_price": "60_000",
     }  # fmt: skip
@@ -75,6 +91,15 @@ def desk_numbers() -> Iterator[int]:
 @pytest.fixture(params=VERSIONS)
 def version(request: pytest.FixtureRequest) -> str:
     return str(request.param)
+
+
+@pytest.fixture
+def special_desk(venue: Venue, version: str) -> Iterator[Callable[..., Desk]]:
+    """Opens the desk of a name in SPECIAL."""
+    yield lambda name, **options: open_desk(venue, SPECIAL[name][0] + VERSIONS.index(version), version, reset=True, **options)
+    for client in venue.clients:
+        client.close()
+    venue.clients.clear()
 
 
 @pytest.fixture

@@ -267,6 +267,13 @@ class Trader(Client):
         (message,) = self.told()
         return message
 
+    def come_back(self, fields: str = "") -> list[str]:
+        """Log on again, ask for what was missed, and say what came."""
+        first = self.next_in
+        self.logon(fields=fields)
+        self.send("2", f"7={first}|16=0|")
+        return [self.desk.written(message) for message in self.messages() if message.type not in "45A"]
+
     def ended(self) -> list[Message]:
         """What still comes until the venue has closed the connection."""
         found = []
