@@ -135,9 +135,13 @@ class Exchange:
         gc.freeze()
         gc.disable()
         log.info("order entry on %s port %d", self.config.exchange.address, self.port.number)
-        while not self._stopping:
-            self.turn()
-        self._end()
+        try:
+            while not self._stopping:
+                self.turn()
+            self._end()
+        except BaseException:
+            self.port.give_up()
+            raise
 
     def stop(self) -> None:
         """Let run() end; may be called from a signal handler."""
@@ -147,7 +151,7 @@ class Exchange:
         """Everything that is ready: read, submit, report, send, and once in a while what time asks for."""
         gateway, sessions = self.gateway, self.sessions
         now = time.monotonic()
-        seconds = 0.0 if gateway.busy or sessions.resending else max(self._next_tick - now, 0.0)
+        seconds = 0.0 if gateway.busy or sessions.busy else max(self._next_tick - now, 0.0)
         self.loop.poll(seconds)
         sessions.set_time(time.time_ns())
         gateway.on_turn()
@@ -163,12 +167,12 @@ class Exchange:
             self.metrics.order_latency_seconds.observe(time.perf_counter() - self.loop.ready_at, gateway.turn_commands)
             gateway.turn_commands = 0
         gateway.on_sent()
-        if sessions.failure is not None:
-            raise sessions.failure
         now = time.monotonic()
         if now >= self._next_tick:
             self._next_tick = now + TICK_SECONDS
             self._tick(now)
+        if sessions.failure is not None:
+            raise sessions.failure
 
     def _tick(self, now: float) -> None:
         self.sessions.set_timers()
@@ -189,6 +193,7 @@ class Exchange:
         """Log everybody out, see what still comes in through, and leave the files whole."""
         log.info("stopping: sessions are logged out")
         self.port.stop_listening()
+        self.port.close_strangers()
         for session in list(self.sessions.by_name.values()):
             if session.connection is not None:
                 session.begin_logout("the exchange closes")

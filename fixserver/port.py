@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+import resource
 import socket
 import ssl
 import time
@@ -26,11 +27,12 @@ if TYPE_CHECKING:
 
 READ_BYTES = 32_768
 ACCEPTED_PER_TURN_MAX = 16
-FRAMES_BEFORE_LOGON_MAX = 8
+SEND_BYTES = 262_144  # of what waits, given to a socket at once
 VERIFICATIONS_MAX = 64
 ACCEPT_PAUSE_SECONDS = 0.5
 CLOSE_SECONDS = 2.0  # for a client to take the last bytes
 LISTEN_BACKLOG = 128
+DESCRIPTORS_KEPT = 64  # for logs, snapshots, metrics, and what the standard library opens
 
 
 class Connection:
@@ -47,7 +49,7 @@ class Connection:
         self.verifying = False
         self.handshaking = isinstance(sock, ssl.SSLSocket)
         self.deadline = time.monotonic() + port.listener.logon_seconds
-        self.backlog = b""
+        self.backlog = bytearray()
         self.closing = False
         self.closed = False
         self._mask = READ
@@ -61,7 +63,7 @@ class Connection:
         if self.handshaking and not self._shake_hands():
             return
         if mask & WRITE:
-            self.send(b"")
+            self._drain()
         if mask & ~WRITE and not self.closed:
             self._read()
 
@@ -111,32 +113,62 @@ class Connection:
             self.port.dirty[self.descriptor] = self
         else:
             self.waiting += frames
-            if len(self.waiting) > FRAMES_BEFORE_LOGON_MAX and not self.verifying:
-                self.close("logon")
-            elif not self.verifying:
+            if not self.verifying:
                 self.port.identify(self)
+
+    def begin_verifying(self) -> None:
+        """A password is being checked: nothing more is read until it is known."""
+        self.verifying = True
+        self._want(0)
+
+    def end_verifying(self) -> None:
+        self.verifying = False
+        self._want(READ)
+
+    def read_on(self) -> None:
+        """Take what a TLS socket has decrypted and epoll does not see."""
+        if isinstance(self.socket, ssl.SSLSocket) and not self.closed and self.socket.pending():
+            self._read()
 
     def send(self, data: bytes) -> None:
         """Give the socket what it takes now; the rest waits, up to the limit."""
         if self.closed:
             return
-        if self.backlog:
-            data = self.backlog + data
-        sent = 0
-        if data:
-            try:
-                sent = self.socket.send(data)
-            except (BlockingIOError, InterruptedError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
-                sent = 0
-            except OSError:
-                self.close("")
-                return
-        self.backlog = data[sent:] if sent < len(data) else b""
+        if not self.backlog:
+            sent = self._write(data) if data else 0
+            if sent < len(data):
+                self.backlog += memoryview(data)[sent:]
+        else:
+            self.backlog += data
+        self._settle()
+
+    def _drain(self) -> None:
+        """The socket has room."""
+        if self.backlog and not self.closed:
+            with memoryview(self.backlog) as waiting, waiting[:SEND_BYTES] as part:
+                sent = self._write(part)
+            del self.backlog[:sent]
+            self._settle()
+
+    def _write(self, data: bytes | memoryview) -> int:
+        """How many bytes the socket took; when it is broken, the connection is closed."""
+        try:
+            return self.socket.send(data)
+        except (BlockingIOError, InterruptedError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+            return 0
+        except OSError:
+            self.close("")
+            return 0
+
+    def _settle(self) -> None:
+        """What follows from how much is waiting."""
+        if self.closed:
+            return
         if self.backlog:
             if len(self.backlog) > self.port.listener.send_buffer_bytes_max:
                 self.close("slow")
-                return
-            self._want(READ | WRITE)
+            else:
+                self._want(READ | WRITE)
         else:
             self._want(READ)
             if self.closing:
@@ -209,6 +241,9 @@ class FixPort:
         self.listener = listener
         self.say = say
         self.connections: dict[int, Connection] = {}
+        self.connections_max = _connections_possible(listener.connections_max)
+        if self.connections_max < listener.connections_max:
+            say(f"{self.connections_max} connections are taken, not {listener.connections_max}: the process may open no more files")
         self.dirty: dict[int, Connection] = {}
         self.cut: dict[str, int] = {}
         self.read_at = 0.0
@@ -246,7 +281,7 @@ class FixPort:
                 self.loop.unregister(self._socket.fileno())
                 self._listening, self._listen_again_at = False, time.monotonic() + ACCEPT_PAUSE_SECONDS
                 return
-            if len(self.connections) >= self.listener.connections_max:
+            if len(self.connections) >= self.connections_max:
                 self.cut["full"] = self.cut.get("full", 0) + 1
                 sock.close()
                 continue
@@ -281,7 +316,7 @@ class FixPort:
         if self._verifications >= VERIFICATIONS_MAX:
             return connection.close("password")
         self._verifications += 1
-        connection.verifying = True
+        connection.begin_verifying()
 
         def verify() -> None:
             good = passwords.verify(password, expected) and expected is not passwords.DECOY
@@ -296,17 +331,18 @@ class FixPort:
         while self._verified:
             connection, session, username, mark, good = self._verified.pop(0)
             self._verifications -= 1
-            connection.verifying = False
             if good:
                 self._known_good[username] = mark
             if connection.closed:
                 continue
+            connection.end_verifying()
             if _occupied(session):
                 connection.close("in use")
             elif good:
                 self._admit(connection, session)
             else:
                 self._refuse(connection, session)
+            connection.read_on()
 
     def _admit(self, connection: Connection, session: Session) -> None:
         connection.session = session
@@ -365,6 +401,16 @@ class FixPort:
             self._listen_again_at = float("inf")
         self._socket.close()
 
+    def close_strangers(self) -> None:
+        """Cut those who have not logged on."""
+        for connection in list(self.connections.values()):
+            if connection.session is None:
+                connection.close("")
+
+    def give_up(self) -> None:
+        """Have nothing of this port keep the process from ending."""
+        self._verifier.shutdown(wait=False, cancel_futures=True)
+
     def close(self) -> None:
         """Cut what is left."""
         for connection in list(self.connections.values()):
@@ -373,6 +419,16 @@ class FixPort:
         self._wake_reader.close()
         self._verifier.shutdown(wait=True, cancel_futures=True)
         self._wake_writer.close()
+
+
+def _connections_possible(wanted: int) -> int:
+    """How many of the connections that are wanted the process has descriptors for; its limit is raised as far as it may be."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = wanted + DESCRIPTORS_KEPT
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return wanted if soft == resource.RLIM_INFINITY else max(1, min(wanted, soft - DESCRIPTORS_KEPT))
 
 
 def _occupied(session: Session) -> bool:

@@ -35,7 +35,8 @@ RESENT_PER_TURN_MAX = 250
 RESEND_QUEUED_BYTES_MAX = 2**20  # with more than this unread, a client's resend waits
 RESEND_REQUESTS_MAX = 30  # in RESEND_WINDOW_SECONDS
 RESEND_WINDOW_SECONDS = 60.0
-STALLED_MESSAGES_MAX = 20_000  # received beyond a gap that is not filled
+STALLED_MESSAGES_MAX = 20_000  # received beyond a gap that is not filled: QuickFIX keeps them
+STALLED_BYTES_MAX = 8 * 2**20
 SESSION_REJECT = "3"
 BUSINESS_MESSAGE_REJECT = "j"
 CLOCK_SECONDS_MAX = 120  # QuickFIX's MaxLatency
@@ -117,7 +118,7 @@ class Session:
         self._held_from = 0
         self._held_admin: dict[int, bytes] = {}  # what is not in the session log of what is held
         self._resend_times: deque[float] = deque(maxlen=RESEND_REQUESTS_MAX)
-        self._stalled = 0
+        self._stalled = self._stalled_bytes = 0
         self._expected = 0
         self._open_number = 0  # what QuickFIX counted although it came behind a gap
 
@@ -215,7 +216,7 @@ class Session:
         """A client who has proved who he is speaks on this connection from now on."""
         assert self.connection is None, "one connection a session"
         self.connection = connection
-        self._stalled = 0
+        self._stalled = self._stalled_bytes = 0
         self._expected = self._quickfix.getExpectedTargetNum()
         self.end_resend()
         self._resend_times.clear()
@@ -226,7 +227,7 @@ class Session:
         text = frame.decode(errors="replace")
         fields = self.logon_fields = dict(pair.split("=", 1) for pair in text.split(SOH)[:-1] if "=" in pair)
         number = fields.get("34", "")
-        if self.trusts_next_logon and re.fullmatch("[0-9]{1,9}", number) and fields.get("141") != "Y":
+        if self.trusts_next_logon and re.fullmatch("[1-9][0-9]{0,8}", number) and fields.get("141") != "Y":
             self._quickfix.setNextTargetMsgSeqNum(int(number))
         self.trusts_next_logon = False
         self.receive([frame])
@@ -234,7 +235,7 @@ class Session:
             self.sessions.with_outbox.append(self)
             self._outbox.append(self.refusal(f"Logon refused: {_logon_problem(fields, self.begin_string)}"))
 
-    def receive(self, frames: Iterable[bytes]) -> None:
+    def receive(self, frames: list[bytes]) -> None:
         """Messages, in the order in which they came."""
         sessions = self.sessions
         sessions.active = self
@@ -268,10 +269,11 @@ class Session:
                 raise sessions.failure
         expected = self._quickfix.getExpectedTargetNum()
         if expected != self._expected:
-            self._expected, self._stalled = expected, 0
+            self._expected, self._stalled, self._stalled_bytes = expected, 0, 0
         else:
             self._stalled += count
-            if self._stalled > STALLED_MESSAGES_MAX:
+            self._stalled_bytes += sum(map(len, frames))
+            if self._stalled > STALLED_MESSAGES_MAX or self._stalled_bytes > STALLED_BYTES_MAX:
                 self.logout(f"{self._stalled} messages received beyond a gap at {expected}")
         if not connection.closing and not self._quickfix.isLoggedOn():
             connection.close_after_flush()

@@ -292,9 +292,12 @@ class LogWriter:
             os.close(self._descriptor)
             self._descriptor = -1
             self._create()
-        written = os.write(self._descriptor, record)
-        while written < len(record):
-            written += os.write(self._descriptor, record[written:])
+        try:
+            written = os.write(self._descriptor, record)
+            while written < len(record):
+                written += os.write(self._descriptor, record[written:])
+        except OSError as error:
+            raise self._named(error) from None
         offset = self._size
         self._size += len(record)
         self.next_number = first + count
@@ -304,8 +307,15 @@ class LogWriter:
     def sync(self) -> None:
         self._refuse_after_failure()
         self._failed = True
-        os.fdatasync(self._descriptor)
+        try:
+            os.fdatasync(self._descriptor)
+        except OSError as error:
+            raise self._named(error) from None
         self._failed = False
+
+    def _named(self, error: OSError) -> OSError:
+        """With the place, which a write to a descriptor does not know."""
+        return OSError(error.errno, error.strerror, str(self.directory))
 
     def _refuse_after_failure(self) -> None:
         if self._failed:

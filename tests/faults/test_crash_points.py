@@ -105,7 +105,7 @@ def test_a_journal_that_cannot_be_written_stops_the_exchange(tmp_path: Path, fau
         client.expect_end()
         assert venue.processes.pop("exchange").wait(10) == 1
         last_line = venue.said().splitlines()[-1]
-        assert "stopped, because storage failed" in last_line and text in last_line
+        assert "stopped, because storage failed: [Errno" in last_line and f"{text}: " in last_line and "/journal" in last_line
 
         venue.program = ["-m", "fixserver.cli"]
         venue.start()

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from fixserver.sessionlog import SessionLog
 from matching.recordlog import HEADER_BYTES, LogReader, segments
 from matching.sequencer import Sequencer
 from matching.snapshot import snapshots
