@@ -42,7 +42,7 @@ class Happened(NamedTuple):
     text: str
 
 
-class _Application(fix.Application):
+class _Application(fix.Application):  # type: ignore[misc]
     """The seven callbacks. Nothing leaves them but a line on standard error."""
 
     def __init__(self, password: str, happened: queue.SimpleQueue[Happened]) -> None:

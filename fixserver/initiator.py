@@ -84,6 +84,7 @@ class Initiator:
         self._last_out = self._last_in = 0.0
         self._fresh = True
         self._leaving = False
+        self._failure: ConnectionLost | SessionRefused | None = None
 
     # -------------------------------------------------------------------------------------------- connection
 
@@ -102,6 +103,7 @@ class Initiator:
     def connect(self) -> None:
         """Connect and send the Logon: with ResetSeqNumFlag the first time, then in the same session. Raises ConnectionLost."""
         self.disconnect()
+        self._failure = None
         try:
             sock = socket.create_connection((self.address, self.port), CONNECT_SECONDS)
         except OSError as error:
@@ -147,10 +149,11 @@ class Initiator:
             self._socket.close()
         self._socket, self.logged_on, self._leaving = None, False, False
 
-    def log_out(self, seconds: float = 2.0) -> None:
-        """Say goodbye, wait for the answer a little, close."""
+    def log_out(self, seconds: float = 2.0) -> list[Message]:
+        """Say goodbye, wait for the answer a little, close. Returns the application messages that came before the end."""
+        messages: list[Message] = []
         if self._socket is None:
-            return
+            return messages
         self._put(b"5", b"")
         self._leaving = True
         end = time.monotonic() + seconds
@@ -158,11 +161,12 @@ class Initiator:
             self._socket.settimeout(seconds)
             self._socket.sendall(b"".join(self._outgoing))
             self._outgoing.clear()
-            while self._socket is not None and time.monotonic() < end:
-                self.receive()
+            while time.monotonic() < end:
+                messages += self.receive()
         except (ConnectionLost, SessionRefused, OSError):
             pass
         self.disconnect()
+        return messages
 
     # ----------------------------------------------------------------------------------------------- sending
 
@@ -225,8 +229,12 @@ class Initiator:
     def receive(self) -> list[Message]:
         """Read once, deal with what is the session's business, return the application messages in their order.
 
-        Raises ConnectionLost or SessionRefused; the session is disconnected then.
+        Raises ConnectionLost or SessionRefused; the session is disconnected then. Where there were messages before
+        the end, they are returned, and the next call raises.
         """
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
         if self._socket is None:
             return []
         try:
@@ -244,16 +252,19 @@ class Initiator:
         self._last_in = time.monotonic()
         messages: list[Message] = []
         try:
-            frames = self._framer.feed(data)
+            for frame in self._framer.feed(data):
+                message = parse(frame)
+                if self._due(message):
+                    messages.append(message)
+            if self._outgoing:
+                self.flush()
         except FrameTooLong as error:
             self.disconnect()
-            raise ConnectionLost(f"{self.sender}: the venue sends {error}") from None
-        for frame in frames:
-            message = parse(frame)
-            if self._due(message):
-                messages.append(message)
-        if self._outgoing:
-            self.flush()
+            self._failure = ConnectionLost(f"{self.sender}: the venue sends {error}")
+        except (ConnectionLost, SessionRefused) as error:
+            self._failure = error
+        if self._failure is not None and not messages:
+            return self.receive()
         return messages
 
     def _due(self, message: Message) -> bool:

@@ -22,8 +22,8 @@ from typing import Any
 
 from fixserver import config as configuration
 from fixserver import recordings
-from fixserver.initiator import Clock, ConnectionLost, Initiator, Message, SessionRefused
 from fixserver.addresses import fix_port
+from fixserver.initiator import Clock, ConnectionLost, Initiator, Message, SessionRefused
 from fixserver.recordings import RecordingError, Step
 
 WINDOW = 512  # messages in flight, unless --window says otherwise
@@ -417,6 +417,12 @@ class Runner:
                 for message in session.log_on():
                     self.replay.answer(owner, message)
 
+    def log_out(self) -> None:
+        """Leave; fills of orders that rest, which nobody has waited for, come before the venue's Logout."""
+        for owner, session in enumerate(self.sessions):
+            for message in session.log_out():
+                self.replay.answer(owner, message)
+
     def run(self, steps: Iterator[Step]) -> None:
         """Until everything is read and answered. Raises ConnectionLost, SessionRefused, Unanswered, RecordingError."""
         replay, window = self.replay, self._window
@@ -587,8 +593,7 @@ def run(args: argparse.Namespace) -> int:
     seconds = time.monotonic() - started
     if replay.counts.read:
         progress.end(replay.counts)
-    for session in sessions:
-        session.log_out()
+    runner.log_out()
     result = summary(replay.counts, decimals, seconds)
     if problem:
         result["problem"] = problem

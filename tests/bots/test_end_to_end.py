@@ -190,8 +190,7 @@ def test_a_replay_goes_on_when_the_venue_is_killed_under_it(venue, tmp_path):
     killer.start()
     runner.run(recordings.read(recording))
     killer.join()
-    for session in sessions:
-        session.log_out()
+    runner.log_out()
 
     counts = replay.counts
     assert counts.read == counts.accounted == count
@@ -280,7 +279,7 @@ def test_bots_know_how_they_stand_when_the_venue_was_killed_under_them(venue):
 def test_the_bots_command_trades_leaves_nothing_open_and_prints_a_scoreboard(venue):
     said = venue.command(
         "bots", "--config", str(venue.config), "--data", str(venue.data), "--makers", "1", "--noise", "3", "--momentum", "1",
-        "--rate", "100", "--seconds", "4",
+        "--rate", "150", "--seconds", "2",
     )  # fmt: skip
     assert (said.returncode, said.stderr) == (0, "")
     first, *board = said.stdout.splitlines()

@@ -174,6 +174,20 @@ def test_a_logout_of_the_venue_is_answered_and_says_why(peer):
     assert peer.got(1) == ["5 2"]
 
 
+def test_what_comes_before_the_end_is_not_lost_with_it(peer):
+    peer.logged_on()
+    peer.give("8", 2)
+    assert peer.socket is not None
+    for number, kind in ((3, "8"), (4, "5")):
+        peer.socket.sendall(framed("FIX.4.4", soh(f"35={kind}|34={number}|49=V|56=T1|52=20260101-00:00:00")))
+    found: list[str] = []
+    while peer.client.connected:
+        found += peer.read()
+    with pytest.raises(ConnectionLost, match="the venue logs out"):
+        peer.client.receive()
+    assert found == ["2", "3"]
+
+
 def test_a_number_that_is_too_low_ends_the_session(peer):
     peer.logged_on()
     peer.give("8", 1)
@@ -222,8 +236,9 @@ def test_what_the_socket_does_not_take_is_kept(peer):
 
 def test_log_out_waits_for_the_answer(peer):
     peer.logged_on()
-    peer.give("5", 2)
-    peer.client.log_out()
+    peer.give("8", 2, "11=last")
+    peer.give("5", 3)
+    assert [message["11"] for message in peer.client.log_out()] == ["last"]
     assert peer.got(1) == ["5 2"]
     assert not peer.client.connected
 
