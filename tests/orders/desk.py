@@ -271,6 +271,7 @@ class Trader(Client):
     def come_back(self, fields: str = "") -> list[str]:
         """Log on again, ask for what was missed, and say what came."""
         first = self.next_in
+        self.connect()
         self.logon(fields=fields)
         self.send("2", f"7={first}|16=0|")
         return [self.desk.written(message) for message in self.messages() if message.type not in "45A"]
