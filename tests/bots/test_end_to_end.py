@@ -166,7 +166,7 @@ def made_up(path: Path, count: int, seed: int) -> recordings.Recording:
 
 
 def test_a_replay_goes_on_when_the_venue_is_killed_under_it(venue, tmp_path):
-    kills, count = 4, 20_000
+    kills, count = 3, 12_000
     recording = made_up(tmp_path / "orders.csv", count, seed=5)
     port = venue.ports()["fix"]
     names = ["REPLAY1", "REPLAY2"]
@@ -247,11 +247,11 @@ def test_bots_know_how_they_stand_when_the_venue_was_killed_under_them(venue):
     def kill() -> None:
         for _ in range(2):
             now = fills()
-            wait_for(lambda now=now: fills() > now + 40, "the bots trade")
+            wait_for(lambda now=now: fills() > now + 25, "the bots trade")
             venue.kill()
             venue.start()
         now = fills()
-        wait_for(lambda: fills() > now + 40, "the bots trade again")
+        wait_for(lambda: fills() > now + 25, "the bots trade again")
         until.asked = True
 
     killer = threading.Thread(target=kill)
