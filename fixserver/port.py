@@ -32,6 +32,7 @@ VERIFICATIONS_MAX = 64
 ACCEPT_PAUSE_SECONDS = 0.5
 CLOSE_SECONDS = 2.0  # for a client to take the last bytes
 LISTEN_BACKLOG = 128
+STRANGER_SECONDS = 0.5  # after which one who has not logged on makes room for others
 DESCRIPTORS_KEPT = 64  # for logs, snapshots, metrics, and what the standard library opens
 
 
@@ -281,7 +282,7 @@ class FixPort:
                 self.loop.unregister(self._socket.fileno())
                 self._listening, self._listen_again_at = False, time.monotonic() + ACCEPT_PAUSE_SECONDS
                 return
-            if len(self.connections) >= self.connections_max:
+            if len(self.connections) >= self.connections_max and not self._make_room():
                 self.cut["full"] = self.cut.get("full", 0) + 1
                 sock.close()
                 continue
@@ -293,6 +294,15 @@ class FixPort:
             connection = Connection(self, sock, address[0])
             self.connections[connection.descriptor] = connection
             self.loop.register(connection.descriptor, connection.ready)
+
+    def _make_room(self) -> bool:
+        """Cut the oldest who has had his time to begin and has not logged on, so that idle strangers keep nobody out."""
+        latest = time.monotonic() + self.listener.logon_seconds - STRANGER_SECONDS
+        for connection in self.connections.values():
+            if connection.session is None and not connection.verifying and connection.deadline <= latest:
+                connection.close("full")
+                return True
+        return False
 
     # --------------------------------------------------------------------------------------------- logon
 

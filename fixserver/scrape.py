@@ -33,6 +33,7 @@ class ScrapePort:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         self._socket = socket.create_server((address, port), family=family, backlog=CLIENTS_MAX)
         self._socket.setblocking(False)
+        self._listening = True
         loop.register(self._socket.fileno(), self._accept)
 
     @property
@@ -43,7 +44,11 @@ class ScrapePort:
     def _accept(self, mask: int) -> None:
         try:
             sock, _ = self._socket.accept()
-        except OSError:
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return
+        except OSError:  # no descriptors left: do not spin on a listener that stays ready
+            self._loop.unregister(self._socket.fileno())
+            self._listening = False
             return
         if len(self._clients) >= CLIENTS_MAX:
             sock.close()
@@ -77,8 +82,11 @@ class ScrapePort:
         client.socket.close()
 
     def tick(self) -> None:
-        """Close what has had its time."""
+        """Close what has had its time, and listen again after a pause."""
         now = time.monotonic()
+        if not self._listening:
+            self._loop.register(self._socket.fileno(), self._accept)
+            self._listening = True
         for client in [client for client in self._clients.values() if now >= client.deadline]:
             self._close(client)
 
