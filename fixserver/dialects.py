@@ -72,7 +72,7 @@ FIX44 = Dialect(
     ord_rej_other=OTHER,
     cxl_rej={Reason.TOO_LATE: "0", Reason.UNKNOWN_ORDER: "1", Reason.DUPLICATE_CL_ORD_ID: "6"},
     cxl_rej_other=OTHER,
-    restatement={CancelReason.SELF_TRADE: "8", CancelReason.DISCONNECT: "8"},
+    restatement={CancelReason.SELF_TRADE: "8", CancelReason.DISCONNECT: "8", CancelReason.LOGOUT: "8"},
     throttle="0",
 )
 FIX50SP2 = Dialect(
@@ -91,7 +91,7 @@ FIX50SP2 = Dialect(
         Reason.OFF_TICK: "18",
     },
     cxl_rej_other=OTHER,
-    restatement={CancelReason.SELF_TRADE: "19", CancelReason.DISCONNECT: "12"},
+    restatement={CancelReason.SELF_TRADE: "19", CancelReason.DISCONNECT: "12", CancelReason.LOGOUT: "13"},
     throttle="8",
 )
 

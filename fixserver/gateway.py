@@ -11,6 +11,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from fixserver.dialects import DIALECTS
 from fixserver.reports import OpenOrder, Reports
 from fixserver.requests import InstrumentNumbers, Refused, Requests, fields_of, routing_of
@@ -77,7 +79,8 @@ class Gateway:
         self._throttles: dict[str, Throttle] = {}
         self._policies: dict[str, str] = {}  # which orders end with their session, by session: "", "day", "all"
         self._marked_sessions: set[str] = set()  # which may have orders that end with the session
-        self._leaving: dict[str, float] = {}  # sessions that have ended, until when they may come back
+        # Sessions that have ended: until when they may come back, and whether they have logged out.
+        self._leaving: dict[str, tuple[float, bool]] = {}
         self._status_count = 0
         self._poss_resend = ""
         self._muted = False
@@ -158,33 +161,34 @@ class Gateway:
 
     def on_logout(self, session: Session) -> None:
         self.say(f"{session.name}: logged out")
-        self._end_orders_of(session.name)
+        self._end_orders_of(session.name, session.said_logout)
 
-    def _end_orders_of(self, session: str) -> None:
+    def _end_orders_of(self, session: str, logout: bool = False) -> None:
         """A session has ended: have those of its orders canceled that are to end with it, now or when its grace is over."""
         if not self._policies.get(session) and session not in self._marked_sessions:
             return
         participant = self._participants.get(session.rpartition("/")[0])
         grace = participant.cancel_grace_seconds if participant is not None else 0
         if grace:
-            self._leaving[session] = time.monotonic() + grace
+            self._leaving[session] = time.monotonic() + grace, logout
         else:
-            self._cancel_orders_of(session)
+            self._cancel_orders_of(session, logout)
 
-    def _cancel_orders_of(self, session: str) -> None:
+    def _cancel_orders_of(self, session: str, logout: bool) -> None:
         participant, policy = session.rpartition("/")[0], self._policies.get(session, "")
+        of_session = MassCancel(participant, session, "", only_session=True, disconnect=True, logout=logout)
         if policy:
-            spare = policy == "day"
-            self._inbox.append(MassCancel(participant, session, "", only_session=True, spare_persistent=spare, disconnect=True))
+            self._inbox.append(msgspec.structs.replace(of_session, spare_persistent=policy == "day"))
         if policy != "all" and session in self._marked_sessions:
-            self._inbox.append(MassCancel(participant, session, "", only_session=True, disconnect=True, only_marked=True))
+            self._inbox.append(msgspec.structs.replace(of_session, only_marked=True))
         self._marked_sessions.discard(session)
 
     def _cancel_after_grace(self) -> None:
         now = time.monotonic()
-        for session in [session for session, until in self._leaving.items() if until <= now]:
-            del self._leaving[session]
-            self._cancel_orders_of(session)
+        for session, (until, logout) in list(self._leaving.items()):
+            if until <= now:
+                del self._leaving[session]
+                self._cancel_orders_of(session, logout)
 
     def on_message(self, session: Session, text: str) -> None:
         fields = fields_of(text)
@@ -228,7 +232,7 @@ class Gateway:
             else:
                 self._inbox.append(self._requests.mass_cancel(fields, participant, session.name))
         except Refused as refusal:
-            why = refusal
+            why = refusal.with_traceback(None)  # which would hold this frame, and this frame it: a cycle is never collected
             if msg_type == "D":
                 self._refuse_order(session, fields, why)
             elif msg_type == "q":

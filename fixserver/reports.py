@@ -41,7 +41,8 @@ CANCEL_TEXTS = {
     CancelReason.FOK_NOT_FILLABLE: "could not be filled at once as a whole",
     CancelReason.MARKET_REMAINDER: "what was left of a market order",
     CancelReason.SELF_TRADE: "would have traded with an order of the same participant",
-    CancelReason.DISCONNECT: "the session ended",
+    CancelReason.DISCONNECT: "the connection was lost",
+    CancelReason.LOGOUT: "the session logged out",
     CancelReason.DAY_END: "the trading day ended",
     CancelReason.GTD_END: "the order's time ended",
 }

@@ -104,6 +104,7 @@ class Session:
         self.sessions = sessions
         self.connection: Connection | None = None
         self.logged_on = False
+        self.said_logout = False  # since the connection began
         self.logon_fields: dict[str, str] = {}
         self.trusts_next_logon = False  # its log was lost: the client knows what number comes next
         self.heartbeat_seconds = 0
@@ -175,6 +176,8 @@ class Session:
         counts[msg_type] = counts.get(msg_type, 0) + 1
         if self not in self.sessions.touched:
             self.sessions.touched.append(self)
+        if msg_type == "5":
+            self.said_logout = True
         message = text.encode(errors="replace")
         if msg_type in (SESSION_REJECT, BUSINESS_MESSAGE_REJECT):  # says something that a client may want again
             self._logged.append((int(field_of(text, "34") or 0), message))
@@ -216,6 +219,7 @@ class Session:
         """A client who has proved who he is speaks on this connection from now on."""
         assert self.connection is None, "one connection a session"
         self.connection = connection
+        self.said_logout = False
         self._stalled = self._stalled_bytes = 0
         self._expected = self._quickfix.getExpectedTargetNum()
         self.end_resend()

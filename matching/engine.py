@@ -551,7 +551,9 @@ class Engine:
                 command.routing,
             )
         )  # fmt: skip
-        reason = CancelReason.DISCONNECT if command.disconnect else CancelReason.MASS_CANCEL
+        reason = CancelReason.MASS_CANCEL
+        if command.disconnect:
+            reason = CancelReason.LOGOUT if command.logout else CancelReason.DISCONNECT
         for order in chosen:
             self._take_out(order)
             self._end(order, CANCELED, reason)

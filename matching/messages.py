@@ -78,6 +78,7 @@ class CancelReason(IntEnum):
     DISCONNECT = 7
     DAY_END = 8
     GTD_END = 9
+    LOGOUT = 10
 
 
 class _Record(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -148,8 +149,8 @@ class MassCancel(_Record, frozen=True, tag=4):
     """Cancel a participant's open orders: of one instrument, or of all when `instrument` is empty.
 
     `only_session`: just the orders whose reports go to `session`. `spare_persistent`: leave GTC and
-    GTD orders. `only_marked`: just those that say `cancel_on_disconnect`. `disconnect`: the cause is a
-    lost connection, so nobody asked and nobody is answered.
+    GTD orders. `only_marked`: just those that say `cancel_on_disconnect`. `disconnect`: the cause is the
+    end of the session, so nobody asked and nobody is answered; `logout`: it ended in order.
     """
 
     participant: str
@@ -161,6 +162,7 @@ class MassCancel(_Record, frozen=True, tag=4):
     disconnect: bool = False
     routing: str = ""
     only_marked: bool = False
+    logout: bool = False
 
 
 class Deposit(_Record, frozen=True, tag=5):

@@ -62,7 +62,7 @@ def test_after_a_crash(venue_of_three: tuple[Venue, list[Desk]]) -> None:
     for desk in desks:
         reason = desk.words.pick("", "378=8|", "378=12|")
         assert desk.a.come_back() == [
-            desk.report("canceled", "#3", "A2", BUY_10 + "|18=o", "0/0@0", f"58=the session ended|{reason}{AGAIN}")
+            desk.report("canceled", "#3", "A2", BUY_10 + "|18=o", "0/0@0", f"58=the connection was lost|{reason}{AGAIN}")
         ]
         desk.b.come_back()
         desk.a.enter("A1", BUY, 1, "100.00")
@@ -135,7 +135,7 @@ def test_a_day_ends_while_the_venue_runs(tmp_path: Path, monkeypatch: pytest.Mon
         gateway = Gateway(config, core, ExchangeMetrics(), lambda said: None)
         heard = Heard(gateway, ["A0/FIX.4.4"])
         gateway.open_for_business(config)
-        session = SimpleNamespace(participant="A0", name="A0/FIX.4.4", begin_string="FIX.4.4", logon_fields={})
+        session = SimpleNamespace(said_logout=False, participant="A0", name="A0/FIX.4.4", begin_string="FIX.4.4", logon_fields={})
         gateway.on_logon(session)  # type: ignore[arg-type]
         expire_time = utc_text(now[0] + 3600 * 10**9, 3)
         for cl_ord_id, more in (("DAY", ""), ("GTC", "59=1|"), ("GTD", f"59=6|126={expire_time}|")):
