@@ -29,6 +29,7 @@ READ_BYTES = 32_768
 ACCEPTED_PER_TURN_MAX = 16
 SEND_BYTES = 262_144  # of what waits, given to a socket at once
 VERIFICATIONS_MAX = 64
+VERIFICATIONS_PER_PARTICIPANT_MAX = 4  # so that guessing at one keeps nobody else out
 ACCEPT_PAUSE_SECONDS = 0.5
 CLOSE_SECONDS = 2.0  # for a client to take the last bytes
 LISTEN_BACKLOG = 128
@@ -253,7 +254,7 @@ class FixPort:
         self._key = os.urandom(32)
         self._verifier = ThreadPoolExecutor(1, thread_name_prefix="password")
         self._verified: list[tuple[Connection, Session, str, bytes, bool]] = []
-        self._verifications = 0
+        self._verifying: dict[str, int] = {}  # how many, by participant
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._wake_reader.setblocking(False)
         self._wake_writer.setblocking(False)
@@ -323,9 +324,10 @@ class FixPort:
             expected = passwords.DECOY
         elif hmac.compare_digest(self._known_good.get(session.participant, b""), mark):
             return self._admit(connection, session)
-        if self._verifications >= VERIFICATIONS_MAX:
+        running = self._verifying.get(session.participant, 0)
+        if running >= VERIFICATIONS_PER_PARTICIPANT_MAX or sum(self._verifying.values()) >= VERIFICATIONS_MAX:
             return connection.close("password")
-        self._verifications += 1
+        self._verifying[session.participant] = running + 1
         connection.begin_verifying()
 
         def verify() -> None:
@@ -340,7 +342,9 @@ class FixPort:
         self._wake_reader.recv(4096)
         while self._verified:
             connection, session, username, mark, good = self._verified.pop(0)
-            self._verifications -= 1
+            self._verifying[session.participant] -= 1
+            if not self._verifying[session.participant]:
+                del self._verifying[session.participant]
             if good:
                 self._known_good[username] = mark
             if connection.closed:
