@@ -180,7 +180,7 @@ class Generator:
             return MassCancel(
                 participant, f"{participant}/{chance.choice('45')}", chance.choice(("", self.name())),
                 chance.choice(("", self.symbol())), chance.random() < 0.6, chance.random() < 0.6, chance.random() < 0.5, "m",
-                chance.random() < 0.3,
+                chance.random() < 0.3, chance.random() < 0.5,
             )  # fmt: skip
         if kind < 0.45:
             account = chance.choice(ACCOUNTS).account if chance.random() < 0.95 else "none"

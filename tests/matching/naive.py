@@ -437,7 +437,8 @@ class NaiveEngine:
             )
         )  # fmt: skip
         for order in due:
-            self.over(order, "4", CancelReason.DISCONNECT if command.disconnect else CancelReason.MASS_CANCEL)
+            ended = CancelReason.LOGOUT if command.logout else CancelReason.DISCONNECT
+            self.over(order, "4", ended if command.disconnect else CancelReason.MASS_CANCEL)
 
     # --------------------------------------------------------------------------- time, phases, definitions
 
