@@ -60,6 +60,11 @@ class Connection:
     def queued_bytes(self) -> int:
         return len(self.backlog)
 
+    @property
+    def queued_bytes_max(self) -> int:
+        """With more than this unread, the client is cut."""
+        return self.port.listener.send_buffer_bytes_max
+
     def ready(self, mask: int) -> None:
         """The loop's callback."""
         if self.handshaking and not self._shake_hands():
@@ -167,7 +172,7 @@ class Connection:
         if self.closed:
             return
         if self.backlog:
-            if len(self.backlog) > self.port.listener.send_buffer_bytes_max:
+            if len(self.backlog) > self.queued_bytes_max:
                 self.close("slow")
             else:
                 self._want(READ | WRITE)

@@ -31,10 +31,12 @@ SOH = "\x01"
 SKIP_AHEAD = 1_000_000  # more than a session can have sent since its log was last synced
 SENT_UNNOTED_MAX = 10_000  # messages of a session that may leave before they are noted in the session log
 LOST_EPOCH = 1_577_836_800  # 2020-01-01: numbers of sessions whose log is lost count from there
-RESENT_PER_TURN_MAX = 250
-RESEND_QUEUED_BYTES_MAX = 2**20  # with more than this unread, a client's resend waits
+RESENT_BYTES_PER_TURN_MAX = 24_576  # to one session, and one message
+RESEND_QUEUED_PART = 4  # a resend waits while this part of what a client may leave unread is waiting
+HELD_ADMIN_MAX = 1_000  # messages that QuickFIX made during one resend
 RESEND_REQUESTS_MAX = 30  # in RESEND_WINDOW_SECONDS
 RESEND_WINDOW_SECONDS = 60.0
+STALLED_SECONDS_MAX = 30.0  # QuickFIX asks for a gap once, even if that leads to nothing
 STALLED_MESSAGES_MAX = 20_000  # received beyond a gap that is not filled: QuickFIX keeps them
 STALLED_BYTES_MAX = 8 * 2**20
 SESSION_REJECT = "3"
@@ -120,6 +122,7 @@ class Session:
         self._held_admin: dict[int, bytes] = {}  # what is not in the session log of what is held
         self._resend_times: deque[float] = deque(maxlen=RESEND_REQUESTS_MAX)
         self._stalled = self._stalled_bytes = 0
+        self._stalled_at = 0.0
         self._expected = 0
         self._open_number = 0  # what QuickFIX counted although it came behind a gap
 
@@ -129,6 +132,12 @@ class Session:
     def queued_bytes(self) -> int:
         """What the client has not read so far."""
         return self.connection.queued_bytes if self.connection else 0
+
+    @property
+    def reads(self) -> bool:
+        """Whether more may be queued for the client without harm."""
+        connection = self.connection
+        return connection is None or connection.queued_bytes <= connection.queued_bytes_max // RESEND_QUEUED_PART
 
     def send(self, msg_type: str, body: str, routing: str = "") -> None:
         """Number and send an application message; while nobody is connected, number and keep it.
@@ -186,6 +195,8 @@ class Session:
             self._held_from = self._held_from or number
             if msg_type not in (SESSION_REJECT, BUSINESS_MESSAGE_REJECT):
                 self._held_admin[number] = message  # a ResendRequest that became a gap fill would never be answered
+                if len(self._held_admin) == HELD_ADMIN_MAX:
+                    self.sessions.to_log_out.append((self, f"{HELD_ADMIN_MAX} messages asked for during a resend"))
         elif self.connection is not None:
             if not self._outbox:
                 self.sessions.with_outbox.append(self)
@@ -275,6 +286,8 @@ class Session:
         if expected != self._expected:
             self._expected, self._stalled, self._stalled_bytes = expected, 0, 0
         else:
+            if not self._stalled:
+                self._stalled_at = time.monotonic()
             self._stalled += count
             self._stalled_bytes += sum(map(len, frames))
             if self._stalled > STALLED_MESSAGES_MAX or self._stalled_bytes > STALLED_BYTES_MAX:
@@ -286,6 +299,9 @@ class Session:
     def tick(self) -> None:
         """Heartbeats, TestRequests, time limits."""
         self.sessions.active = self
+        if self._stalled and time.monotonic() - self._stalled_at > STALLED_SECONDS_MAX:
+            self.logout(f"a gap at {self._expected} was not filled in {STALLED_SECONDS_MAX:g} seconds")
+            return
         self._quickfix.next(self.sessions.now)
 
     def detach(self) -> None:
@@ -308,6 +324,7 @@ class Session:
         times, now = self._resend_times, time.monotonic()
         if len(times) == RESEND_REQUESTS_MAX and now - times[0] < RESEND_WINDOW_SECONDS:
             self.sessions.to_log_out.append((self, f"more than {RESEND_REQUESTS_MAX} ResendRequests in a minute"))
+            times.clear()
         times.append(now)
 
     def begin_resend(self, first: int, last: int) -> None:
@@ -317,6 +334,9 @@ class Session:
         if self._held_from:
             last = min(last, self._held_from - 1)  # what is held comes anyway
         if first <= last:
+            # One who asks again for what is still on its way is not sent both.
+            while self._resend and self._resend[-1][2] and first <= self._resend[-1][0] and self._resend[-1][1] <= last:
+                self._resend.pop()
             self._resend.append((first, last, True))
             self.sessions.resending[self.name] = self
 
@@ -327,8 +347,8 @@ class Session:
         self._held_admin.clear()
 
     def continue_resend(self, messages: Callable[[str, int, int], Iterable[tuple[int, bytes]]]) -> bool:
-        """Put the next messages into the outbox, at most RESENT_PER_TURN_MAX. True when there are more."""
-        room = RESENT_PER_TURN_MAX
+        """Put the next messages into the outbox, RESENT_BYTES_PER_TURN_MAX of them. True when there are more."""
+        room = RESENT_BYTES_PER_TURN_MAX
         if not self._outbox:
             self.sessions.with_outbox.append(self)
         while self._resend and room > 0 and self.connection is not None:
@@ -340,10 +360,9 @@ class Session:
                     break
                 if number > due:
                     self._outbox.append(self._gap_fill(due, number))
-                    room -= 1
                 self._outbox.append(self.sessions.again(self, message) if sent_before else message)
                 due = number + 1
-                room -= 1
+                room -= len(message)
             else:
                 if due <= last:
                     self._outbox.append(self._gap_fill(due, last + 1))
@@ -544,7 +563,7 @@ class Sessions(fix.Application):  # type: ignore[misc]
             session.logout(text)
 
     def _resendable(self) -> list[Session]:
-        return [session for session in self.resending.values() if session.queued_bytes <= RESEND_QUEUED_BYTES_MAX]
+        return [session for session in self.resending.values() if session.reads]
 
     @property
     def busy(self) -> bool:

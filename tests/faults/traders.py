@@ -145,7 +145,7 @@ class Trader:
             return None
         if not data:
             return None
-        *whole, self._buffer = _split(self._buffer + data)
+        *whole, self._buffer = split(self._buffer + data)
         return [Message(raw) for raw in whole]
 
     def _send(self, msg_type: str, body: str) -> None:
@@ -276,7 +276,7 @@ def said(message: Message) -> list[tuple[bytes, ...]]:
     return [pair for pair in message.pairs if pair[0] not in sending]
 
 
-def _split(data: bytes) -> list[bytes]:
+def split(data: bytes) -> list[bytes]:
     """Whole messages, then what is left. Trusts the venue."""
     found, at = [], 0
     while True:

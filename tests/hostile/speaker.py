@@ -21,6 +21,7 @@ class Tally:
     refused: int = 0  # by the application
     taken: int = 0  # an order, or a state of one
     garbled: int = 0
+    silent: int = 0  # taken in sequence, without an answer
     ended: int = 0  # sessions
     unanswered: list[str] = field(default_factory=list)
 
@@ -72,10 +73,11 @@ class Speaker:
             answer = client.receive(ANSWER_SECONDS)
             if answer.get(11) == end:
                 break
+            assert answer.type != "2", f"{self.begin_string}: garbled: {open_numbers[int(answer[7])]}"
             self.answers.append(answer)
             number = self._meant(answer, by_name)
             if number == 0:  # to a request that said nothing to know it by
-                nameless += 1
+                nameless += answer.get(912) != "N"  # one of several reports to a mass status request
                 self._count_answer(answer)
             elif open_numbers.pop(number, None) is not None:
                 self._count_answer(answer)
@@ -125,7 +127,7 @@ class Speaker:
                     client.send("0", f"112={answer[112]}|")
                 elif answer.type == "5":
                     outcome = "ended"
-                elif answer.type not in ("0", "4"):
+                elif answer.type not in ("0", "4") or answer.get(112):
                     outcome = "answered"
         except Ended:
             outcome = "ended"
@@ -138,6 +140,8 @@ class Speaker:
             self.tally.garbled += 1
         elif outcome == "answered":
             self.tally.rejected += 1
+        else:
+            self.tally.silent += 1
         return outcome
 
     def header(self, msg_type: str) -> str:
