@@ -87,6 +87,18 @@ def examine(path: Path, format_name: str = "", limit: int = 0) -> Recording:
     return Recording(path, found, min(count, limit) if limit else count, symbol, decimals)
 
 
+def repeated(recording: Recording, times: int) -> Iterator[Step]:
+    """The steps of a recording several times over, one pass behind the other, each with orders of its own."""
+    began = ended = 0
+    for number in range(times):
+        for step in read(recording):
+            if number:
+                yield step._replace(time_ns=step.time_ns + number * (ended - began), order=f"{number}.{step.order}")
+            else:
+                began, ended = began or step.time_ns, step.time_ns
+                yield step
+
+
 def read(recording: Recording) -> Iterator[Step]:
     """The steps of a recording, in the order of the file. Raises RecordingError at the line that is not understood."""
     parse = {BITSTAMP: bitstamp_steps, LOBSTER: lobster_steps}[recording.format]

@@ -504,6 +504,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = """examples:
   fixserver replay orders.csv.xz                             at full speed, as REPLAY1 and REPLAY2
   fixserver replay orders.csv.xz --speed 10                  ten times as fast as it was recorded
+  fixserver replay orders.csv.xz --times 5                   five passes, for load
   fixserver replay AAPL_2012-06-21_34200000_37800000_message_10.csv --limit 10000 --json
 
 The orders go round the participants. With one participant they arrive in the very order of the recording;
@@ -511,6 +512,7 @@ with several, one may overtake another of a different participant while both are
     add = parser.add_argument
     add("file", metavar="FILE", type=Path, help="recorded orders: bitstamp or LOBSTER messages, plain or .xz")
     add("--format", choices=recordings.FORMATS, help="what FILE is (guessed from its first line)")
+    add("--times", type=_positive, default=1, metavar="N", help="how often, one pass behind the other (1)")
     add("--speed", type=_speed, default=0.0, metavar="1|10|max", help="times the speed of the recording (max)")
     add("--config", type=Path, default=Path("config/exchange.toml"), metavar="FILE", help="the venue (%(default)s)")
     add("--data", type=Path, metavar="DIR", help="the venue's data directory, where a port is 0 in its configuration")
@@ -519,7 +521,7 @@ with several, one may overtake another of a different participant while both are
     add("--instrument", metavar="SYMBOL", help=f"what to trade (as the file's name says, else {DEFAULT_SYMBOL})")
     add("--participants", default=DEFAULT_PARTICIPANTS, metavar="A,B", help="who sends the orders (%(default)s)")
     add("--password", default="demo", help="of all participants (%(default)s)")
-    add("--limit", type=_positive, default=0, metavar="N", help="stop after N events")
+    add("--limit", type=_positive, default=0, metavar="N", help="stop after N events of the file")
     add("--window", type=_window, default=WINDOW, metavar="N", help="messages in flight at most (%(default)s)")
     add("--time-in-force", choices=("day", "gtc"), default="gtc", help="of the orders (%(default)s)")
     add("--json", action="store_true", help="the sum as one JSON object on standard output")
@@ -579,13 +581,13 @@ def run(args: argparse.Namespace) -> int:
         "0" if args.time_in_force == "day" else "1",
     )
     rates = [p.orders_per_second * RATE_SHARE[0] // RATE_SHARE[1] for p in participants if p.orders_per_second > 0]
-    progress = Progress(recording.steps, args.quiet)
+    progress = Progress(recording.steps * args.times, args.quiet)
     runner = Runner(sessions, replay, progress, window=args.window, speed=args.speed, rate=max(1, min(rates)) if rates else 0)
     started, problem = time.monotonic(), ""
     try:
         runner.log_on()
         started = time.monotonic()
-        runner.run(recordings.read(recording))
+        runner.run(recordings.repeated(recording, args.times))
     except (ConnectionLost, SessionRefused, Unanswered, RecordingError) as error:
         problem = str(error)
     except KeyboardInterrupt:

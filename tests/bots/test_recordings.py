@@ -89,3 +89,20 @@ def test_what_is_not_understood_is_named(tmp_path, name, text, format_name, says
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(RecordingError, match=r"missing\.csv: no such file or directory"):
         recordings.examine(tmp_path / "missing.csv")
+
+
+def test_a_recording_several_times_over_has_orders_of_its_own_in_each_pass(tmp_path: Path) -> None:
+    file = tmp_path / "orders.csv"
+    file.write_text(
+        "id,timestamp,exchange.timestamp,price,volume,action,direction\n"
+        "7,1000,1000,236.50,100000000,created,bid\n"
+        "7,1250,1000,236.50,100000000,deleted,bid\n"
+    )
+    recording = recordings.examine(file)
+    once = list(recordings.read(recording))
+    thrice = list(recordings.repeated(recording, 3))
+    assert thrice[:2] == once
+    assert [step.order for step in thrice] == ["7", "7", "1.7", "1.7", "2.7", "2.7"]
+    assert [step.time_ns - once[0].time_ns for step in thrice] == [
+        0, 250_000_000, 250_000_000, 500_000_000, 500_000_000, 750_000_000,
+    ]  # fmt: skip
