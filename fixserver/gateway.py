@@ -15,7 +15,7 @@ import msgspec
 
 from fixserver.dialects import DIALECTS
 from fixserver.reports import OpenOrder, Reports
-from fixserver.requests import InstrumentNumbers, Refused, Requests, fields_of, routing_of
+from fixserver.requests import REQUIRED, InstrumentNumbers, Refused, Requests, fields_of, routing_of
 from fixserver.sessions import utc_text
 from fixserver.throttle import STATUS_REPORTS_PER_SECOND_MAX, Throttle
 from matching.messages import (
@@ -195,8 +195,13 @@ class Gateway:
         msg_type = fields["35"]
         counts = self.metrics.messages_received
         counts.add(msg_type)
-        if msg_type not in ("D", "G", "F", "q", "H", "AF"):
+        required = REQUIRED.get(msg_type)
+        if required is None:
             self._business_reject(session, fields, "3", f"MsgType {msg_type} is not taken on this port")
+            return
+        if not fields.keys() >= required:
+            tag = min(required - fields.keys(), key=int)
+            self._business_reject(session, fields, "5", f"tag {tag} is missing")
             return
         throttle = self._throttles.get(session.participant)
         if throttle is None:

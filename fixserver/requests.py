@@ -53,6 +53,12 @@ PER_UNIT = "2"  # PriceType(423)
 UNITS = "0"  # QtyType(854)
 DAY_SECONDS = 86_400
 
+# What is read without asking whether it is there. The dictionary sees to it, unless a session is configured to use none.
+REQUIRED = {
+    "D": frozenset(("11", "54", "40")), "G": frozenset(("11", "54", "40")), "F": frozenset(("11", "54")), "H": frozenset(),
+    "q": frozenset(("11", "530")), "AF": frozenset(("584", "585")),
+}  # fmt: skip
+
 _SIDES: dict[str, Side] = {"1": "1", "2": "2"}
 _ORDER_TYPES: dict[str, OrderType] = {"1": MARKET, "2": LIMIT}
 _TIMES_IN_FORCE: dict[str, TimeInForce] = {"0": DAY, "1": GTC, "3": IOC, "4": FOK, "6": GTD}
@@ -251,8 +257,9 @@ class Requests:
 
 
 def _check_ids(cl_ord_id: str, orig_cl_ord_id: str = "") -> None:
-    if len(cl_ord_id) > CL_ORD_ID_LENGTH_MAX:
-        raise Refused(Reason.UNSUPPORTED, f"ClOrdID has more than {CL_ORD_ID_LENGTH_MAX} characters")
+    if not 0 < len(cl_ord_id) <= CL_ORD_ID_LENGTH_MAX:
+        what = f"has more than {CL_ORD_ID_LENGTH_MAX} characters" if cl_ord_id else "is empty"
+        raise Refused(Reason.UNSUPPORTED, f"ClOrdID {what}")
     if len(orig_cl_ord_id) > CL_ORD_ID_LENGTH_MAX:
         raise Refused(Reason.UNKNOWN_ORDER, f"no order with ClOrdID {orig_cl_ord_id[:CL_ORD_ID_LENGTH_MAX]}")
 

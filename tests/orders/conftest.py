@@ -22,6 +22,7 @@ SPECIAL = {
     "too fast": (1050, {"orders_per_second": 2, "cancels_per_second": 10}),
     "self-trading": (1060, {"self_trade": "allow"}),
     "short": (1070, {"short_max": 100}),
+    "no dictionary": (1090, {"quickfix": {"UseDataDictionary": False}}),
     "own venue": (1080, {"venue_comp_id": "MYBROKER"}),
 }
 CASH = "1_000_000"

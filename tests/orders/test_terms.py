@@ -1,10 +1,10 @@
-"""Terms of single participants: self-trading, short selling, the venue's name for them."""
+"""Terms of single participants: self-trading, short selling, the venue's name for them, settings of QuickFIX."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.orders.desk import BUY, SELL, Desk
+from tests.orders.desk import BUY, SELL, Desk, in_order
 
 
 def test_who_may_trade_with_himself_does(special_desk: Callable[[str], Desk]) -> None:
@@ -38,3 +38,21 @@ def test_a_participant_may_know_the_venue_by_another_name(special_desk: Callable
     desk.a.enter("A1", BUY, 10, "100.00")
     (new,) = desk.a.messages()
     assert new.differs(f"49=MYBROKER|56={desk.a.comp_id}|39=0") == []
+
+
+def test_where_no_dictionary_is_used_the_venue_looks_itself(special_desk: Callable[[str], Desk]) -> None:
+    """Any QuickFIX setting can be a participant's; what is missing then is refused by the gateway."""
+    desk = special_desk("no dictionary")
+    x = f"55={desk.x}|38=10|44=100.00|"
+    asked = {
+        "D": (f"11=A1|40=2|{x}", "A1", "54"),
+        "G": (f"11=A2|41=A1|54=1|{x}", "A2", "40"),
+        "F": (f"41=A1|54=1|{x}", "", "11"),
+        "q": ("11=A3|", "A3", "530"),
+        "AF": ("584=Q1|", "Q1", "585"),
+    }
+    numbers = {msg_type: desk.a.send(msg_type, body) for msg_type, (body, _, _) in asked.items()}
+    assert desk.a.told() == [
+        in_order(f"35=j|45={numbers[msg_type]}|372={msg_type}|{f'379={ref}|' if ref else ''}380=5|58=tag {tag} is missing")
+        for msg_type, (_, ref, tag) in asked.items()
+    ]
