@@ -36,7 +36,8 @@ _DATA = re.compile(rb"\x01(%s)=" % _any_of([str(tag) for tag in DATA_FIELDS]).en
 
 
 def lengths_true(frame: bytes) -> bool:
-    """Whether each data field of a message follows its length, is that long, and holds no separator."""
+    """Whether each data field of a message follows its length, is that long, and holds no separator. QuickFIX
+    takes none that has no length either."""
     found = _DATA.search(frame)
     while found is not None:
         tag, start = int(found[1]), found.end()
