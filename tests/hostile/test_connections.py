@@ -18,7 +18,7 @@ import pytest
 
 from tests.faults.traders import split
 from tests.light import light_venue
-from tests.venue import ROOT, TRADERS, Client, Ended, Message, Venue, order, soh, wait_for
+from tests.venue import ROOT, TRADERS, Client, Ended, Message, Nothing, Venue, order, soh, wait_for
 
 P99_MS_MAX = 20.0
 MEMORY_BYTES_MAX = 24 * 2**20  # that a scenario may leave behind
@@ -31,7 +31,7 @@ DEAR_HASH = "scrypt$16384$8$1$MELyYI13EOoghJdUjEaPow==$bFvvklT5IVKzbGqe4Laagj12K
 PARTICIPANTS = {
     **TRADERS,
     "DEAR": {"password": DEAR_HASH, "cash": "1_000_000"},
-    "SWEPT": {"cash": "1_000_000_000", "holdings": {"AAPL": "1_000_000"}},
+    "SWEPT": {"cash": "1_000_000_000", "holdings": {"MSFT": "1_000_000"}},
 }
 
 
@@ -169,10 +169,11 @@ def usable(venue: Venue, comp_id: str = "TRADER1") -> None:
 
 @pytest.mark.usefixtures("unharmed")
 def test_five_hundred_idle_connections(venue: Venue) -> None:
-    with counted(venue, "full", 500 - CONNECTIONS_MAX), counted(venue, "logon", CONNECTIONS_MAX // 2), connections(venue, 500) as idle:
-        time.sleep(0.7)
-        usable(venue)  # a stranger makes room for one who knows what he wants
-        seconds_until_ended(idle, LOGON_SECONDS + 1)
+    with counted(venue, "full", 500 - CONNECTIONS_MAX), counted(venue, "logon", CONNECTIONS_MAX // 2):  # noqa: SIM117
+        with connections(venue, 500) as idle:
+            time.sleep(0.7)
+            usable(venue)  # a stranger makes room for one who knows what he wants
+            seconds_until_ended(idle, LOGON_SECONDS + 1)
     assert venue.metrics()["fixserver_connections"] <= 3
 
 
@@ -321,12 +322,14 @@ def test_half_a_message_is_no_sign_of_life(venue: Venue) -> None:
     message = client.build("D", order("HALF"))
     started = time.monotonic()
     types = []
-    with pytest.raises(Ended):
+    try:
         while True:
-            with contextlib.suppress(AssertionError):
+            with contextlib.suppress(Nothing):
                 client.send_raw(message[:1])
                 message = message[1:] or b"x"
                 types.append(client.receive(0.2).type)
+    except Ended:
+        pass
     assert "1" in types
     assert 2 < time.monotonic() - started < 5
 
@@ -384,7 +387,7 @@ def test_one_that_never_reads_while_a_hundred_thousand_reports_are_due(venue: Ve
     swept.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
     swept.socket.connect(("127.0.0.1", venue.ports()["fix"]))
     swept.logon(300, reset=True)
-    swept.send("D", order("RESTING", "2", count, "99.00"))
+    swept.send("D", order("RESTING", "2", count, "99.00", "MSFT"))
     swept.expect("8", "39=0")
     taker = venue.client("TRADER7").logon(reset=True)
     answers = stream(taker)
@@ -392,7 +395,7 @@ def test_one_that_never_reads_while_a_hundred_thousand_reports_are_due(venue: Ve
     before = venue.memory()
     with counted(venue, "slow", 1):
         for at in range(0, count, window):
-            taker.send_many(taker.build("D", order(f"T{number}", "1", 1, "99.00")) for number in range(at, at + window))
+            taker.send_many(taker.build("D", order(f"T{number}", "1", 1, "99.00", "MSFT")) for number in range(at, at + window))
             fills = 0
             while fills < window:
                 fills += b"\x01150=F\x01" in next(answers)
