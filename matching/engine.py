@@ -18,7 +18,7 @@ import msgspec
 
 from matching.accounts import Account, Participant, Position
 from matching.book import CANCELED, EXPIRED, FILLED, OPEN, Order
-from matching.instruments import Instrument, decimal_text
+from matching.instruments import Instrument, money_text
 from matching.messages import (
     BUY,
     DAY,
@@ -268,8 +268,7 @@ class Engine:
         if value > instrument.value_max:
             return (
                 Reason.LIMIT_EXCEEDED,
-                f"value {decimal_text(value, MONEY_DECIMALS)} is above the limit "
-                f"{decimal_text(instrument.value_max, MONEY_DECIMALS)}",
+                f"value {money_text(value)} is above the limit {money_text(instrument.value_max)}",
             )
         return None
 
@@ -729,8 +728,8 @@ class Engine:
     def _short_of_cash(self, needed: int, account: Account, instrument: Instrument) -> str:
         cash = account.cash_in(instrument.currency)
         return (
-            f"{decimal_text(needed, MONEY_DECIMALS)} {instrument.currency} needed, "
-            f"{decimal_text(cash.total - cash.reserved, MONEY_DECIMALS)} available in {account.name}"
+            f"{money_text(needed)} {instrument.currency} needed, "
+            f"{money_text(cash.total - cash.reserved)} available in {account.name}"
         )
 
     def _short_of_shares(self, needed: int, account: Account, instrument: Instrument) -> str:

@@ -14,6 +14,12 @@ def decimal_text(units: int, decimals: int) -> str:
     return f"{sign}{digits // 10**decimals}.{digits % 10**decimals:0{decimals}d}"
 
 
+def money_text(amount: int) -> str:
+    """Money units as a person writes them, with as many decimals as are needed, but two: money_text(5 * 10**9) is "0.50"."""
+    whole, _, fraction = decimal_text(amount, MONEY_DECIMALS).partition(".")
+    return f"{whole}.{fraction.rstrip('0').ljust(2, '0')}"
+
+
 class Instrument:
     """Terms as in DefineInstrument. Prices outside `low` to `high` are refused; a market order trades up to them.
 

@@ -106,7 +106,7 @@ def test_a_seller_pays_out_of_the_proceeds():
     market = Market((WITH_FEES,), cash="0")
     market.deposit("ann", "USD", money("1001"))
     assert market.buy("ann", 100, "10.00", id="b0") == [
-        "ann b0: rejected, INSUFFICIENT_FUNDS: 1002.5000000000 USD needed, 1001.0000000000 available in ann"
+        "ann b0: rejected, INSUFFICIENT_FUNDS: 1002.50 USD needed, 1001.00 available in ann"
     ]
     market.deposit("ann", "USD", money("1.50"))
     market.buy("ann", 100, "10.00", id="b1")

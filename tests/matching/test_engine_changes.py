@@ -232,7 +232,7 @@ def test_the_rules_of_entry_hold_for_a_replace():
         "ann r3: replace of b1 rejected, status 0, OFF_TICK: price 10.01 is not a multiple of the tick 0.05",
         "ann r4: replace of b1 rejected, status 0, OUTSIDE_PRICE_BAND: price 11.05 is outside the band 9.00 to 11.00",
         "ann r5: replace of b1 rejected, status 0, LIMIT_EXCEEDED: quantity 1010 is above the limit 1000",
-        "ann r6: replace of b1 rejected, status 0, LIMIT_EXCEEDED: value 9900.0000000000 is above the limit 9000.0000000000",
+        "ann r6: replace of b1 rejected, status 0, LIMIT_EXCEEDED: value 9900.00 is above the limit 9000.00",
         "ann r7: replace of b1 rejected, status 0, UNSUPPORTED: a market order cannot be GTC or GTD",
         "ann r8: replace of b1 rejected, status 0, UNSUPPORTED: the expiry of this GTD order is not in the future",
         "ann r9: replace of b1 rejected, status 0, UNSUPPORTED: OrdType 4 is not taken",
@@ -262,7 +262,7 @@ def test_a_replace_must_be_paid_for():
     market = Market(cash="1000", holdings="100")
     market.buy("ann", 100, "10.00", id="b1")
     assert market.replace("ann", "b1", 101, "10.00", id="r1") == [
-        "ann r1: replace of b1 rejected, status 0, INSUFFICIENT_FUNDS: 10.0000000000 USD needed, 0.0000000000 available in ann"
+        "ann r1: replace of b1 rejected, status 0, INSUFFICIENT_FUNDS: 10.00 USD needed, 0.00 available in ann"
     ]
     assert market.replace("ann", "b1", 111, "9.00", id="r2")[0].endswith("111 left, requeued")
     assert market.cash("ann") == ("1000", "999")
@@ -293,7 +293,7 @@ def test_a_market_order_is_priced_at_the_edge_of_the_band_when_replaced():
     market = Market(cash="1000")
     market.buy("ann", 100, "10.00", id="b1")
     assert market.do(ReplaceOrder("ann", "ann", "r1", "b1", "X", BUY, MARKET, "0", 0, 100)) == [
-        "ann r1: replace of b1 rejected, status 0, INSUFFICIENT_FUNDS: 100.0000000000 USD needed, 0.0000000000 available in ann"
+        "ann r1: replace of b1 rejected, status 0, INSUFFICIENT_FUNDS: 100.00 USD needed, 0.00 available in ann"
     ]
 
 

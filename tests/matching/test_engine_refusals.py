@@ -78,14 +78,14 @@ def test_quantity_and_value_have_limits():
     ]
     assert market.sell("ann", 1_000, "9.00", id="o2", of="Y") == ["ann o2: accepted, sell 1000 Y at 9.00 DAY"]
     assert market.sell("ann", 1_000, "9.05", id="o3", of="Y") == [
-        "ann o3: rejected, LIMIT_EXCEEDED: value 9050.0000000000 is above the limit 9000.0000000000"
+        "ann o3: rejected, LIMIT_EXCEEDED: value 9050.00 is above the limit 9000.00"
     ]
 
 
 def test_a_market_order_counts_at_the_edge_of_the_band():
     market = coarse()
     assert market.buy("ann", 820, of="Y") == [
-        "ann o1: rejected, LIMIT_EXCEEDED: value 9020.0000000000 is above the limit 9000.0000000000"
+        "ann o1: rejected, LIMIT_EXCEEDED: value 9020.00 is above the limit 9000.00"
     ]
     assert market.sell("ann", 1_000, id="o2", of="Y")[0] == "ann o2: accepted, sell 1000 Y at market DAY"
 
@@ -129,10 +129,10 @@ def test_cash_must_be_there_for_a_buy():
     market = Market(cash="100")
     assert market.buy("ann", 10, "10.00") == ["ann o1: accepted, buy 10 X at 10.00 DAY"]
     assert market.buy("ann", 1, "9.00", id="o2") == [
-        "ann o2: rejected, INSUFFICIENT_FUNDS: 9.0000000000 USD needed, 0.0000000000 available in ann"
+        "ann o2: rejected, INSUFFICIENT_FUNDS: 9.00 USD needed, 0.00 available in ann"
     ]
     assert market.buy("bob", 10, id="o1") == [
-        "bob o1: rejected, INSUFFICIENT_FUNDS: 110.0000000000 USD needed, 100.0000000000 available in bob"
+        "bob o1: rejected, INSUFFICIENT_FUNDS: 110.00 USD needed, 100.00 available in bob"
     ]
 
 
@@ -148,7 +148,7 @@ def test_shares_must_be_there_for_a_sell():
 def test_what_trades_at_once_must_be_paid_for_too(tif: str):
     market = Market(cash="99.99")
     assert market.buy("ann", 10, "10.00", tif=tif) == [
-        "ann o1: rejected, INSUFFICIENT_FUNDS: 100.0000000000 USD needed, 99.9900000000 available in ann"
+        "ann o1: rejected, INSUFFICIENT_FUNDS: 100.00 USD needed, 99.99 available in ann"
     ]
 
 

@@ -271,7 +271,7 @@ def test_a_replace_that_cannot_be_paid_is_refused(desk: Desk) -> None:
     desk.a.enter("A3", BUY, 1000, "100.00")
     desk.a.told()
     desk.a.replace("A4", "A3", BUY, 2001, "100.00")
-    text = "100100.0000000000 USD needed, 100000.0000000000 available in A"
+    text = "100100.00 USD needed, 100000.00 available in A"
     assert desk.a.told_one() == desk.cancel_reject("#3", "A4 of A3", "0", "2", desk.words.pick("2", "99", "99"), text)
 
 

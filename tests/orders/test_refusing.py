@@ -37,7 +37,7 @@ CASES = [
     Case("quantity above the limit", {"38": "5001", "44": "60.00"}, ("3", "3", "3"), "quantity 5001 is above the limit 5000", True),
     Case(
         "value above the limit", {"38": "4001"}, ("3", "3", "3"),
-        "value 400100.0000000000 is above the limit 400000.0000000000", True,
+        "value 400100.00 is above the limit 400000.00", True,
     ),
     Case("price above the band", {"44": "150.01"}, ("0", "99", "16"), "price 150.01 is outside the band 50.00 to 150.00", True),
     Case("price below the band", {"44": "49.99"}, ("0", "99", "16"), "price 49.99 is outside the band 50.00 to 150.00", True),
@@ -141,7 +141,7 @@ def test_cash_is_reserved_at_entry_and_released_at_cancel(desk: Desk) -> None:
     desk.a.cancel("A4", "A1")
     desk.a.enter("A5", BUY, 4000, "100.00")
     terms = "54=1|38=4000|40=2|44=100.00|59=0"
-    reason = f"103={desk.words.pick('0', '99', '25')}|58=400000.0000000000 USD needed, 200000.0000000000 available in A|"
+    reason = f"103={desk.words.pick('0', '99', '25')}|58=400000.00 USD needed, 200000.00 available in A|"
     assert desk.a.told() == [
         desk.report("new", "#1", "A1", terms, "4000/0@0"),
         desk.report("new", "#2", "A2", terms, "4000/0@0"),
