@@ -222,6 +222,7 @@ class Instrument(_Section, kw_only=True):
 
 class Participant(_Section, kw_only=True):
     """Who trades, with one account of the same name. `cash` and `holdings` are what the account begins with.
+    `cancel_on_disconnect` are the orders that end with their session, `cancel_grace_seconds` later.
 
     In a file, `count = 8` with the name TRADER stands for TRADER1 to TRADER8; load() gives the eight,
     each with count 0. It also puts the rates of [exchange] in where the entry has none.
