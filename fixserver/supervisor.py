@@ -236,6 +236,8 @@ class Supervisor:
                         self.say(f"{child.name} did not stop within {STOP_MAX_S:g} s: killed")
                         child.signal(signal.SIGKILL)
                         orderly = False
+                    elif child.ended() == -signal.SIGTERM and not child.is_ready():
+                        pass  # it was still starting, and had nothing to put in order
                     elif child.ended() != 0:
                         self.say(f"{child.name} {_ending(child.ended() or 0)} while stopping")
                         orderly = False
