@@ -386,8 +386,10 @@ def test_one_that_never_reads_while_a_hundred_thousand_reports_are_due(venue: Ve
     swept.socket = socket.socket()
     swept.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
     swept.socket.connect(("127.0.0.1", venue.ports()["fix"]))
-    swept.logon(300, reset=True)
-    swept.send("D", order("RESTING", "2", count, "99.00", "MSFT"))
+    swept.logon(300, reset=True, fields="8013=D|")  # DAY orders end with the connection
+    swept.send("D", order("RESTING", "2", count, "99.00", "MSFT", "59=1|"))
+    swept.expect("8", "39=0")
+    swept.send("D", order("OF THE DAY", "2", 1, "140.00", "MSFT"))
     swept.expect("8", "39=0")
     taker = venue.client("TRADER7").logon(reset=True)
     answers = stream(taker)
@@ -413,8 +415,10 @@ def test_one_that_never_reads_while_a_hundred_thousand_reports_are_due(venue: Ve
     beat.mark()
     swept.send("2", f"7={expected}|16=0|")
     reports = (message for message in stream(swept) if b"\x0135=8\x01" in message)
-    executed = [Message(next(reports)) for _ in range(count)]
+    found = [Message(next(reports)) for _ in range(count + 1)]
     pulse = beat.mark()
+    executed = [message for message in found if message[150] == "F"]
+    assert [(message[11], message[39]) for message in found if message[150] != "F"] == [("OF THE DAY", "4")]
     assert [int(message[14]) for message in executed] == list(range(1, count + 1))
     assert {message.get(43) for message in executed} == {"Y"}
     print(f"a resend of a hundred thousand: {pulse}")
