@@ -21,6 +21,7 @@ class Dialect:
     time_digits: int  # of the second's fraction in TransactTime(60)
     exec_trans_type: bool  # FIX 4.2: ExecTransType(20), and ExecType 1 and 2 for fills
     trade_match_id: bool
+    last_liquidity: bool  # LastLiquidityInd(851)
     mass_report_id: bool
     ord_rej: dict[Reason, str]
     ord_rej_other: str
@@ -54,6 +55,7 @@ FIX42 = Dialect(
     time_digits=3,
     exec_trans_type=True,
     trade_match_id=False,
+    last_liquidity=False,
     mass_report_id=False,
     ord_rej={reason: str(reason.value) for reason in _UP_TO_4_2},
     ord_rej_other="0",
@@ -67,6 +69,7 @@ FIX44 = Dialect(
     time_digits=3,
     exec_trans_type=False,
     trade_match_id=False,
+    last_liquidity=True,
     mass_report_id=False,
     ord_rej={reason: str(reason.value) for reason in _UP_TO_4_4},
     ord_rej_other=OTHER,
@@ -80,6 +83,7 @@ FIX50SP2 = Dialect(
     time_digits=6,
     exec_trans_type=False,
     trade_match_id=True,
+    last_liquidity=True,
     mass_report_id=True,
     ord_rej={reason: str(reason.value) for reason in _UP_TO_5_0},
     ord_rej_other=OTHER,

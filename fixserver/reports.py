@@ -164,12 +164,13 @@ class Reports:
         leaves = order.leaves
         status = "1" if leaves else "2"
         exec_type = status if self.dialect.exec_trans_type else "F"
+        liquidity = f"851={'1' if maker else '2'}{SOH}" if self.dialect.last_liquidity else ""
         match_id = f"880={event.seq}{SOH}" if self.dialect.trade_match_id else ""
         return (
             f"37={order.order_id}{SOH}11={order.cl_ord_id}{SOH}17={event.seq}{'M' if maker else 'T'}{SOH}{self._trans}"
             f"150={exec_type}{SOH}39={status}{SOH}{order.stated}32={decimals.quantity(event.quantity)}{SOH}"
             f"31={decimals.price(event.price)}{SOH}151={decimals.quantity(leaves)}{SOH}14={decimals.quantity(order.executed)}{SOH}"
-            f"6={order.avg_px}{SOH}60={time}{SOH}851={'1' if maker else '2'}{SOH}{match_id}"
+            f"6={order.avg_px}{SOH}60={time}{SOH}{liquidity}{match_id}"
         )
 
     def canceled(self, event: OrderCanceled, order: OpenOrder, time: str) -> str:

@@ -29,7 +29,7 @@ TIME = {"FIX.4.2": SECOND + r"\.\d{3}", "FIX.4.4": SECOND + r"\.\d{3}", "FIXT.1.
 STATUS = {"new": "0", "partially filled": "1", "filled": "2", "canceled": "4", "rejected": "8", "expired": "C"}
 # What a venue of later versions says to clients of earlier ones: they need the venue's dictionary to read it.
 LATER = {
-    "FIX.4.2": {"messages": ("r",), "fields": (851, 584, 911, 912), "exec_inst": ("o",)},
+    "FIX.4.2": {"messages": ("r",), "fields": (584, 911, 912), "exec_inst": ("o",)},
     "FIX.4.4": {"messages": (), "fields": (), "exec_inst": ("o",)},
     "FIXT.1.1": {"messages": (), "fields": (), "exec_inst": ()},
 }
@@ -185,6 +185,8 @@ class Desk:
         if f"{'|' + terms}".find("|55=") < 0:
             terms += "|55=X"
         account = f"1={of}|" if of else ""
+        if self.words.version == "FIX.4.2":  # which has no LastLiquidityInd
+            more = re.sub(r"851=[12]\|", "", more)
         return in_order(
             f"35=8|37={order_id}|11={new}|{f'41={orig}|' if orig else ''}17=*|{self.words.event(what)}{account}{terms}"
             f"|151={leaves}|14={executed}|6={average}|60=*|{more}"
