@@ -25,7 +25,7 @@ from fixserver.sessions import Session, Sessions, header_fields
 if TYPE_CHECKING:
     from fixserver.config import Listener
 
-READ_BYTES = 32_768
+READ_BYTES = 16_384  # of one client in one turn: what others wait for at most
 ACCEPTED_PER_TURN_MAX = 16
 SEND_BYTES = 262_144  # of what waits, given to a socket at once
 VERIFICATIONS_MAX = 64
