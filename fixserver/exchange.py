@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 Opened = TypeVar("Opened")
 
 TICK_SECONDS = 0.1
+NOTE_SECONDS = 0.002  # that reports and events wait at most to be written down, so that quick turns share a write
+NOTHING_TO_NOTE = float("inf")
 LOGOUT_SECONDS = 2.0  # that clients have to answer Logout in an orderly stop
 SESSION_LOG_SYNC_SECONDS = 1.0
 REPORTS_AGAIN_MAX = 1_000  # events that are reported again when the session log is lost
@@ -85,8 +87,10 @@ class Exchange:
         )  # fmt: skip
         write_ports(data / "exchange.ports", {"fix": self.port.number, "metrics": self.scrape.number})
         self._stopping = False
+        # By time.perf_counter():
         self._next_tick = 0.0
         self._next_log_sync = 0.0
+        self._note_at = NOTHING_TO_NOTE
         self._snapshot_at = self.core.engine.command_seq + config.exchange.snapshot_commands
 
     def _recover(self) -> None:
@@ -150,29 +154,36 @@ class Exchange:
     def turn(self) -> None:
         """Everything that is ready: read, submit, report, send, and once in a while what time asks for."""
         gateway, sessions = self.gateway, self.sessions
-        now = time.monotonic()
-        seconds = 0.0 if gateway.busy or sessions.busy else max(self._next_tick - now, 0.0)
-        self.loop.poll(seconds)
+        due = 0.0 if gateway.busy or sessions.busy else min(self._next_tick, self._note_at)
+        self.loop.poll(max(due - time.perf_counter(), 0.0))
+        now = self.loop.ready_at
         sessions.set_time(time.time_ns())
-        gateway.on_turn()
-        if gateway.turn_commands and sessions.may_send_unnoted():
-            # Reports may leave before they are noted: after a crash between the two they are made again from the
-            # journal, and the numbers skip ahead. Of a turn without a command nothing would tell.
-            self.port.flush()
-            sessions.end_turn(gateway.reported_event)
-        else:
-            sessions.end_turn(gateway.reported_event)
-            self.port.flush()
-        if gateway.turn_commands:
-            self.metrics.order_latency_seconds.observe(time.perf_counter() - self.loop.ready_at, gateway.turn_commands)
-            gateway.turn_commands = 0
-        gateway.on_sent()
-        now = time.monotonic()
         if now >= self._next_tick:
             self._next_tick = now + TICK_SECONDS
             self._tick(now)
+        gateway.on_turn()
+        if sessions.may_send_unnoted() and (gateway.turn_commands or not sessions.touched):
+            # Reports may leave before they are noted: after a crash between the two they are made again from the
+            # journal, and the numbers skip ahead. Of a turn without a command nothing would tell.
+            self.port.flush()
+            if gateway.turn_commands and self._note_at == NOTHING_TO_NOTE:
+                self._note_at = now + NOTE_SECONDS
+        else:
+            self._note()
+            self.port.flush()
+        if gateway.turn_commands:
+            self.metrics.order_latency_seconds.observe(time.perf_counter() - now, gateway.turn_commands)
+            gateway.turn_commands = 0
+        if now >= self._note_at:
+            self._note()
         if sessions.failure is not None:
             raise sessions.failure
+
+    def _note(self) -> None:
+        """Write down what has been sent and received, then show the events to those who tail them."""
+        self.sessions.end_turn(self.gateway.reported_event)
+        self.gateway.on_sent()
+        self._note_at = NOTHING_TO_NOTE
 
     def _tick(self, now: float) -> None:
         self.sessions.set_timers()
@@ -184,6 +195,7 @@ class Exchange:
             self.session_log.sync()
         if self.core.engine.command_seq >= self._snapshot_at:
             self._snapshot_at = self.core.engine.command_seq + self.config.exchange.snapshot_commands
+            self._note()
             self.session_log.sync()
             self.core.begin_snapshot()
         if self.core.snapshot_ended() is False:
@@ -202,6 +214,7 @@ class Exchange:
             self.turn()
         self.port.close()
         self.turn()
+        self._note()
         self.scrape.close()
         self.session_log.sync()
         self.core.snapshot()

@@ -535,7 +535,7 @@ class Sessions(fix.Application):  # type: ignore[misc]
 
     def may_send_unnoted(self) -> bool:
         """Whether what this turn sends may leave before it is noted: few reports, which the journal yields again."""
-        return not (self.admin_sent or self.resending) and all(
+        return not (self.admin_sent or self.resending or self.to_log_out) and all(
             session.unnoted <= SENT_UNNOTED_MAX for session in self.touched
         )
 
