@@ -54,6 +54,7 @@ def test_the_report_comes_once_in_effect(tmp_path: Path, point: str) -> None:
         for message in again:
             # A new report, or a second one that says so.
             assert not journaled or "Y" in (message.get(43), message.get(97))
+        client.close()
         assert venue.end() == 0
         events = events_of(venue.data)
         check_orders(events)
@@ -114,6 +115,7 @@ def test_a_journal_that_cannot_be_written_stops_the_exchange(tmp_path: Path, fau
         # A record whose sync failed is there or not: either way one order, and one report in effect.
         reports = [message for message in everything(client) if message.get(11) == "LAST" and message[150] != "I"]
         assert len({(message[17], message[37]) for message in reports}) == 1
+        client.close()
         assert venue.end() == 0
         orders = [event.cl_ord_id for event in events_of(venue.data) if hasattr(event, "cl_ord_id")]
         assert orders == ["FIRST", "LAST"]

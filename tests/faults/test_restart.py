@@ -18,7 +18,7 @@ from matching.snapshot import snapshots
 from tests.faults.by_hand import answer_resend, back, everything
 from tests.faults.checks import events_of
 from tests.light import light_venue
-from tests.venue import Client, Message, Venue, cancel, order, wait_for
+from tests.venue import Client, Ended, Message, Venue, cancel, order, wait_for
 
 ONE = {"TRADER1": {"cash": "1_000_000", "holdings": {"AAPL": "1_000"}}, "TRADER2": {"cash": "1_000_000"}}
 SKIP_AHEAD = 1_000_000
@@ -135,8 +135,7 @@ def test_a_torn_session_log_is_cut_and_numbers_skip_ahead(venue: Venue, where: s
     expected = client.next_in
     messages = everything(back(client))
     assert messages[0].type == "A" and messages[0].number >= expected + SKIP_AHEAD - 1
-    assert {report.split()[0] for report in reports_in(messages)} <= {"A2"}
-    assert all(report.endswith(("dup", "again")) for report in reports_in(messages))
+    assert all(report.endswith(("dup", "again")) for report in reports_in(messages)), "he has seen them"
     assert everything(back(idle))[0].number >= SKIP_AHEAD
     enter(client, "A3")
     enter(idle, "B1")
@@ -163,11 +162,13 @@ def test_a_session_log_older_than_the_journal(venue: Venue) -> None:
     """As a copy that was put back: what it does not know is told again, and the client's newer numbers are asked for."""
     client = venue.client().logon()
     reports = [enter(client, "A1")]
+    client.close()
     assert venue.end() == 0
     shutil.copytree(venue.data / "sessions", venue.directory / "older")
     venue.start()
     everything(back(client))
     reports += [enter(client, f"A{number}") for number in (2, 3)]
+    noted(client)
     venue.kill()
     shutil.rmtree(venue.data / "sessions")
     shutil.copytree(venue.directory / "older", venue.data / "sessions")
@@ -178,7 +179,9 @@ def test_a_session_log_older_than_the_journal(venue: Venue) -> None:
     assert [message[17] for message in messages if message.get(97) == "Y"] == [report[17] for report in reports[1:]]
     client.send("D", order("A4"))
     answers = client.drain(lambda message: message.get(11) == "A4")
-    assert {message[150] for message in answers[:-1]} == {"I"}, "what he sent again is answered by its state"
+    stated = {message[11] for message in messages + answers if message.get(150) == "I"}
+    assert {"A2", "A3"} <= stated, "what he sent again is answered by its state"
+    client.close()
     assert venue.end() == 0
     accepted = [event.cl_ord_id for event in events_of(venue.data) if hasattr(event, "cl_ord_id")]
     assert accepted == ["A1", "A2", "A3", "A4"], "what the client sent again made no second order"
@@ -195,6 +198,7 @@ def written(directory: Path) -> Venue:
     client = venue.client().logon()
     for cl_ord_id in ("A1", "A2"):
         enter(client, cl_ord_id)
+    noted(client)
     client.send("D", order("LAST"))
     client.expect_end()
     venue.processes.pop("exchange").wait(10)
@@ -232,6 +236,7 @@ def test_a_journal_that_lost_what_was_reported_is_refused(tmp_path: Path) -> Non
     with venue:
         assert reports_in(everything(back(client))) == ["LAST 0 dup again"]
         enter(client, "A3")
+        client.close()
         assert venue.end() == 0
         shutil.rmtree(venue.data / "snapshots")
         path, begin, _ = last_record(venue.data / "journal")
@@ -261,6 +266,7 @@ def test_a_flipped_bit_is_refused_by_name(tmp_path: Path) -> None:
         client = venue.client().logon()
         for number in range(3):
             enter(client, f"A{number}")
+        client.close()
         assert venue.end() == 0
         shutil.rmtree(venue.data / "snapshots")
         for name in ("journal", "events", "sessions"):
@@ -277,6 +283,7 @@ def test_a_flipped_bit_is_refused_by_name(tmp_path: Path) -> None:
 def test_a_damaged_snapshot_is_left_aside(venue: Venue) -> None:
     client = venue.client().logon()
     enter(client, "A1")
+    client.close()
     assert venue.end() == 0
     _, path = snapshots(venue.data / "snapshots")[-1]
     whole = bytearray(path.read_bytes())
@@ -315,43 +322,52 @@ def test_a_process_that_stood_still_goes_on(venue: Venue) -> None:
     enter(hasty, "B1")
 
 
-def test_a_full_disk_stops_the_exchange_and_loses_nothing(tmp_path: Path) -> None:
-    """A file system of its own where that may be mounted."""
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system that is full soon."""
     disk = tmp_path / "disk"
     disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=768k", "tmpfs", str(disk)], capture_output=True, check=False).returncode:
-        pytest.skip("a small file system cannot be mounted here; test_crash_points has the same by injection")
+    mount = ["mount", "-t", "tmpfs", "-o", "size=768k", "tmpfs", str(disk)]
     try:
-        venue = Venue(tmp_path, participants={"TRADER1": {"cash": "1_000_000_000"}})
-        venue.data = disk
-        with venue:
-            client = venue.client().logon()
-            sent, acknowledged = 0, []
-            process = venue.processes["exchange"]
-            try:
-                while process.poll() is None and sent < 20_000:
-                    for _ in range(20):
-                        sent += 1
-                        client.send("D", order(f"A{sent}", quantity=1))
-                    acknowledged += [client.expect("8", "39=0")[11] for _ in range(20)]
-            except (AssertionError, Exception):  # the end, somewhere in between
-                while message := client._take():
-                    acknowledged += [message[11]] if message.type == "8" else []
-            code = venue.processes.pop("exchange").wait(10)
-            lines = [line for line in venue.said().splitlines() if "INFO" not in line]
-            assert (code, len(lines)) == (1, 1)
-            assert "stopped, because storage failed" in lines[0] and "No space left on device" in lines[0]
-            assert 100 < len(acknowledged) <= sent
-            assert "No space left on device" in refused(venue)
-            subprocess.run(["mount", "-o", "remount,size=64m", str(disk)], check=True)
-            venue.start()
-            everything(back(client))
-            assert venue.end() == 0
-            entered = [event.cl_ord_id for event in events_of(disk) if hasattr(event, "cl_ord_id")]
-            assert len(entered) == len(set(entered))
-            assert set(acknowledged) <= set(entered)
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
+        mounted = subprocess.run(mount, capture_output=True, check=False).returncode == 0
+    except OSError:
+        mounted = False
+    if not mounted:
+        pytest.skip("a small file system cannot be mounted here; test_crash_points has the same by injection")
+    yield disk
+    # Lazily: a process that a failed test left behind must not keep it.
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+def test_a_full_disk_stops_the_exchange_and_loses_nothing(tmp_path: Path, small_disk: Path) -> None:
+    venue = light_venue(tmp_path, participants={"TRADER1": {"cash": "1_000_000_000"}})
+    venue.data = small_disk
+    with venue:
+        client = venue.client().logon()
+        sent, acknowledged = 0, []
+        try:
+            while sent < 20_000:
+                for _ in range(20):
+                    sent += 1
+                    client.send("D", order(f"A{sent}", quantity=1))
+                while len(acknowledged) < sent:
+                    acknowledged.append(client.receive()[11])
+        except Ended:
+            pass
+        code = venue.processes.pop("exchange").wait(10)
+        lines = [line for line in venue.said().splitlines() if "INFO" not in line]
+        assert (code, len(lines)) == (1, 1)
+        assert "stopped, because storage failed" in lines[0] and f"No space left on device: '{small_disk}/" in lines[0]
+        assert 100 < len(acknowledged) <= sent < 20_000
+        assert "No space left on device" in refused(venue)
+        subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
+        venue.start()
+        everything(back(client))
+        client.close()
+        assert venue.end() == 0
+        entered = [event.cl_ord_id for event in events_of(small_disk) if hasattr(event, "cl_ord_id")]
+        assert len(entered) == len(set(entered))
+        assert set(acknowledged) <= set(entered)
 
 
 def test_answers_fill_the_venues_gap(venue: Venue) -> None:
