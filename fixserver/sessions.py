@@ -37,8 +37,8 @@ HELD_ADMIN_MAX = 1_000  # messages that QuickFIX made during one resend
 RESEND_REQUESTS_MAX = 30  # in RESEND_WINDOW_SECONDS
 RESEND_WINDOW_SECONDS = 60.0
 STALLED_SECONDS_MAX = 30.0  # QuickFIX asks for a gap once, even if that leads to nothing
-STALLED_MESSAGES_MAX = 20_000  # received beyond a gap that is not filled: QuickFIX keeps them
-STALLED_BYTES_MAX = 8 * 2**20
+AHEAD_MESSAGES_MAX = 20_000  # received beyond a gap that is not filled: QuickFIX keeps them
+AHEAD_BYTES_MAX = 8 * 2**20
 SESSION_REJECT = "3"
 BUSINESS_MESSAGE_REJECT = "j"
 CLOCK_SECONDS_MAX = 120  # QuickFIX's MaxLatency
@@ -121,8 +121,10 @@ class Session:
         self._held_from = 0
         self._held_admin: dict[int, bytes] = {}  # what is not in the session log of what is held
         self._resend_times: deque[float] = deque(maxlen=RESEND_REQUESTS_MAX)
-        self._stalled = self._stalled_bytes = 0
-        self._stalled_at = 0.0
+        self._ahead = self._ahead_bytes = 0  # messages beyond a gap, of which the highest number is
+        self._ahead_last = 0
+        self._stalled_at = 0.0  # since when the gap at
+        self._stalled_expected = 0  # has not become smaller
         self._expected = 0
         self._open_number = 0  # what QuickFIX counted although it came behind a gap
 
@@ -231,7 +233,7 @@ class Session:
         assert self.connection is None, "one connection a session"
         self.connection = connection
         self.said_logout = False
-        self._stalled = self._stalled_bytes = 0
+        self._ahead = self._ahead_bytes = self._ahead_last = 0
         self._expected = self._quickfix.getExpectedTargetNum()
         self.end_resend()
         self._resend_times.clear()
@@ -271,7 +273,7 @@ class Session:
                     take(text, now)
                 else:
                     raise fix.InvalidMessage
-            except fix.InvalidMessage:
+            except Exception:  # QuickFIX's own: with checks switched off it raises more than InvalidMessage
                 sessions.garbled += 1  # as the specification asks: ignored, and its number stays open
             else:
                 if not sessions.heard and self.logged_on and not 0 < _number_of(text) <= SEQUENCE_NUMBER_MAX:
@@ -283,25 +285,37 @@ class Session:
             if sessions.failure is not None:
                 raise sessions.failure
         expected = self._quickfix.getExpectedTargetNum()
-        if expected != self._expected:
-            self._expected, self._stalled, self._stalled_bytes = expected, 0, 0
-        else:
-            if not self._stalled:
-                self._stalled_at = time.monotonic()
-            self._stalled += count
-            self._stalled_bytes += sum(map(len, frames))
-            if self._stalled > STALLED_MESSAGES_MAX or self._stalled_bytes > STALLED_BYTES_MAX:
-                self.logout(f"{self._stalled} messages received beyond a gap at {expected}")
+        if self._ahead_last or expected != self._expected + count:
+            self._look_ahead(frames[:count], expected)
+        self._expected = expected
         if not connection.closing and not self._quickfix.isLoggedOn():
             connection.close_after_flush()
         sessions.touched.append(self)
 
+    def _look_ahead(self, frames: list[bytes], expected: int) -> None:
+        """Count what came beyond a gap: QuickFIX keeps it until the gap is filled, without a limit."""
+        for frame in frames:
+            number = _number_of(frame.decode(errors="replace"))
+            if number > expected:
+                if not self._ahead_last:
+                    self._stalled_at = time.monotonic()
+                self._ahead_last = max(self._ahead_last, number)
+                self._ahead += 1
+                self._ahead_bytes += len(frame)
+        if expected > self._ahead_last:
+            self._ahead = self._ahead_bytes = self._ahead_last = 0
+        elif self._ahead > AHEAD_MESSAGES_MAX or self._ahead_bytes > AHEAD_BYTES_MAX:
+            self.logout(f"{self._ahead} messages received beyond a gap at {expected}")
+
     def tick(self) -> None:
         """Heartbeats, TestRequests, time limits."""
         self.sessions.active = self
-        if self._stalled and time.monotonic() - self._stalled_at > STALLED_SECONDS_MAX:
-            self.logout(f"a gap at {self._expected} was not filled in {STALLED_SECONDS_MAX:g} seconds")
-            return
+        if self._ahead_last:
+            if self._stalled_expected != self._expected:
+                self._stalled_expected, self._stalled_at = self._expected, time.monotonic()
+            elif time.monotonic() - self._stalled_at > STALLED_SECONDS_MAX:
+                self.logout(f"a gap at {self._expected} was not filled in {STALLED_SECONDS_MAX:g} seconds")
+                return
         self._quickfix.next(self.sessions.now)
 
     def detach(self) -> None:
@@ -543,6 +557,9 @@ class Sessions(fix.Application):  # type: ignore[misc]
 
     def end_turn(self, reported_event: int) -> None:
         """Note what this turn sent and received in the session log; then resends may go on."""
+        while self.to_log_out:
+            session, text = self.to_log_out.pop()
+            session.logout(text)
         if self.touched:
             if self.log is not None:
                 entries = [entry for session in dict.fromkeys(self.touched) if (entry := session.log_entry()) is not None]
@@ -558,9 +575,6 @@ class Sessions(fix.Application):  # type: ignore[misc]
         for session in self._resendable():
             if not session.continue_resend(self.log.messages if self.log is not None else _no_messages):
                 del self.resending[session.name]
-        while self.to_log_out:
-            session, text = self.to_log_out.pop()
-            session.logout(text)
 
     def _resendable(self) -> list[Session]:
         return [session for session in self.resending.values() if session.reads]
