@@ -47,6 +47,14 @@ GARBLED = (
     "58=x|10=|", f"{HUGE}=x|", "4294967354=x|", "2147483648=x|", "355=a|", "354=2|355=a|", "354=-1|355=a|", "354=3|355=a|b|",
     "354=999999999|355=a|", "354=999999999|58=x|355=a|", "95=3|96=a|b|", "95=999999999|96=a|",
 )  # fmt: skip
+# Participants whose sessions check little.
+UNCHECKED = {
+    "NOTHING": {"UseDataDictionary": False},
+    "LITTLE": {
+        "ValidateFieldsOutOfOrder": False, "ValidateFieldsHaveValues": False, "ValidateUserDefinedFields": False,
+        "AllowUnknownMsgFields": True, "ValidateLengthAndChecksum": False, "CheckLatency": False, "CheckCompID": False,
+    },
+}  # fmt: skip
 # Around a good message: passed over.
 AROUND = (
     (b"", b""), (b"8=", b""), (b"8=FIX", b""), (b"8=FIX.4.4|", b""), (b"8=FIX.4.4|9=", b""), (b"|", b"|"), (b"10=000|", b""),
@@ -83,6 +91,7 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
 def venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Venue]:
     """One venue for all; afterwards its journal is looked at."""
     participants = {f"TEST{number}": TRADER for number in range(40)}
+    participants |= {comp_id: TRADER | {"quickfix": settings} for comp_id, settings in UNCHECKED.items()}
     venue = Venue(tmp_path_factory.mktemp("text"), participants=participants)
     with venue:
         yield venue
@@ -246,13 +255,24 @@ def test_administrative_messages_with_every_field_missing_or_absurd(venue: Venue
 @pytest.mark.parametrize("version", VERSIONS)
 def test_random_damage(venue: Venue, version: str) -> None:
     """Good messages with bytes changed, taken out, put in, or said twice; length and checksum are put right mostly."""
-    client = speaker(venue, 8, version)
+    say_damaged(speaker(venue, 8, version), MUTATIONS)
+
+
+@pytest.mark.parametrize("comp_id", UNCHECKED)
+@pytest.mark.parametrize("version", VERSIONS)
+def test_random_damage_when_quickfix_does_not_check(venue: Venue, version: str, comp_id: str) -> None:
+    """A participant's settings may switch off what QuickFIX checks: the venue stands it."""
+    say_damaged(Speaker(venue, comp_id, version), MUTATIONS // 4)
+
+
+def say_damaged(client: Speaker, count: int) -> None:
     seed = int(os.environ.get("HOSTILE_SEED") or random.SystemRandom().randrange(2**32))
     print(f"HOSTILE_SEED={seed}")
-    chance = random.Random(seed)
+    chance, version = random.Random(seed), client.begin_string
     bodies = [(message.type, body(message)) for message in application(version) if message.type in TAKEN]
     bodies += [("V", "262=ID|263=1|264=0|267=1|269=0|146=1|55=AAPL|"), ("1", "112=x|"), ("2", "7=1|16=1|"), ("3", "45=1|58=x|")]
-    for index in range(MUTATIONS):
+    bodies += [("4", "123=Y|36=5|"), ("A", "98=0|108=30|"), ("5", ""), ("0", "")]
+    for index in range(count):
         msg_type, text = chance.choice(bodies)
         number = client.client.next_out
         content = client.header(msg_type).replace("NOW", utc()).replace("34=N", f"34={number}") + text.replace("ID", f"R{index}")
@@ -260,11 +280,11 @@ def test_random_damage(venue: Venue, version: str) -> None:
         if chance.random() < 0.1:
             frame = damaged(frame, chance)
         whole = re.search(rb"\x0110=[0-9]{3}\x01$", frame)
-        if whole:
+        if whole and msg_type != "4":
             client.say(frame, raw=True)
         else:  # its length may reach over what follows, and then one waits for it
             client.client.send_raw(frame)
-        if not whole or b"\x0134=%d\x01" % number not in frame:  # whatever that did to the numbers
+        if not whole or msg_type == "4" or b"\x0134=%d\x01" % number not in frame:  # whatever that did to the numbers
             client.log_on_again()
 
 
