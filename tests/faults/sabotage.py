@@ -10,11 +10,12 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import quickfix as fix
 
-from fixserver import cli
+from fixserver import cli, sessionlog
 from fixserver.gateway import Gateway
 from fixserver.port import FixPort
 from fixserver.sessions import Session, Sessions
@@ -93,6 +94,7 @@ FAULTS: dict[str, Callable[[], None]] = {
         before(LogWriter, "append", lambda _w, _f, _c, payload: last_appended.append(True) if LAST.encode() in payload else None),
         before(LogWriter, "sync", broken_disk),
     )[0],
+    "other-boot": lambda: setattr(sessionlog, "_BOOT_ID", Path("/proc/sys/kernel/random/uuid")),  # another one at each start
     # the seven callbacks
     "onCreate": lambda: instead(Sessions, "onCreate"),
     "onLogon": lambda: instead(Gateway, "on_logon"),

@@ -65,6 +65,13 @@ def last_record(log: Path) -> tuple[Path, int, int]:
     return path, begin, end
 
 
+def cut_records(log: Path, count: int) -> None:
+    """Remove the last records of a log."""
+    for _ in range(count):
+        path, begin, _ = last_record(log)
+        cut(path, begin)
+
+
 def cut(path: Path, size: int) -> None:
     os.truncate(path, size)
 
@@ -185,6 +192,37 @@ def test_a_session_log_older_than_the_journal(venue: Venue) -> None:
     assert venue.end() == 0
     accepted = [event.cl_ord_id for event in events_of(venue.data) if hasattr(event, "cl_ord_id")]
     assert accepted == ["A1", "A2", "A3", "A4"], "what the client sent again made no second order"
+
+
+def test_a_loss_of_power_takes_what_was_not_synced(tmp_path: Path) -> None:
+    """The journal has it all; of the event log and the session log the end is missing, though clients saw it."""
+    with small(tmp_path, exchange={"durability": "fsync", "port": 0, "metrics_port": 0}) as venue:
+        client = venue.client("TRADER1").logon()
+        reports = []
+        for number in range(4):
+            reports.append(enter(client, f"A{number}"))
+            noted(client)
+        late = venue.client("TRADER2").logon()  # of whom the session log will know nothing
+        venue.kill()
+        cut_records(venue.data / "events", 2)
+        cut_records(venue.data / "sessions", 6)
+        venue.program = ["-m", "tests.faults.sabotage", "other-boot"]
+        venue.start()
+        assert f"sequence numbers skip ahead by {SKIP_AHEAD:,}" in venue.said()
+        messages = everything(back(client))
+        again = [message for message in messages if message.get(97) == "Y"]
+        assert 2 <= len(again) <= 4
+        assert [message[17] for message in again] == [report[17] for report in reports[-len(again) :]]
+        assert everything(back(late))[0].number > SKIP_AHEAD
+        enter(late, "B1")
+        assert venue.command("journal", "verify", "--data", str(venue.data)).returncode == 0
+        # After an orderly stop, nothing can be missing.
+        client.close()
+        late.close()
+        assert venue.end() == 0
+        skips = venue.said().count("skip ahead")
+        venue.start()
+        assert venue.said().count("skip ahead") == skips
 
 
 # ------------------------------------------------------------------------------------------ journal, events
