@@ -248,8 +248,8 @@ class NoiseTrader(Strategy):
 class MomentumTrader(Strategy):
     """Follows the last trades: buys what rises, sells what it holds when that falls or has been held for long."""
 
-    WINDOW = 12  # trades
-    MOVE_BPS = 8
+    WINDOW = 8  # trades
+    MOVE_BPS = 4
     CROSS_BPS = 20
     HOLD_TURNS = 300
     SIZE = 2_000 * MONEY_UNIT
