@@ -176,11 +176,20 @@ class Exchange:
             gateway.turn_commands = 0
         if now >= self._note_at:
             self._note()
+        if self.core.engine.command_seq >= self._snapshot_at:
+            self._snapshot_at = self.core.engine.command_seq + self.config.exchange.snapshot_commands
+            self._note()
+            self.session_log.sync()
+            self.core.begin_snapshot()
         if sessions.failure is not None:
             raise sessions.failure
 
     def _note(self) -> None:
-        """Write down what has been sent and received, then show the events to those who tail them."""
+        """Write down what has been sent and received, then show the events to those who tail them.
+
+        Only behind gateway.on_turn(): a message whose number is noted, and whose command is not in the journal, would
+        be lost by a crash, because the client is never asked for it again.
+        """
         self.sessions.end_turn(self.gateway.reported_event)
         self.gateway.on_sent()
         self._note_at = NOTHING_TO_NOTE
@@ -193,11 +202,6 @@ class Exchange:
         if now >= self._next_log_sync:
             self._next_log_sync = now + SESSION_LOG_SYNC_SECONDS
             self.session_log.sync()
-        if self.core.engine.command_seq >= self._snapshot_at:
-            self._snapshot_at = self.core.engine.command_seq + self.config.exchange.snapshot_commands
-            self._note()
-            self.session_log.sync()
-            self.core.begin_snapshot()
         if self.core.snapshot_ended() is False:
             log.warning("the snapshot failed; the journal has everything, recovery takes longer")
 

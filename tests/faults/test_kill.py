@@ -14,6 +14,7 @@ from tests.venue import VERSIONS, wait_for
 
 KILLS = 20
 LIFE_SECONDS_MAX = 0.5  # under load, between two kills
+SNAPSHOT_COMMANDS = 300  # few, so that kills meet snapshots being written
 
 
 def test_killed_twenty_times_under_load(tmp_path: Path) -> None:
@@ -21,8 +22,9 @@ def test_killed_twenty_times_under_load(tmp_path: Path) -> None:
     seed = int(os.environ.get("FIXSERVER_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
     print(f"FIXSERVER_SEED={seed}")
     moments = random.Random(seed)
-    with light_venue(tmp_path) as venue:
+    with light_venue(tmp_path, exchange={"snapshot_commands": SNAPSHOT_COMMANDS}) as venue:
         settings = venue.config.read_text()
+        venue.start("clearing")  # follows the log through every kill
         traders = [Trader(venue, f"TRADER{number}", VERSIONS[number % 3], seed).start() for number in range(1, 5)]
         try:
             for kill in range(KILLS):
@@ -43,7 +45,6 @@ def test_killed_twenty_times_under_load(tmp_path: Path) -> None:
         check_traders(traders, venue.data)
         verified = venue.command("journal", "verify", "--data", str(venue.data))
         assert verified.returncode == 0, verified.stdout + verified.stderr
-        venue.start("clearing")
         wait_for(lambda: venue.metrics("clearing").get("fixserver_ledger_lag_events") == 0, "the ledger is at the head")
         checked = venue.command("ledger", "check", "--config", str(venue.config), "--data", str(venue.data))
         assert checked.returncode == 0, checked.stdout + checked.stderr

@@ -300,7 +300,7 @@ def wait_settled(traders: list[Trader], wait_for: Callable[..., object], seconds
         wait_for(lambda: all(trader.settled() for trader in traders), "every request is answered", seconds)
     except AssertionError:
         lines = [
-            f"{one.name}: {one.next_out}/{one.next_in}, {len(one.unanswered)} open, {len(one._ahead)} ahead, {one.refusals[-1:]}"
+            f"{one.name}: {one.next_out}/{one.next_in}, open {one.unanswered}, {len(one._ahead)} ahead, {one.refusals[-1:]}"
             for one in traders
         ]
         raise AssertionError("not every request was answered\n" + "\n".join(lines)) from None
