@@ -281,6 +281,19 @@ def test_a_storm_of_logons_and_logouts(venue: Venue) -> None:
     assert client.next_in == client.next_out
 
 
+@pytest.mark.usefixtures("unharmed")
+def test_the_metrics_are_hammered(venue: Venue) -> None:
+    """By many who ask, some who never do, and one who does not stop talking; none of them costs the trader anything."""
+    address = ("127.0.0.1", venue.ports()["metrics"])
+    with contextlib.ExitStack() as stack:
+        silent = [stack.enter_context(socket.create_connection(address)) for _ in range(10)]
+        with socket.create_connection(address) as talker:
+            pour(talker, b"GET /metrics HTTP/1.1\r\nCookie: " + b"x" * 4096)
+        for _ in range(300):
+            assert venue.metrics()["fixserver_sessions"] >= 1
+        seconds_until_ended(silent, 3)
+
+
 # --------------------------------------------------------------------------------------------- after a Logon
 
 
