@@ -30,6 +30,7 @@ Opened = TypeVar("Opened")
 TICK_SECONDS = 0.1
 NOTE_SECONDS = 0.002  # that reports and events wait at most to be written down, so that quick turns share a write
 NOTHING_TO_NOTE = float("inf")
+AWAKE_SECONDS = 0.00005  # after a command: who trades in a closed loop has his next one here within that
 LOGOUT_SECONDS = 2.0  # that clients have to answer Logout in an orderly stop
 SESSION_LOG_SYNC_SECONDS = 1.0
 REPORTS_AGAIN_MAX = 1_000  # events that are reported again when the session log is lost
@@ -91,6 +92,7 @@ class Exchange:
         self._next_tick = 0.0
         self._next_log_sync = 0.0
         self._note_at = NOTHING_TO_NOTE
+        self._awake_seconds = 0.0
         self._snapshot_at = self.core.engine.command_seq + config.exchange.snapshot_commands
 
     def _recover(self) -> None:
@@ -155,7 +157,7 @@ class Exchange:
         """Everything that is ready: read, submit, report, send, and once in a while what time asks for."""
         gateway, sessions = self.gateway, self.sessions
         due = 0.0 if gateway.busy or sessions.busy else min(self._next_tick, self._note_at)
-        self.loop.poll(max(due - time.perf_counter(), 0.0))
+        self.loop.poll(max(due - time.perf_counter(), 0.0), self._awake_seconds)
         now = self.loop.ready_at
         sessions.set_time(time.time_ns())
         if now >= self._next_tick:
@@ -171,9 +173,11 @@ class Exchange:
         else:
             self._note()
             self.port.flush()
+        self._awake_seconds = 0.0
         if gateway.turn_commands:
             self.metrics.order_latency_seconds.observe(time.perf_counter() - now, gateway.turn_commands)
             gateway.turn_commands = 0
+            self._awake_seconds = AWAKE_SECONDS
         if now >= self._note_at:
             self._note()
         if self.core.engine.command_seq >= self._snapshot_at:

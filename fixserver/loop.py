@@ -32,9 +32,20 @@ class Loop:
         if self._callbacks.pop(descriptor, None) is not None:
             self._epoll.unregister(descriptor)
 
-    def poll(self, seconds: float) -> bool:
-        """Call the callbacks of all that is ready, waiting at most `seconds` for the first. False if nothing was."""
-        ready = self._epoll.poll(seconds, EVENTS_PER_POLL_MAX)
+    def poll(self, seconds: float, awake_seconds: float = 0.0) -> bool:
+        """Call the callbacks of all that is ready, waiting at most `seconds` for the first. False if nothing was.
+
+        For the first `awake_seconds` of that it keeps looking instead of sleeping: to wake a sleeping
+        process on an idle core costs more than most messages take.
+        """
+        poll = self._epoll.poll
+        ready = poll(0.0 if awake_seconds else seconds, EVENTS_PER_POLL_MAX)
+        if awake_seconds and not ready:
+            until = time.perf_counter() + min(awake_seconds, seconds)
+            while not ready and time.perf_counter() < until:
+                ready = poll(0.0, EVENTS_PER_POLL_MAX)
+            if not ready:
+                ready = poll(max(seconds - awake_seconds, 0.0), EVENTS_PER_POLL_MAX)
         self.ready_at = time.perf_counter()
         callbacks = self._callbacks
         for descriptor, mask in ready:
