@@ -20,6 +20,7 @@ from typing import Any, Literal
 import msgspec
 
 from fixserver import passwords
+from matching.instruments import decimal_text
 from matching.messages import (
     INT64_MAX,
     MONEY_DECIMALS,
@@ -78,11 +79,7 @@ def to_units(text: str, decimals: int) -> int:
 
 def to_text(units: int, decimals: int) -> str:
     """Whole units of 10^-decimals as decimal text, with all its decimals: to_text(18950, 2) is "189.50"."""
-    if decimals == 0:
-        return str(units)
-    sign = "-" if units < 0 else ""
-    digits = str(abs(units)).rjust(decimals + 1, "0")
-    return f"{sign}{digits[:-decimals]}.{digits[-decimals:]}"
+    return decimal_text(units, decimals)
 
 
 # --------------------------------------------------------------------------------------------- the shape

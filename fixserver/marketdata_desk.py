@@ -21,6 +21,7 @@ from marketdata.depth import STATISTICS, VOLUME, VWAP, VWAP_EXTRA_DECIMALS, Book
 from marketdata.feed import Feed
 from marketdata.subscriptions import SUBSCRIPTIONS_MAX, UNSUBSCRIBE, Pace, Refusal, Request, Subscriber, Subscription, Subscriptions
 from marketdata.views import DELETE, Entry, View
+from matching.instruments import decimal_text
 
 SOH = "\x01"
 RECORDS_PER_TURN_MAX = 64  # then the sockets are looked at again
@@ -307,10 +308,10 @@ class Encoding:
         if kind in STATISTICS:
             if kind == VOLUME:
                 zero = f"270=0{SOH}" if snapshot and self._price_always else ""
-                size = "" if action == DELETE else f"271={_decimal(quantity, book.quantity_decimals)}{SOH}"
+                size = "" if action == DELETE else f"271={decimal_text(quantity, book.quantity_decimals)}{SOH}"
                 return f"{head}{symbol}{zero}{size}"
             return f"{head}{symbol}270={price_text}{SOH}"
-        size = "" if action == DELETE else f"271={_decimal(quantity, book.quantity_decimals)}{SOH}"
+        size = "" if action == DELETE else f"271={decimal_text(quantity, book.quantity_decimals)}{SOH}"
         place = f"290={position}{SOH}" if position else ""
         if order_id:
             return f"{head}278={order_id}{SOH}{symbol}270={price_text}{SOH}{size}37={order_id}{SOH}{place}"
@@ -324,7 +325,7 @@ class Encoding:
         tail = f"1003={trade.number}{SOH}2446={trade.taker_side}{SOH}" if self._trade_ids else ""
         return (
             f"{head}278={trade.number}{SOH}{symbol}270={self._price_text(entry.price, book.price_decimals)}{SOH}"
-            f"271={_decimal(entry.quantity, book.quantity_decimals)}{SOH}272={stamp[:8]}{SOH}273={stamp[9:]}{SOH}{tail}"
+            f"271={decimal_text(entry.quantity, book.quantity_decimals)}{SOH}272={stamp[:8]}{SOH}273={stamp[9:]}{SOH}{tail}"
         )
 
     def _price_text(self, price: int, decimals: int) -> str:
@@ -332,16 +333,8 @@ class Encoding:
         if text is None:
             if len(self._price_texts) >= PRICE_TEXTS_MAX:
                 self._price_texts.clear()
-            text = self._price_texts[price, decimals] = _decimal(price, decimals)
+            text = self._price_texts[price, decimals] = decimal_text(price, decimals)
         return text
-
-
-def _decimal(units: int, decimals: int) -> str:
-    """Whole units of 10^-decimals, not below zero, as decimal text."""
-    if not decimals:
-        return str(units)
-    whole, rest = divmod(units, 10**decimals)
-    return f"{whole}.{rest:0{decimals}d}"
 
 
 ENCODINGS = {

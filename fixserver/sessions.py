@@ -109,7 +109,6 @@ class Session:
         self.said_logout = False  # since the connection began
         self.logon_fields: dict[str, str] = {}
         self.trusts_next_logon = False  # its log was lost: the client knows what number comes next
-        self.heartbeat_seconds = 0
         self._id = quickfix_id  # QuickFIX needs the object to live
         self._quickfix = quickfix_session
         self._comp_ids = f"{SOH}49={terms.venue_comp_id}{SOH}56={terms.comp_id}{SOH}52="
