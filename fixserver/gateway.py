@@ -267,6 +267,16 @@ class Gateway:
         self._inbox.append(question)
         self._has_questions = True
 
+    def operate(self, commands: list[Command], then: Callable[[list[Event]], None]) -> None:
+        """Run the operator's commands behind everything that came before, and call `then` with what they caused."""
+
+        def run() -> None:
+            caused: list[Event] = []
+            self._run(commands, caused)
+            then(caused)
+
+        self._ask(run)
+
     def on_turn(self) -> None:
         inbox = self._inbox
         if not inbox:
@@ -293,8 +303,8 @@ class Gateway:
         if self._inbox:
             self.on_turn()
 
-    def _run(self, commands: list[Command]) -> None:
-        """Have commands made durable and applied, and report what they caused."""
+    def _run(self, commands: list[Command], caused: list[Event] | None = None) -> None:
+        """Have commands made durable and applied, and report what they caused; `caused` gathers it for who wants to know."""
         if not commands:
             return
         core = self.core
@@ -305,6 +315,8 @@ class Gateway:
             events = core.receive()
             self._batches.append((count - core.pending, core.sync_seconds))
             self._report(events)
+            if caused is not None:
+                caused += events
 
     def on_sent(self) -> None:
         self.core.publish()
