@@ -230,7 +230,7 @@ class Engine:
         self, instrument: Instrument, order_type: str, time_in_force: str, price: int, quantity: int, limit: int, expire_time: int
     ) -> tuple[Reason, str] | None:
         """Why terms are not taken for an instrument now, or None. Rules of price, size and phase; not of funds."""
-        if instrument.phase != "open":
+        if instrument.phase != "continuous":
             if instrument.phase == "closed":
                 return Reason.AFTER_CLOSE, f"{instrument.symbol} is closed"
             return Reason.NOT_IN_THIS_PHASE, f"{instrument.symbol} is halted"
@@ -688,9 +688,7 @@ class Engine:
             account.self_trade = command.self_trade
             account.self_trade_allowed = command.self_trade == "allow"
         self.event_seq = seq = self.event_seq + 1
-        self._events.append(
-            AccountDefined(seq, command.account, command.participant, command.short_max, command.self_trade)
-        )
+        self._events.append(AccountDefined(seq, *msgspec.structs.astuple(command)))
         return None
 
     def _sellable(self, account: Account, position: Position, instrument: Instrument) -> int:

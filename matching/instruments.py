@@ -36,7 +36,7 @@ class Instrument:
     def __init__(self, terms: DefineInstrument) -> None:
         self.symbol = terms.instrument
         self.currency = terms.currency
-        self.phase: Phase = "open"
+        self.phase: Phase = terms.phase
         self.last = 0
         self.book = Book()
         self.bids = self.book.bids

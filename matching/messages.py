@@ -30,19 +30,39 @@ Side = Literal["1", "2"]
 BUY: Side = "1"
 SELL: Side = "2"
 
-OrderType = Literal["1", "2"]
+OrderType = Literal["1", "2", "3", "4", "K", "P"]
 MARKET: OrderType = "1"
 LIMIT: OrderType = "2"
+STOP: OrderType = "3"
+STOP_LIMIT: OrderType = "4"
+MARKET_TO_LIMIT: OrderType = "K"
+PEGGED: OrderType = "P"
 
-TimeInForce = Literal["0", "1", "3", "4", "6"]
+TimeInForce = Literal["0", "1", "2", "3", "4", "6", "7"]
 DAY: TimeInForce = "0"
 GTC: TimeInForce = "1"
+AT_THE_OPENING: TimeInForce = "2"
 IOC: TimeInForce = "3"
 FOK: TimeInForce = "4"
 GTD: TimeInForce = "6"
+AT_THE_CLOSE: TimeInForce = "7"
 
-Phase = Literal["open", "halted", "closed"]
-SelfTrade = Literal["cancel-resting", "allow"]
+Phase = Literal[
+    "closed", "pre-open", "opening-auction", "continuous", "volatility-auction", "closing-auction", "closing-price", "halted",
+    "cancel-only",
+]  # fmt: skip
+SelfTrade = Literal["cancel-resting", "cancel-incoming", "cancel-both", "decrement", "allow"]
+Peg = Literal["", "primary", "midpoint", "market"]
+Contingency = Literal["1", "2"]  # ContingencyType(1385)
+ONE_CANCELS_THE_OTHER: Contingency = "1"
+ONE_TRIGGERS_THE_OTHER: Contingency = "2"
+Access = Literal["normal", "killed", "suspended"]
+Parked = Literal["", "stop", "close", "peg", "list"]
+
+# A command that enters several orders numbers the first as itself, the next ORDERS_APART higher, and so on.
+ORDERS_APART = 10**15
+LIST_ORDERS_MAX = 10
+QUOTE_ENTRIES_MAX = 100
 
 
 class Reason(IntEnum):
@@ -64,6 +84,9 @@ class Reason(IntEnum):
     ORDER_MISMATCH = 101
     INVALID_AMOUNT = 102
     BAD_DEFINITION = 103
+    WOULD_TRADE = 104
+    BLOCKED = 105
+    UNKNOWN_TRADE = 106
 
 
 class CancelReason(IntEnum):
@@ -79,17 +102,119 @@ class CancelReason(IntEnum):
     DAY_END = 8
     GTD_END = 9
     LOGOUT = 10
+    OPENING_END = 11
+    CLOSING_END = 12
+    REQUOTED = 13
+    QUOTE_CANCEL = 14
+    ONE_CANCELS_OTHER = 15
+    LIST_ENDED = 16
+    INSUFFICIENT_FUNDS = 17
+    KILLED = 18
+    OPERATOR = 19
+    MIN_QUANTITY = 20
+    SELF_TRADE_INCOMING = 21
+    SELF_TRADE_BOTH = 22
+    SELF_TRADE_DECREMENT = 23
+
+
+class RestateReason(IntEnum):
+    """Why the terms of an order changed unasked."""
+
+    LEFT_OVER = 1  # what a market order with left over as limit could not fill has become a limit order
+    SELF_TRADE_DECREMENT = 2
 
 
 class _Record(msgspec.Struct, frozen=True, array_like=True, gc=False):
     pass
 
 
+class Conditions(_Record, frozen=True):
+    """What few orders say. An order that says none of it has None in its place.
+
+    `stop_price` of a stop or stop limit order; `display_quantity` of an iceberg; `min_quantity` is what must
+    trade at once; `peg_offset` (price units, signed) is added to the price that `peg` names. Orders of one
+    participant with the same `self_match_id` do not trade, whatever the account says, those with different
+    ones may; `self_match_instruction` is SelfMatchPreventionInstruction(2964) of the order when it comes
+    in: 1 cancel the incoming, 2 the resting, 3 both, 4 decrement; empty: what the account says.
+    `quote_id` and `quote_entry_id` mark a side of a quote, `list_id` an order of a list.
+    """
+
+    stop_price: int = 0
+    display_quantity: int = 0
+    min_quantity: int = 0
+    post_only: bool = False
+    peg: Peg = ""
+    peg_offset: int = 0
+    self_match_id: str = ""
+    self_match_instruction: Literal["", "1", "2", "3", "4"] = ""
+    quote_id: str = ""
+    quote_entry_id: str = ""
+    list_id: str = ""
+
+
+class OrderState(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One order as it stands: an answer to a query, a line of a snapshot, a part of what is said of a bust.
+
+    `value` is the sum of price times quantity over its fills. `status` is FIX OrdStatus(39). `limit` is the
+    price that its funds are reserved for, `shown` what is displayed of an iceberg, `parked` why it is open but
+    in no book, `busted` what was executed and taken back.
+    """
+
+    order_id: int
+    participant: str
+    session: str
+    cl_ord_id: str
+    account: str
+    instrument: str
+    side: Side
+    order_type: OrderType
+    time_in_force: TimeInForce
+    price: int
+    quantity: int
+    leaves: int
+    executed: int
+    value: int
+    expire_time: int
+    routing: str
+    status: str
+    entered: int
+    exec_inst: str = ""
+    cancel_on_disconnect: bool = False
+    conditions: Conditions | None = None
+    limit: int = 0
+    shown: int = 0
+    parked: Parked = ""
+    busted: int = 0
+
+
+class Traded(_Record, frozen=True, tag=3):
+    """Two orders met: in continuous trading a resting (maker) and an incoming (taker) one, at the maker's price.
+
+    In an auction (`auction`) the maker is the one that was entered first, and both pay the taker's fee. In
+    closing price trading the price is the closing price. Fees in money units.
+    """
+
+    seq: int
+    instrument: str
+    price: int
+    quantity: int
+    maker_order_id: int
+    taker_order_id: int
+    taker_side: Side
+    maker_account: str
+    taker_account: str
+    maker_leaves: int
+    taker_leaves: int
+    maker_fee: int
+    taker_fee: int
+    auction: bool = False
+
+
 # ---------------------------------------------------------------------------------------------- commands
 
 
 class NewOrder(_Record, frozen=True, tag=1):
-    """Enter an order. `price` is 0 for a market order; `expire_time` is 0 unless time_in_force is GTD.
+    """Enter an order. `price` is 0 for an order without a limit; `expire_time` is 0 unless time_in_force is GTD.
 
     `session` names the FIX session that reports go to; `routing` is text that the gateway wants back
     with every report of this order. The core keeps both and looks at neither, except that a mass
@@ -111,6 +236,7 @@ class NewOrder(_Record, frozen=True, tag=1):
     routing: str = ""
     exec_inst: str = ""
     cancel_on_disconnect: bool = False
+    conditions: Conditions | None = None
 
 
 class CancelOrder(_Record, frozen=True, tag=2):
@@ -126,8 +252,8 @@ class CancelOrder(_Record, frozen=True, tag=2):
 
 
 class ReplaceOrder(_Record, frozen=True, tag=3):
-    """Change price, total quantity, order type, time in force of an open order. `quantity` is the new
-    OrderQty, what has been executed included."""
+    """Change price, total quantity, order type, time in force, conditions of an open order. `quantity` is the
+    new OrderQty, what has been executed included. What is not said is no longer so."""
 
     participant: str
     session: str
@@ -143,6 +269,7 @@ class ReplaceOrder(_Record, frozen=True, tag=3):
     routing: str = ""
     exec_inst: str = ""
     cancel_on_disconnect: bool = False
+    conditions: Conditions | None = None
 
 
 class MassCancel(_Record, frozen=True, tag=4):
@@ -150,7 +277,8 @@ class MassCancel(_Record, frozen=True, tag=4):
 
     `only_session`: just the orders whose reports go to `session`. `spare_persistent`: leave GTC and
     GTD orders. `only_marked`: just those that say `cancel_on_disconnect`. `disconnect`: the cause is the
-    end of the session, so nobody asked and nobody is answered; `logout`: it ended in order.
+    end of the session, so nobody asked and nobody is answered; `logout`: it ended in order. `by`: the
+    operator asked, and no participant is answered.
     """
 
     participant: str
@@ -163,6 +291,7 @@ class MassCancel(_Record, frozen=True, tag=4):
     routing: str = ""
     only_marked: bool = False
     logout: bool = False
+    by: str = ""
 
 
 class Deposit(_Record, frozen=True, tag=5):
@@ -171,6 +300,8 @@ class Deposit(_Record, frozen=True, tag=5):
     account: str
     asset: str
     amount: str
+    by: str = ""
+    reference: str = ""
 
 
 class Withdraw(_Record, frozen=True, tag=6):
@@ -179,6 +310,8 @@ class Withdraw(_Record, frozen=True, tag=6):
     account: str
     asset: str
     amount: str
+    by: str = ""
+    reference: str = ""
 
 
 class DefineInstrument(_Record, frozen=True, tag=7):
@@ -186,8 +319,11 @@ class DefineInstrument(_Record, frozen=True, tag=7):
 
     `tick` is in price units, `lot` and `quantity_max` in quantity units, `value_max` in money units.
     `band_bps` is the width of the static price band to either side of the reference price, in
-    hundredths of a percent; `reference_price` is where the band starts, until a day ends with a trade.
-    Fees are in millionths of a trade's value, rounded down to the money unit.
+    hundredths of a percent; `reference_price` is where the band starts, until an auction, or a day, ends
+    with a trade. `dynamic_band_bps` is that of the dynamic band, around the last trade (0: there is none):
+    what would trade beyond it begins a volatility auction of `pause_ns` nanoseconds. Fees are in millionths
+    of a trade's value, rounded down to the money unit. `market` is the group that schedules move
+    together; `phase` is what a new instrument begins with. `by` is empty for what the configuration says.
     """
 
     instrument: str
@@ -202,23 +338,35 @@ class DefineInstrument(_Record, frozen=True, tag=7):
     band_bps: int
     maker_fee_ppm: int = 0
     taker_fee_ppm: int = 0
+    dynamic_band_bps: int = 0
+    pause_ns: int = 300_000_000_000
+    market: str = "MAIN"
+    phase: Phase = "continuous"
+    by: str = ""
 
 
 class DefineAccount(_Record, frozen=True, tag=8):
     """Add an account of a participant, or change it. `short_max` is how far below zero each instrument's
-    holding may be sold, in whole units of the instrument."""
+    holding may be sold, in whole units of the instrument. `self_trade` is what becomes of two orders of
+    the participant that would trade with each other, unless they say otherwise."""
 
     account: str
     participant: str
     short_max: int = 0
     self_trade: SelfTrade = "cancel-resting"
+    by: str = ""
 
 
 class SetPhase(_Record, frozen=True, tag=9):
-    """Open, halt or close an instrument, or every one when `instrument` is empty."""
+    """Move an instrument to a phase; with no instrument, every one of a market; with neither, every one.
+
+    `by` is empty for the schedule, which moves markets and passes over instruments that are halted.
+    """
 
     instrument: str
     phase: Phase
+    market: str = ""
+    by: str = ""
 
 
 class ExpireOrders(_Record, frozen=True, tag=10):
@@ -230,6 +378,133 @@ class RollDay(_Record, frozen=True, tag=11):
     trade becomes the reference price. `trading_day` names the day that begins, as YYYYMMDD."""
 
     trading_day: str
+
+
+class NewOrderList(_Record, frozen=True, tag=12):
+    """Enter orders that depend on each other, all or none: NewOrderList(E).
+
+    With ONE_CANCELS_THE_OTHER the first fill of any ends the others; with ONE_TRIGGERS_THE_OTHER the complete
+    fill of the first order activates the others. Each order says the list's participant and session, and
+    `list_id` in its conditions.
+    """
+
+    participant: str
+    session: str
+    list_id: str
+    contingency: Contingency
+    orders: list[NewOrder]
+    routing: str = ""
+
+
+class QuoteEntry(_Record, frozen=True):
+    """A two-sided quote for an instrument. A quantity of 0 withdraws that side; its price is then 0."""
+
+    entry_id: str
+    instrument: str
+    bid_price: int
+    bid_quantity: int
+    offer_price: int
+    offer_quantity: int
+
+
+class MassQuote(_Record, frozen=True, tag=13):
+    """Quote instruments; each entry takes the place of the account's quote there. `response_level` is
+    QuoteResponseLevel(301), for the gateway."""
+
+    participant: str
+    session: str
+    quote_id: str
+    account: str
+    entries: list[QuoteEntry]
+    response_level: str = ""
+    routing: str = ""
+    cancel_on_disconnect: bool = False
+
+
+class CancelQuotes(_Record, frozen=True, tag=14):
+    """Withdraw a participant's quotes: of one instrument, or all when `instrument` is empty."""
+
+    participant: str
+    session: str
+    quote_id: str
+    instrument: str = ""
+    response_level: str = ""
+    routing: str = ""
+
+
+class DefineParticipant(_Record, frozen=True, tag=15):
+    """Add a participant, or change his terms.
+
+    `password` is a salted hash, empty for one that the configuration has. Rates are messages a second, -1
+    for those of the exchange's configuration, 0 for no limit. `value_max` (money units, as text) bounds one
+    order, `open_orders_max` those open at once, `orders_per_day_max` the ClOrdIDs of a trading day; 0 is no limit.
+    """
+
+    participant: str
+    password: str = ""
+    orders_per_second: int = -1
+    cancels_per_second: int = -1
+    cancel_on_disconnect: Literal["none", "day", "all"] = "none"
+    cancel_grace_seconds: int = 0
+    value_max: str = "0"
+    open_orders_max: int = 0
+    orders_per_day_max: int = 0
+    by: str = ""
+
+
+class SetAccess(_Record, frozen=True, tag=16):
+    """Let a participant trade ("normal"), or cancel his orders and take none ("killed"), or keep him from logging
+    on as well ("suspended")."""
+
+    participant: str
+    access: Access
+    by: str = ""
+
+
+class SetReference(_Record, frozen=True, tag=17):
+    """Put the static band around another price."""
+
+    instrument: str
+    price: int
+    by: str = ""
+
+
+class OperatorCancel(_Record, frozen=True, tag=18):
+    """Cancel any open order."""
+
+    order_id: int
+    by: str = ""
+
+
+class BustTrade(_Record, frozen=True, tag=19):
+    """Take a trade of this trading day back. `trade` is the event as the event log has it."""
+
+    trade: Traded
+    by: str = ""
+
+
+class CorrectTrade(_Record, frozen=True, tag=20):
+    """Give a trade of this trading day another price, or a lower quantity."""
+
+    trade: Traded
+    price: int
+    quantity: int
+    by: str = ""
+
+
+class EndPauses(_Record, frozen=True, tag=21):
+    """End the volatility auctions whose time is not after the command's."""
+
+
+class PublishIndicative(_Record, frozen=True, tag=22):
+    """Say what the auctions that gather orders would yield now, where that has changed."""
+
+
+class OperatorNote(_Record, frozen=True, tag=23):
+    """Keep on record what an operator did that the core has no part in."""
+
+    text: str
+    by: str = ""
 
 
 Command = (
@@ -244,17 +519,30 @@ Command = (
     | SetPhase
     | ExpireOrders
     | RollDay
+    | NewOrderList
+    | MassQuote
+    | CancelQuotes
+    | DefineParticipant
+    | SetAccess
+    | SetReference
+    | OperatorCancel
+    | BustTrade
+    | CorrectTrade
+    | EndPauses
+    | PublishIndicative
+    | OperatorNote
 )
 
 
 # ------------------------------------------------------------------------------------------------ events
 #
 # `seq` numbers events from 1 without a gap. An order's `order_id` is the sequence number of the command
-# that entered it.
+# that entered it, the k-th order of a command (from 0) k times ORDERS_APART more.
 
 
 class OrderAccepted(_Record, frozen=True, tag=1):
-    """The order was taken. Fills follow as Traded; what does not rest is canceled by OrderCanceled."""
+    """The order was taken. Fills follow as Traded; what does not rest is canceled by OrderCanceled. Where
+    `parked`, it is in no book until OrderActivated or OrderRepriced says so."""
 
     seq: int
     order_id: int
@@ -272,6 +560,8 @@ class OrderAccepted(_Record, frozen=True, tag=1):
     routing: str
     exec_inst: str = ""
     cancel_on_disconnect: bool = False
+    conditions: Conditions | None = None
+    parked: Parked = ""
 
 
 class OrderRejected(_Record, frozen=True, tag=2):
@@ -294,24 +584,7 @@ class OrderRejected(_Record, frozen=True, tag=2):
     reason: Reason
     text: str
     exec_inst: str = ""
-
-
-class Traded(_Record, frozen=True, tag=3):
-    """A resting (maker) and an incoming (taker) order met, at the maker's price. Fees in money units."""
-
-    seq: int
-    instrument: str
-    price: int
-    quantity: int
-    maker_order_id: int
-    taker_order_id: int
-    taker_side: Side
-    maker_account: str
-    taker_account: str
-    maker_leaves: int
-    taker_leaves: int
-    maker_fee: int
-    taker_fee: int
+    conditions: Conditions | None = None
 
 
 class OrderCanceled(_Record, frozen=True, tag=4):
@@ -330,7 +603,7 @@ class OrderCanceled(_Record, frozen=True, tag=4):
 
 class OrderReplaced(_Record, frozen=True, tag=5):
     """The order has new terms, the number it had, and the ClOrdID of the request. Where `requeued`, it
-    lost its place in the book."""
+    lost its place in the book; where `parked`, it is in none."""
 
     seq: int
     order_id: int
@@ -348,6 +621,8 @@ class OrderReplaced(_Record, frozen=True, tag=5):
     requeued: bool
     exec_inst: str = ""
     cancel_on_disconnect: bool = False
+    conditions: Conditions | None = None
+    parked: Parked = ""
 
 
 class CancelRejected(_Record, frozen=True, tag=6):
@@ -378,6 +653,7 @@ class MassCanceled(_Record, frozen=True, tag=7):
     affected: int
     disconnect: bool
     routing: str
+    by: str = ""
 
 
 class MassCancelRejected(_Record, frozen=True, tag=8):
@@ -401,6 +677,8 @@ class BalanceChanged(_Record, frozen=True, tag=9):
     asset: str
     amount: str
     balance: str
+    by: str = ""
+    reference: str = ""
 
 
 class InstrumentDefined(_Record, frozen=True, tag=10):
@@ -419,6 +697,11 @@ class InstrumentDefined(_Record, frozen=True, tag=10):
     band_bps: int
     maker_fee_ppm: int
     taker_fee_ppm: int
+    dynamic_band_bps: int = 0
+    pause_ns: int = 0
+    market: str = ""
+    phase: Phase = "continuous"
+    by: str = ""
 
 
 class AccountDefined(_Record, frozen=True, tag=11):
@@ -429,14 +712,18 @@ class AccountDefined(_Record, frozen=True, tag=11):
     participant: str
     short_max: int
     self_trade: SelfTrade
+    by: str = ""
 
 
 class PhaseChanged(_Record, frozen=True, tag=12):
-    """An instrument entered a phase."""
+    """An instrument entered a phase: a volatility auction until `until` (ns), others until further notice (0).
+    `by` is the operator who moved it; empty for the schedule, the dynamic band, the end of a pause."""
 
     seq: int
     instrument: str
     phase: Phase
+    until: int = 0
+    by: str = ""
 
 
 class OrdersExpired(_Record, frozen=True, tag=13):
@@ -463,6 +750,247 @@ class CommandRefused(_Record, frozen=True, tag=15):
     text: str
 
 
+class ListAccepted(_Record, frozen=True, tag=16):
+    """A list was taken; the OrderAccepted of its `count` orders follow."""
+
+    seq: int
+    participant: str
+    session: str
+    list_id: str
+    contingency: Contingency
+    count: int
+    routing: str
+
+
+class ListRejected(_Record, frozen=True, tag=17):
+    """A list was refused as a whole; an OrderRejected for each of its orders follows."""
+
+    seq: int
+    participant: str
+    session: str
+    list_id: str
+    contingency: Contingency
+    count: int
+    reason: Reason
+    text: str
+    routing: str
+
+
+class OrderActivated(_Record, frozen=True, tag=18):
+    """A parked order goes to work, as an incoming order of this type: a stop that the last trade has elected ("stop"),
+    an order at the close when its auction begins ("close"), an order of a list when the first is filled ("list").
+    Where `parked`, it now waits for something else."""
+
+    seq: int
+    order_id: int
+    instrument: str
+    cause: Parked
+    order_type: OrderType
+    price: int
+    parked: Parked = ""
+
+
+class OrderRepriced(_Record, frozen=True, tag=19):
+    """A pegged order has another price, and goes to the end of it; with price 0 it has left the book and waits."""
+
+    seq: int
+    order_id: int
+    instrument: str
+    price: int
+
+
+class OrderRestated(_Record, frozen=True, tag=20):
+    """The terms of an order changed unasked. LEFT_OVER: it rests from now on, as a limit order, behind others.
+    SELF_TRADE_DECREMENT: it became smaller and keeps its place."""
+
+    seq: int
+    order_id: int
+    instrument: str
+    reason: RestateReason
+    order_type: OrderType
+    price: int
+    quantity: int
+    leaves: int
+
+
+class OrderRefreshed(_Record, frozen=True, tag=21):
+    """What was shown of an iceberg is filled: `shown` more is displayed, behind the others of its price."""
+
+    seq: int
+    order_id: int
+    instrument: str
+    shown: int
+
+
+class QuoteResult(_Record, frozen=True):
+    """What became of an entry of a MassQuote; `reason` is 0 where it was taken."""
+
+    entry_id: str
+    instrument: str
+    reason: int = 0
+    text: str = ""
+
+
+class QuotesAnswered(_Record, frozen=True, tag=22):
+    """Answer to a MassQuote; what its entries caused follows. `reason` above 0: it was refused as a whole."""
+
+    seq: int
+    participant: str
+    session: str
+    quote_id: str
+    results: list[QuoteResult]
+    reason: int
+    text: str
+    response_level: str
+    routing: str
+
+
+class QuotesCanceled(_Record, frozen=True, tag=23):
+    """Answer to a CancelQuotes; the OrderCanceled of `affected` sides follow. `reason` above 0: it was refused."""
+
+    seq: int
+    participant: str
+    session: str
+    quote_id: str
+    instrument: str
+    affected: int
+    reason: int
+    text: str
+    response_level: str
+    routing: str
+
+
+class ParticipantDefined(_Record, frozen=True, tag=24):
+    """The terms of a participant, as DefineParticipant has them, from now on."""
+
+    seq: int
+    participant: str
+    password: str
+    orders_per_second: int
+    cancels_per_second: int
+    cancel_on_disconnect: Literal["none", "day", "all"]
+    cancel_grace_seconds: int
+    value_max: str
+    open_orders_max: int
+    orders_per_day_max: int
+    by: str
+
+
+class AccessSet(_Record, frozen=True, tag=25):
+    """What a participant may do from now on; the OrderCanceled of `affected` orders follow."""
+
+    seq: int
+    participant: str
+    access: Access
+    affected: int
+    by: str
+
+
+class ReferenceSet(_Record, frozen=True, tag=26):
+    """The static band was put around another price: prices from `low` to `high` are taken."""
+
+    seq: int
+    instrument: str
+    price: int
+    low: int
+    high: int
+    by: str
+
+
+class TradeBusted(_Record, frozen=True, tag=27):
+    """The trade of event `trade_seq` never was: cash, holdings and fees went back. The quantity does not return to
+    the book. `maker` and `taker` are the orders after it, None for one that is not known any more."""
+
+    seq: int
+    trade_seq: int
+    instrument: str
+    price: int
+    quantity: int
+    taker_side: Side
+    maker_account: str
+    taker_account: str
+    maker_fee: int
+    taker_fee: int
+    maker: OrderState | None
+    taker: OrderState | None
+    by: str
+
+
+class TradeCorrected(_Record, frozen=True, tag=28):
+    """The trade of event `trade_seq` was at another price, or of a lower quantity; the `old_` values held until now."""
+
+    seq: int
+    trade_seq: int
+    instrument: str
+    price: int
+    quantity: int
+    taker_side: Side
+    maker_account: str
+    taker_account: str
+    maker_fee: int
+    taker_fee: int
+    old_price: int
+    old_quantity: int
+    old_maker_fee: int
+    old_taker_fee: int
+    maker: OrderState | None
+    taker: OrderState | None
+    by: str
+
+
+class MarketPhaseChanged(_Record, frozen=True, tag=29):
+    """A market as a whole was moved; the PhaseChanged of its instruments follow."""
+
+    seq: int
+    market: str
+    phase: Phase
+    by: str = ""
+
+
+class Uncrossed(_Record, frozen=True, tag=30):
+    """An auction ended: `volume` trades at `price`, as the Traded that follow; both are 0 where nothing does.
+    `surplus` is what stays on the buy side (above 0) or the sell side (below 0) at that price. `phase` is the one that ends."""
+
+    seq: int
+    instrument: str
+    phase: Phase
+    price: int
+    volume: int
+    surplus: int
+
+
+class AuctionIndicated(_Record, frozen=True, tag=31):
+    """What an auction would yield if it ended now; as in Uncrossed."""
+
+    seq: int
+    instrument: str
+    price: int
+    volume: int
+    surplus: int
+
+
+class PausesEnded(_Record, frozen=True, tag=32):
+    """`affected` volatility auctions reached their end; what they yield follows."""
+
+    seq: int
+    affected: int
+
+
+class IndicativePublished(_Record, frozen=True, tag=33):
+    """`affected` auctions have another indicative price, volume or surplus; their AuctionIndicated follow."""
+
+    seq: int
+    affected: int
+
+
+class OperatorNoted(_Record, frozen=True, tag=34):
+    """What an operator did."""
+
+    seq: int
+    text: str
+    by: str
+
+
 Event = (
     OrderAccepted
     | OrderRejected
@@ -479,6 +1007,25 @@ Event = (
     | OrdersExpired
     | DayRolled
     | CommandRefused
+    | ListAccepted
+    | ListRejected
+    | OrderActivated
+    | OrderRepriced
+    | OrderRestated
+    | OrderRefreshed
+    | QuotesAnswered
+    | QuotesCanceled
+    | ParticipantDefined
+    | AccessSet
+    | ReferenceSet
+    | TradeBusted
+    | TradeCorrected
+    | MarketPhaseChanged
+    | Uncrossed
+    | AuctionIndicated
+    | PausesEnded
+    | IndicativePublished
+    | OperatorNoted
 )
 
 
@@ -499,31 +1046,3 @@ class EventBatch(msgspec.Struct, frozen=True, array_like=True, gc=False):
     command_seq: int
     time: int
     events: list[Event]
-
-
-class OrderState(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One order as it stands: an answer to a query, and a line of a snapshot.
-
-    `value` is the sum of price times quantity over its fills. `status` is FIX OrdStatus(39).
-    """
-
-    order_id: int
-    participant: str
-    session: str
-    cl_ord_id: str
-    account: str
-    instrument: str
-    side: Side
-    order_type: OrderType
-    time_in_force: TimeInForce
-    price: int
-    quantity: int
-    leaves: int
-    executed: int
-    value: int
-    expire_time: int
-    routing: str
-    status: str
-    entered: int
-    exec_inst: str = ""
-    cancel_on_disconnect: bool = False

@@ -26,7 +26,7 @@ OPENING: list[Event] = [
     AccountDefined(3, "BOB", "BOB", 0, "cancel-resting"),
     BalanceChanged(4, "ALICE", "USD", str(100_000 * MONEY_UNIT), str(100_000 * MONEY_UNIT)),
     BalanceChanged(5, "BOB", "AAPL", "500", "500"),
-    PhaseChanged(6, "AAPL", "open"),
+    PhaseChanged(6, "AAPL", "continuous"),
 ]
 CENT = MONEY_UNIT // 100
 

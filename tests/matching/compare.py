@@ -192,7 +192,7 @@ class Generator:
             return ExpireOrders()
         if kind < 0.90:
             # Closed and halted is an exception: whatever is drawn, trading goes on soon.
-            phase = "open" if chance.random() < 0.94 else chance.choice(("halted", "closed"))
+            phase = "continuous" if chance.random() < 0.94 else chance.choice(("halted", "closed"))
             return SetPhase(chance.choice(("", self.symbol())), phase)
         if kind < 0.93:
             self.day += chance.choice((0, 1, 1, 1))

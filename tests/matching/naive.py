@@ -82,7 +82,7 @@ class Paper:
 
     terms: DefineInstrument
     reference: int
-    phase: str = "open"
+    phase: str = "continuous"
     last: int = 0
 
     @property

@@ -145,12 +145,12 @@ def test_a_phase_is_set_for_one_instrument_or_for_all():
     market = Market()
     assert market.phase("halted", "X") == ["X: halted"]
     assert market.phase("closed") == ["COIN: closed", "X: closed"]
-    assert market.phase("open") == ["COIN: open", "X: open"]
+    assert market.phase("continuous") == ["COIN: continuous", "X: continuous"]
     assert market.phase("halted", "Z") == ["SetPhase refused, UNKNOWN_INSTRUMENT: unknown symbol Z"]
 
 
 def test_without_an_instrument_there_is_no_phase():
-    assert Market((), cash="0", holdings="0").phase("open") == [
+    assert Market((), cash="0", holdings="0").phase("continuous") == [
         "SetPhase refused, UNKNOWN_INSTRUMENT: there is no instrument"
     ]
 

@@ -159,7 +159,7 @@ def test_rules_are_looked_at_in_this_order():
     market.phase("halted")
     for name, quantity, price in [("a", 7, "13.01")]:
         refusals += market.sell("ann", quantity, price, id=name)
-    market.phase("open")
+    market.phase("continuous")
     for name, quantity, price in [("b", 7, "13.01"), ("c", 2_000, "13.01"), ("d", 2_000, "13.00"), ("e", 2_000, "10.00"),
                                   ("f", 1_000, "10.00")]:  # fmt: skip
         refusals += market.sell("ann", quantity, price, id=name)
