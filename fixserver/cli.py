@@ -28,6 +28,7 @@ examples:
   fixserver run --config venue.toml --data /var/lib/fixserver
                                     a venue of one's own
   fixserver participant add ALICE   the entry that lets ALICE log on, for the configuration
+  fixserver admin halt AAPL         no more trading in AAPL, until `admin resume AAPL`
   fixserver ledger check            does the ledger agree with itself and with the engine?
   fixserver journal dump | less     every command that was accepted, one line each
   fixserver replay orders.csv.xz --speed max
@@ -221,6 +222,13 @@ def _add_participant(subparsers: Subparsers, help_text: str) -> None:
     participant_command.add_arguments(_add(subparsers, "participant", help_text, participant_command.run))
 
 
+def _add_admin(subparsers: Subparsers, help_text: str) -> None:
+    from fixserver import admin_command
+
+    said = {"description": admin_command.DESCRIPTION, "epilog": admin_command.EXAMPLES}
+    admin_command.add_arguments(_add(subparsers, "admin", help_text, admin_command.run, **said))
+
+
 def _add_dictionaries(subparsers: Subparsers, help_text: str) -> None:
     from fixserver import dictionaries
 
@@ -244,6 +252,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[Subparsers, str], None]]] = {
     "marketdata": ("the market-data feed alone", _add_marketdata),
     "bots": ("market makers and traders that trade over FIX", _add_bots),
     "replay": ("send recorded order flow over FIX", _add_replay),
+    "admin": ("tell a running exchange what to do: halt, cancel, bust, sessions, participants", _add_admin),
     "ledger": ("look into the ledger: check, balances, statement, rebuild", _add_ledger),
     "journal": ("look into what the exchange wrote: verify, dump, digest", _add_journal),
     "participant": ("make an entry of the configuration for somebody who trades", _add_participant),

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from fixserver.admin import AdminPort
+from fixserver.admin_desk import AdminDesk
 from fixserver.config import Config, ConfigError
 from fixserver.gateway import Gateway
 from fixserver.loop import Loop
@@ -86,6 +88,8 @@ class Exchange:
                 self.loop, address, config.exchange.metrics_port, Page(registry_of(self.metrics)), self._set_metrics
             ),
         )  # fmt: skip
+        self.admin_desk = AdminDesk(config, data, self.core, self.gateway, self.sessions, self.port, self._want_snapshot)
+        self.admin = AdminPort(self.loop, data, self.admin_desk)
         write_ports(data / "exchange.ports", {"fix": self.port.number, "metrics": self.scrape.number})
         self._stopping = False
         # By time.perf_counter():
@@ -156,7 +160,7 @@ class Exchange:
     def turn(self) -> None:
         """Everything that is ready: read, submit, report, send, and once in a while what time asks for."""
         gateway, sessions = self.gateway, self.sessions
-        due = 0.0 if gateway.busy or sessions.busy else min(self._next_tick, self._note_at)
+        due = 0.0 if gateway.busy or sessions.busy or self.admin.dirty else min(self._next_tick, self._note_at)
         self.loop.poll(max(due - time.perf_counter(), 0.0), self._awake_seconds)
         now = self.loop.ready_at
         sessions.set_time(time.time_ns())
@@ -185,6 +189,8 @@ class Exchange:
             self._note()
             self.session_log.sync()
             self.core.begin_snapshot()
+        if self.admin.dirty:
+            self.admin.flush()  # behind the note of what was done
         if sessions.failure is not None:
             raise sessions.failure
 
@@ -203,11 +209,23 @@ class Exchange:
         self.gateway.on_tick()
         self.port.tick()
         self.scrape.tick()
+        self.admin.tick()
+        self.admin_desk.tick(time.monotonic())
         if now >= self._next_log_sync:
             self._next_log_sync = now + SESSION_LOG_SYNC_SECONDS
             self.session_log.sync()
-        if self.core.snapshot_ended() is False:
+        succeeded = self.core.snapshot_ended()
+        if succeeded is False:
             log.warning("the snapshot failed; the journal has everything, recovery takes longer")
+        if succeeded is not None:
+            self.admin_desk.snapshot_ended(succeeded)
+
+    def _want_snapshot(self) -> bool:
+        """Have one begun at the end of this turn; False when one is being written."""
+        if self.core.writes_snapshot:
+            return False
+        self._snapshot_at = 0
+        return True
 
     def _end(self) -> None:
         """Log everybody out, see what still comes in through, and leave the files whole."""
@@ -224,6 +242,7 @@ class Exchange:
         self.turn()
         self._note()
         self.scrape.close()
+        self.admin.close()
         self.session_log.sync()
         self.core.snapshot()
         self.core.close()

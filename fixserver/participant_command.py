@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
         password = "".join(secrets.choice(ALPHABET) for _ in range(GENERATED_CHARACTERS))
         print(f"password of {args.name}: {password}", file=sys.stderr)
     else:
-        password = _asked_for()
+        password = asked_for()
     print(entry(args.name, password, args.cash), end="")
     return 0
 
@@ -51,9 +51,9 @@ def entry(name: str, password: str, cash: str) -> str:
     return f'[[participants]]\nname = "{name}"\npassword = "{passwords.hash_password(password)}"\ncash = "{cash}"\n'
 
 
-def _asked_for() -> str:
+def asked_for(from_terminal: bool = True) -> str:
     """The password, from the terminal twice or from standard input once. ConfigError where it cannot be one."""
-    if sys.stdin.isatty():
+    if from_terminal and sys.stdin.isatty():
         password = getpass.getpass("Password: ")
         if getpass.getpass("Again: ") != password:
             raise ConfigError("participant add", "", "the two passwords differ: nothing was made")

@@ -108,6 +108,7 @@ class Session:
         self.logged_on = False
         self.said_logout = False  # since the connection began
         self.logon_fields: dict[str, str] = {}
+        self.heard_at = 0  # when (ns) something last came in
         self.trusts_next_logon = False  # its log was lost: the client knows what number comes next
         self._id = quickfix_id  # QuickFIX needs the object to live
         self._quickfix = quickfix_session
@@ -255,6 +256,7 @@ class Session:
         """Messages, in the order in which they came."""
         sessions = self.sessions
         sessions.active = self
+        self.heard_at = sessions.time_ns
         now, take, connection = sessions.now, self._quickfix.next, self.connection
         assert connection is not None
         count = 0
@@ -409,6 +411,19 @@ class Session:
         self._quickfix.setNextSenderMsgSeqNum(next_sender)
         self._numbers_logged = next_target, next_sender
 
+    def renumber(self, next_target: int, next_sender: int) -> None:
+        """Other numbers come next, by the operator's word; nobody is logged on. Noted at the end of the turn. What was sent
+        before cannot be asked for any more where the numbers go back."""
+        assert self.connection is None or self.connection.closing, "numbers do not change under a client's feet"
+        self.end_resend()
+        self.trusts_next_logon = False
+        if next_sender < self._quickfix.getExpectedSenderNum():
+            self._logged.clear()
+        self._quickfix.setNextTargetMsgSeqNum(next_target)
+        self._quickfix.setNextSenderMsgSeqNum(next_sender)
+        self._expected = next_target
+        self.sessions.touched.append(self)
+
     @property
     def unnoted(self) -> int:
         """How many messages of this turn are not in the session log yet."""
@@ -463,11 +478,13 @@ class Sessions(fix.Application):  # type: ignore[misc]
         self._dictionaries: dict[tuple[str, ...], Any] = {}  # by version and settings
         self.now: Any = None
         self.now_text = ""
+        self.time_ns = 0
         self.set_time(time.time_ns())
         self.set_timers()
 
     def set_time(self, time_ns: int) -> None:
         """The time of this turn, for SendingTime."""
+        self.time_ns = time_ns
         self.now_text = utc_text(time_ns, 3)
 
     def set_timers(self) -> None:

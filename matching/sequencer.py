@@ -252,6 +252,11 @@ class Sequencer:
         self._journal.sync()
         self._event_log.sync()
 
+    @property
+    def writes_snapshot(self) -> bool:
+        """Whether a begun snapshot is being written."""
+        return self._snapshot_process != 0
+
     def snapshot_ended(self) -> bool | None:
         """Whether a begun snapshot succeeded; None while it is being written, or when none was begun."""
         if not self._snapshot_process:

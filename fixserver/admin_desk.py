@@ -1,0 +1,344 @@
+"""The operator's desk: makes commands of what operators ask for, and answers with what they caused; it changes no market itself.
+
+What changes the market is a command, run by the gateway behind everything that came before it, and is in the journal
+with the name of who asked. What only looks is answered at once, as of the present moment. Prices, quantities and
+amounts are decimal text in both directions.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import msgspec
+
+from fixserver.admin import Answer, Refused, Request
+from fixserver.sessions import SEQUENCE_NUMBER_MAX, VERSIONS, Session, utc_text
+from matching.messages import Command, CommandRefused, Event
+from matching.snapshot import snapshots
+
+if TYPE_CHECKING:
+    from fixserver.config import Config
+    from fixserver.gateway import Gateway
+    from fixserver.port import FixPort
+    from fixserver.sessions import Sessions
+    from matching.sequencer import Sequencer
+
+LISTED_MAX = 500  # rows of one answer: the rest is asked for by `after`
+RATE_SECONDS = 1.0  # between two looks at the numbers of who is connected
+# What people call a session's version, and FIX calls it in the first field.
+VERSION_NAMES = {name.removeprefix("FIX."): name for name in VERSIONS if name != "FIXT.1.1"} | {"5.0SP2": "FIXT.1.1"}
+
+
+# ------------------------------------------------------------------------------- what actions may be told
+
+
+SequenceNumber = Annotated[int, msgspec.Meta(ge=1, le=SEQUENCE_NUMBER_MAX)]
+
+
+class _Arguments(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    pass
+
+
+class Nothing(_Arguments):
+    pass
+
+
+class Page(_Arguments):
+    """Of a list: those behind `after`, at most LISTED_MAX."""
+
+    after: str = ""
+
+
+class SessionPage(Page):
+    name: str = ""
+    connected: bool = False
+
+
+class SessionChoice(_Arguments):
+    """The sessions of a participant: of one version, or all."""
+
+    name: str
+    version: str = ""
+
+
+class SessionLogout(SessionChoice):
+    text: str = "logged out by the operator"
+
+
+class SessionNumbers(_Arguments):
+    """The numbers that come next: from the client, and to him."""
+
+    name: str
+    version: str
+    next_in: SequenceNumber | None = None
+    next_out: SequenceNumber | None = None
+
+
+class _Action(NamedTuple):
+    arguments: type[_Arguments]
+    do: Callable[[Any, str, Answer], None]
+
+
+class AdminDesk:
+    """What operators may do with one exchange."""
+
+    def __init__(
+        self,
+        config: Config,
+        data: Path,
+        core: Sequencer,
+        gateway: Gateway,
+        sessions: Sessions,
+        port: FixPort,
+        begin_snapshot: Callable[[], bool],
+    ) -> None:
+        """`begin_snapshot` says whether one was begun; snapshot_ended() is called when it is there."""
+        self._config = config
+        self._data = data
+        self._core = core
+        self._gateway = gateway
+        self._sessions = sessions
+        self._begin_snapshot = begin_snapshot
+        self._port = port
+        self._snapshot_answers: list[Answer] = []
+        self._started = time.time_ns()
+        self._numbers_at = self._numbers_before_at = time.monotonic()
+        self._numbers: dict[str, tuple[int, int]] = {}  # of who was connected at the last look, and the one before
+        self._numbers_before: dict[str, tuple[int, int]] = {}
+        self._actions = {
+            "session list": _Action(SessionPage, self._list_sessions),
+            "session logout": _Action(SessionLogout, self._log_out),
+            "session reset": _Action(SessionChoice, self._reset_sessions),
+            "session set-sequence": _Action(SessionNumbers, self._set_numbers),
+            "snapshot": _Action(Nothing, self._snapshot),
+            "status": _Action(Nothing, self._status),
+        }
+
+    def act(self, request: Request, operator: str, answer: Answer) -> None:
+        """Raises Refused, msgspec.ValidationError."""
+        action = self._actions.get(request.action)
+        if action is None:
+            raise Refused(f"no action {request.action[:40]!r}: there are {', '.join(sorted(self._actions))}")
+        arguments = msgspec.convert(request.arguments, action.arguments)
+        action.do(arguments, f"operator {operator}", answer)
+
+    def tick(self, now: float) -> None:
+        """Look at the numbers of who is connected, from which the rates are. `now` by time.monotonic()."""
+        if now - self._numbers_at < RATE_SECONDS:
+            return
+        self._numbers_before, self._numbers_before_at = self._numbers, self._numbers_at
+        connected = [one.session for one in self._port.connections.values() if one.session is not None]
+        self._numbers, self._numbers_at = {session.name: session.numbers for session in connected}, now
+
+    # ------------------------------------------------------------------------------------------ sessions
+
+    def _list_sessions(self, asked: SessionPage, operator: str, answer: Answer) -> None:
+        if asked.name:
+            self._sessions_of(asked.name)
+        names = (
+            name
+            for name, session in self._sessions.by_name.items()
+            if (not asked.name or session.participant == asked.name) and (not asked.connected or session.connection is not None)
+        )
+        page, following = _page(names, asked.after)
+        elapsed = max(time.monotonic() - self._numbers_before_at, 0.001)
+        rows = [self._session_row(self._sessions.by_name[name], elapsed) for name in page]
+        answer.done({"sessions": rows, "after": following})
+
+    def _session_row(self, session: Session, elapsed: float) -> dict[str, Any]:
+        next_in, next_out = session.numbers
+        in_before, out_before = self._numbers_before.get(session.name, (next_in, next_out))
+        connection = session.connection
+        return {
+            "name": session.participant,
+            "version": _version_name(session.begin_string),
+            "logged_on": session.logged_on,
+            "next_in": next_in,
+            "next_out": next_out,
+            "last_seen": moment(session.heard_at),
+            "address": connection.address if connection else "",
+            "queued_bytes": session.queued_bytes,
+            "in_per_second": max(0, round((next_in - in_before) / elapsed)),
+            "out_per_second": max(0, round((next_out - out_before) / elapsed)),
+        }
+
+    def _sessions_of(self, name: str, version: str = "") -> list[Session]:
+        """Raises Refused."""
+        begin_string = _begin_string(version) if version else ""
+        found = [
+            session
+            for one in VERSIONS
+            if (session := self._sessions.by_name.get(f"{name}/{one}")) is not None and begin_string in ("", one)
+        ]
+        if not found:
+            raise Refused(f"no participant {name[:40]}")
+        return found
+
+    def _log_out(self, asked: SessionLogout, operator: str, answer: Answer) -> None:
+        chosen = self._sessions_of(asked.name, asked.version)
+        text = _sentence(asked.text)
+        if not any(session.connection is not None for session in chosen):
+            raise Refused(f"{' and '.join(session.name for session in chosen)}: not connected")
+
+        def run() -> dict[str, Any]:
+            ended = [session for session in chosen if session.connection is not None]
+            for session in ended:
+                session.logout(text)
+            return {"logged_out": [session.name for session in ended]}
+
+        self._note(f"logout of {_names(chosen)}: {text}", run, operator, answer)
+
+    def _reset_sessions(self, asked: SessionChoice, operator: str, answer: Answer) -> None:
+        chosen = self._sessions_of(asked.name, asked.version)
+
+        def run() -> dict[str, Any]:
+            for session in chosen:
+                _renumber(session, 1, 1)
+            return {"reset": [session.name for session in chosen]}
+
+        self._note(f"reset of {_names(chosen)}", run, operator, answer)
+
+    def _set_numbers(self, asked: SessionNumbers, operator: str, answer: Answer) -> None:
+        [session] = self._sessions_of(asked.name, asked.version)
+        if asked.next_in is None and asked.next_out is None:
+            raise Refused("nothing to set: say --in, --out or both")
+
+        def run() -> dict[str, Any]:
+            known_in, known_out = session.numbers
+            _renumber(session, asked.next_in or known_in, asked.next_out or known_out)
+            next_in, next_out = session.numbers
+            return {"session": session.name, "next_in": next_in, "next_out": next_out}
+
+        wanted = {"in": asked.next_in, "out": asked.next_out}
+        said = ", ".join(f"{what} {number}" for what, number in wanted.items() if number is not None)
+        self._note(f"numbers of {session.name}: {said}", run, operator, answer)
+
+    # ------------------------------------------------------------------------------------ the venue itself
+
+    def _snapshot(self, asked: Nothing, operator: str, answer: Answer) -> None:
+        if self._snapshot_answers or not self._begin_snapshot():
+            raise Refused("a snapshot is being written already")
+        self._snapshot_answers.append(answer)
+
+    def snapshot_ended(self, succeeded: bool) -> None:
+        answers, self._snapshot_answers = self._snapshot_answers, []
+        for answer in answers:
+            if succeeded:
+                answer.done(self._last_snapshot())
+            else:
+                answer.refused("the snapshot could not be written, see the log of the exchange; the journal has everything")
+
+    def _last_snapshot(self) -> dict[str, Any]:
+        found = snapshots(self._data / "snapshots")
+        if not found:
+            return {"command": 0, "time": "", "bytes": 0}
+        command, path = found[-1]
+        about = path.stat()
+        return {"command": command, "time": moment(about.st_mtime_ns), "bytes": about.st_size}
+
+    def _status(self, asked: Nothing, operator: str, answer: Answer) -> None:
+        engine = self._core.engine
+        phases: dict[str, int] = {}
+        for instrument in engine.instruments.values():
+            phases[instrument.phase] = phases.get(instrument.phase, 0) + 1
+        answer.done(
+            {
+                "venue": self._config.venue.name,
+                "version": version("fixserver"),
+                "process": os.getpid(),
+                "started": moment(self._started),
+                "uptime_seconds": (time.time_ns() - self._started) // 1_000_000_000,
+                "trading_day": engine.trading_day,
+                "commands": engine.command_seq,
+                "events": engine.event_seq,
+                "last_command": moment(engine.time),
+                "open_orders": self._gateway.open_orders,
+                "instruments": len(engine.instruments),
+                "phases": dict(sorted(phases.items())),
+                "participants": len(engine.participants),
+                "sessions": sum(1 for session in self._sessions.by_name.values() if session.logged_on),
+                "connections": len(self._port.connections),
+                "durability": self._core.durability,
+                "snapshot": self._last_snapshot(),
+                "journal_bytes": _size(self._data / "journal"),
+                "events_bytes": _size(self._data / "events"),
+                "session_log_bytes": _size(self._data / "sessions"),
+            }
+        )
+
+    # -------------------------------------------------------------------------------------------- commands
+
+    def _note(self, text: str, run: Callable[[], dict[str, Any]], operator: str, answer: Answer) -> None:
+        """Journal who does something that the core has no part in, and do it then."""
+
+        def then(events: list[Event]) -> None:
+            # What the operator did to a session must be in the session log before he is told.
+            self._sessions.admin_sent = True
+            answer.done(run())
+
+        self._gateway.operate([], then)
+
+    def _run(self, commands: list[Command], answer: Answer) -> None:
+        """Run commands; the answer is what they caused, or why the first of them that was refused was."""
+
+        def then(events: list[Event]) -> None:
+            refused = [event.text for event in events if isinstance(event, CommandRefused)]
+            if refused:
+                answer.refused(refused[0])
+            else:
+                answer.done({"events": []})
+
+        self._gateway.operate(commands, then)
+
+
+def _renumber(session: Session, next_in: int, next_out: int) -> None:
+    if session.connection is not None:
+        session.logout("sequence numbers are set by the operator: log on again")
+    session.renumber(next_in, next_out)
+
+
+def _begin_string(text: str) -> str:
+    """The version that a person means: "4.4", "FIX.4.4"; "5.0SP2", "FIXT.1.1". Raises Refused."""
+    plain = text.upper().removeprefix("FIX.")
+    found = VERSION_NAMES.get(plain) or (plain if plain in VERSIONS else "")
+    if not found:
+        raise Refused(f"no version {text[:20]!r}: there are {', '.join(VERSION_NAMES)}")
+    return found
+
+
+def _version_name(begin_string: str) -> str:
+    return next(name for name, begin in VERSION_NAMES.items() if begin == begin_string)
+
+
+def _names(sessions: Iterable[Session]) -> str:
+    return ", ".join(session.name for session in sessions)
+
+
+def _sentence(text: str) -> str:
+    """What goes out in a field of a message. Raises Refused."""
+    if not text.isprintable() or not 0 < len(text) <= 200:
+        raise Refused("a text is 1 to 200 printable characters")
+    return text
+
+
+def _page(names: Iterable[str], after: str) -> tuple[list[str], str]:
+    """The next names in order, and the last of them when there are more."""
+    rest = sorted(name for name in names if name > after)
+    return rest[:LISTED_MAX], rest[LISTED_MAX - 1] if len(rest) > LISTED_MAX else ""
+
+
+def moment(time_ns: int) -> str:
+    """A time for a person and a program; empty for 0."""
+    if not time_ns:
+        return ""
+    text = utc_text(time_ns, 6)
+    return f"{text[:4]}-{text[4:6]}-{text[6:8]}T{text[9:]}Z"
+
+
+def _size(directory: Path) -> int:
+    return sum(path.stat().st_size for path in directory.glob("*.log"))
