@@ -13,7 +13,10 @@ import ipaddress
 import re
 import socket
 import tomllib
+import typing
+import zoneinfo
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,6 +31,7 @@ from matching.messages import (
     Command,
     DefineAccount,
     DefineInstrument,
+    DefineParticipant,
     Deposit,
     SelfTrade,
 )
@@ -40,6 +44,14 @@ PARTICIPANTS_MAX = 10_000
 DECIMAL_TEXT_MAX = 40
 AS_THE_EXCHANGE = -1
 GRACE_SECONDS_MAX = 86_400
+PAUSE_SECONDS_MAX = 86_400
+NANOSECONDS = 10**9
+MAIN_MARKET = "MAIN"
+
+# The phases that a time of day can begin. The others are an operator's, or what a price brings about.
+ScheduledPhase = Literal["closed", "pre-open", "opening-auction", "continuous", "closing-auction", "closing-price"]
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+WEEKDAYS: tuple[Weekday, ...] = typing.get_args(Weekday)  # as date.weekday() counts
 
 _DECIMAL = re.compile(r"-?[0-9]+(_[0-9]+)*(\.[0-9]+)?", re.ASCII)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}", re.ASCII)
@@ -48,6 +60,8 @@ _NAME_IS = "1 to 32 letters, digits, dots, dashes, underscores"
 _SYMBOL_IS = "1 to 32 letters, digits, dots, dashes, slashes, underscores"
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?", re.ASCII)
 _TIME = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])", re.ASCII)
+_AT = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?", re.ASCII)
+_DATE = re.compile(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _SETTING = re.compile(r"[A-Za-z][A-Za-z0-9]*", re.ASCII)
 
 
@@ -137,7 +151,8 @@ class Listener(_Section, kw_only=True):
 
 class Exchange(Listener, kw_only=True):
     """Order entry. `durability` "fsync" survives a loss of power, "os" only a crash of the process.
-    The rates are a participant's, unless he has his own; 0 is no limit."""
+    The rates and numbers of orders are a participant's, unless he has his own; 0 is no limit. With
+    `cancel_only_after_recovery`, what was not stopped in order takes only cancels until an operator resumes it."""
 
     port: int = 5001
     metrics_port: int = 9101
@@ -145,6 +160,9 @@ class Exchange(Listener, kw_only=True):
     snapshot_commands: int = 1_000_000
     orders_per_second: int = 1_000
     cancels_per_second: int = 2_000
+    open_orders_max: int = 0
+    orders_per_day_max: int = 0
+    cancel_only_after_recovery: bool = False
 
 
 class Clearing(_Section, kw_only=True):
@@ -162,8 +180,37 @@ class MarketData(Listener, kw_only=True):
     subscriptions_max: int = 1_000
 
 
+class PhaseTime(_Section, kw_only=True):
+    """At this local time of day, HH:MM or HH:MM:SS, the market enters the phase."""
+
+    at: str
+    phase: ScheduledPhase
+
+    @property
+    def seconds(self) -> int:
+        """`at` in seconds after midnight, by the clock on the wall."""
+        hour, minute, second = [int(part) for part in f"{self.at}:00".split(":")[:3]]
+        return hour * 3600 + minute * 60 + second
+
+
+class ScheduleTerms(_Section, kw_only=True):
+    """The trading day of a market, which has the schedule's name. What the terms mean is in fixserver/schedule.py.
+
+    On `days` of the week that are not `holidays` the market goes through `phases`. A date in `early` has phases of
+    its own, whatever day of the week it is.
+    """
+
+    name: str
+    timezone: str
+    days: list[Weekday] = msgspec.field(default_factory=lambda: list(WEEKDAYS[:5]))
+    holidays: list[str] = []
+    early: dict[str, list[PhaseTime]] = {}
+    phases: list[PhaseTime]
+
+
 class Instrument(_Section, kw_only=True):
-    """What is traded. The properties give whole units, as DefineInstrument wants them."""
+    """What is traded. The properties give whole units, as DefineInstrument wants them. `dynamic_band` is a percentage
+    around the last trade, beyond which a volatility auction of `pause_seconds` begins; "0" is none."""
 
     symbol: str
     price_decimals: int = 2
@@ -174,6 +221,9 @@ class Instrument(_Section, kw_only=True):
     value_max: str
     reference_price: str
     band: str = "10"
+    market: str = MAIN_MARKET
+    dynamic_band: str = "0"
+    pause_seconds: int = 300
 
     @property
     def tick_units(self) -> int:
@@ -199,6 +249,10 @@ class Instrument(_Section, kw_only=True):
     def band_bps(self) -> int:
         return to_units(self.band, BAND_DECIMALS)
 
+    @property
+    def dynamic_band_bps(self) -> int:
+        return to_units(self.dynamic_band, BAND_DECIMALS)
+
     def define(self, venue: Venue) -> DefineInstrument:
         """The command that makes the engine know it."""
         return DefineInstrument(
@@ -214,6 +268,9 @@ class Instrument(_Section, kw_only=True):
             band_bps=self.band_bps,
             maker_fee_ppm=venue.maker_fee_ppm,
             taker_fee_ppm=venue.taker_fee_ppm,
+            dynamic_band_bps=self.dynamic_band_bps,
+            pause_ns=self.pause_seconds * NANOSECONDS,
+            market=self.market,
         )
 
 
@@ -222,7 +279,8 @@ class Participant(_Section, kw_only=True):
     `cancel_on_disconnect` are the orders that end with their session, `cancel_grace_seconds` later.
 
     In a file, `count = 8` with the name TRADER stands for TRADER1 to TRADER8; load() gives the eight,
-    each with count 0. It also puts the rates of [exchange] in where the entry has none.
+    each with count 0. It also puts the rates and numbers of [exchange] in where the entry has none of its own.
+    `value_max` bounds one order of his, besides the instrument's own; "0" is no limit.
     """
 
     name: str
@@ -234,6 +292,9 @@ class Participant(_Section, kw_only=True):
     self_trade: SelfTrade = "cancel-resting"
     orders_per_second: int = AS_THE_EXCHANGE
     cancels_per_second: int = AS_THE_EXCHANGE
+    value_max: str = "0"
+    open_orders_max: int = AS_THE_EXCHANGE
+    orders_per_day_max: int = AS_THE_EXCHANGE
     cancel_on_disconnect: Literal["none", "day", "all"] = "none"
     cancel_grace_seconds: int = 0
     venue_comp_id: str = ""
@@ -243,12 +304,26 @@ class Participant(_Section, kw_only=True):
         """The command that makes the engine know the account."""
         return DefineAccount(account=self.name, participant=self.name, short_max=self.short_max, self_trade=self.self_trade)
 
+    def define_participant(self) -> DefineParticipant:
+        """The command that makes the engine know him, and what he may do. His password stays in the configuration."""
+        return DefineParticipant(
+            participant=self.name,
+            orders_per_second=self.orders_per_second,
+            cancels_per_second=self.cancels_per_second,
+            cancel_on_disconnect=self.cancel_on_disconnect,
+            cancel_grace_seconds=self.cancel_grace_seconds,
+            value_max=str(to_units(self.value_max, MONEY_DECIMALS)),
+            open_orders_max=self.open_orders_max,
+            orders_per_day_max=self.orders_per_day_max,
+        )
+
 
 class _File(_Section, kw_only=True):
     venue: Venue = msgspec.field(default_factory=Venue)
     exchange: Exchange = msgspec.field(default_factory=Exchange)
     clearing: Clearing = msgspec.field(default_factory=Clearing)
     marketdata: MarketData = msgspec.field(default_factory=MarketData)
+    schedules: list[ScheduleTerms] = []
     instruments: list[Instrument] = []
     participants: list[Participant] = []
 
@@ -350,6 +425,7 @@ def from_data(data: dict[str, Any], path: Path) -> Config:
         exchange=read.exchange,
         clearing=read.clearing,
         marketdata=read.marketdata,
+        schedules=read.schedules,
         instruments=read.instruments,
         participants=read.participants,
         file=path,
@@ -372,26 +448,41 @@ def _translated(text: str) -> tuple[str, str]:
         return key, "unknown key" + (f" (is {close[0]} meant?)" if close else "")
     if what.startswith("Object missing required field") and field:
         return f"{key}.{field[1]}".lstrip("."), "is missing"
+    if what.startswith("Invalid enum value"):
+        value = what.removeprefix("Invalid enum value ").strip("'")
+        return key.replace("[...]", ""), f"{_quoted(value)} is none of {', '.join(_choices_of(key))}"
     what = what.replace("`", "").replace("Expected str, got", "expected text in quotes, got")
     return key.replace("[...]", ""), what[:1].lower() + what[1:]
 
 
 def _fields_of(key: str) -> list[str]:
     """The keys that there are beside `key`."""
-    parts = re.sub(r"\[[^]]*\]", "", key).split(".")[:-1]
-    sections: dict[str, type[msgspec.Struct]] = {
-        "venue": Venue,
-        "exchange": Exchange,
-        "clearing": Clearing,
-        "marketdata": MarketData,
-        "instruments": Instrument,
-        "participants": Participant,
-    }
-    section = sections.get(parts[0], _File) if parts else _File
-    return list(section.__struct_fields__)
+    return list(_type_of(key.rpartition(".")[0]).__struct_fields__)
+
+
+def _choices_of(key: str) -> list[str]:
+    """The words that the value of `key` can be."""
+    return list(typing.get_args(_type_of(key)))
+
+
+def _type_of(key: str) -> Any:
+    """What stands under `key`, "instruments[0]" or "schedules[0].early[...][0].phase": a section, or the type of a value.
+
+    Of a list it is what the list is of.
+    """
+    found: Any = _File
+    for part in re.sub(r"\[[^]]*\]", "", key).split("."):
+        if part:
+            found = typing.get_type_hints(found)[part]
+            while typing.get_origin(found) in (list, dict):
+                found = typing.get_args(found)[-1]
+    return found
 
 
 # ------------------------------------------------------------------------------------------ what may be
+
+# What [exchange] limits for everybody, and each participant for himself.
+_LIMITS = ("orders_per_second", "cancels_per_second", "open_orders_max", "orders_per_day_max")
 
 
 def _faults(config: Config) -> Iterator[tuple[str, str]]:
@@ -400,9 +491,9 @@ def _faults(config: Config) -> Iterator[tuple[str, str]]:
     yield from _listener_faults(config, "exchange", config.exchange)
     if config.exchange.snapshot_commands < 1:
         yield "exchange.snapshot_commands", f"{config.exchange.snapshot_commands} is not above zero"
-    for key in ("orders_per_second", "cancels_per_second"):
-        if (rate := getattr(config.exchange, key)) < 0:
-            yield f"exchange.{key}", f"{rate} is below zero (0 is no limit)"
+    for key in _LIMITS:
+        if (most := getattr(config.exchange, key)) < 0:
+            yield f"exchange.{key}", f"{most} is below zero (0 is no limit)"
     database = config.clearing.database
     if database and not database.startswith(("sqlite:///", "postgresql+psycopg://")):
         yield "clearing.database", "not a URL that begins with postgresql+psycopg:// or sqlite:/// (empty: a file in --data)"
@@ -410,6 +501,7 @@ def _faults(config: Config) -> Iterator[tuple[str, str]]:
     if config.marketdata.subscriptions_max < 1:
         yield "marketdata.subscriptions_max", f"{config.marketdata.subscriptions_max} is not above zero"
     yield from _port_faults(config)
+    yield from _schedule_faults(config)
     yield from _instrument_faults(config)
     yield from _participant_faults(config)
 
@@ -464,9 +556,77 @@ def _port_faults(config: Config) -> Iterator[tuple[str, str]]:
         taken[port] = key
 
 
+def _schedule_faults(config: Config) -> Iterator[tuple[str, str]]:
+    names: dict[str, int] = {}
+    for number, terms in enumerate(config.schedules):
+        at = f"schedules[{number}]"
+        if not is_name(terms.name):
+            yield f"{at}.name", f"{_quoted(terms.name)} is not the name of a market: {_NAME_IS}"
+        if terms.name in names:
+            yield f"{at}.name", f"{_quoted(terms.name)} is the name of schedules[{names[terms.name]}] too"
+        names[terms.name] = number
+        if fault := _zone_fault(terms.timezone):
+            yield f"{at}.timezone", fault
+        for index, day in enumerate(terms.days):
+            if day in terms.days[:index]:
+                yield f"{at}.days[{index}]", f"{_quoted(day)} stands there twice"
+        for index, text in enumerate(terms.holidays):
+            if fault := _date_fault(text):
+                yield f"{at}.holidays[{index}]", fault
+            if text in terms.holidays[:index]:
+                yield f"{at}.holidays[{index}]", f"{_quoted(text)} stands there twice"
+        yield from ((f"{at}.phases{key}", what) for key, what in _day_faults(terms.phases))
+        for text, phases in terms.early.items():
+            if fault := _date_fault(text):
+                yield f"{at}.early.{text}", fault
+            if text in terms.holidays:
+                yield f"{at}.early.{text}", "is one of the holidays too"
+            yield from ((f"{at}.early.{text}{key}", what) for key, what in _day_faults(phases))
+
+
+def _day_faults(phases: list[PhaseTime]) -> Iterator[tuple[str, str]]:
+    """What is wrong with the phases of one day; the keys begin behind that of the list."""
+    if not phases:
+        yield "", "there is none: a day without trading is one of the holidays"
+    before: PhaseTime | None = None
+    for number, entry in enumerate(phases):
+        if not _AT.fullmatch(entry.at):
+            yield f"[{number}].at", f'{_quoted(entry.at)} is not a time of day such as "09:30" or "09:30:00"'
+        if before is not None and entry.seconds <= before.seconds:
+            yield f"[{number}].at", f"{_quoted(entry.at)} is not after {_quoted(before.at)}, which stands before it"
+        if before is None and entry.phase == "closed":
+            yield f"[{number}].phase", '"closed" is what each day begins with'
+        if before is not None and entry.phase == before.phase:
+            yield f"[{number}].phase", f"{_quoted(entry.phase)} is the phase before it too"
+        before = entry
+    if before is not None and before.phase != "closed":
+        yield f"[{len(phases) - 1}].phase", f'{_quoted(before.phase)} is not "closed", with which each day ends'
+
+
+def _zone_fault(name: str) -> str:
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        # A name with a path in it is a ValueError, a directory such as "America" an OSError.
+        close = difflib.get_close_matches(name, sorted(zoneinfo.available_timezones()), 1, cutoff=0.8)
+        meant = f" (is {close[0]} meant?)" if close else ""
+        return f'{_quoted(name)} is not a time zone such as "America/New_York"{meant}'
+    return ""
+
+
+def _date_fault(text: str) -> str:
+    try:
+        # fromisoformat() alone would take a week or no dashes, too.
+        date.fromisoformat(text if _DATE.fullmatch(text) else "")
+    except ValueError:
+        return f'{_quoted(text)} is not a date such as "2026-12-25"'
+    return ""
+
+
 def _instrument_faults(config: Config) -> Iterator[tuple[str, str]]:
     if not config.instruments:
         yield "instruments", "there is none: a venue trades at least one"
+    markets = [MAIN_MARKET, *(terms.name for terms in config.schedules)]
     symbols: dict[str, int] = {}
     for number, instrument in enumerate(config.instruments):
         at = f"instruments[{number}]"
@@ -478,6 +638,10 @@ def _instrument_faults(config: Config) -> Iterator[tuple[str, str]]:
         if symbol == config.venue.currency:
             yield f"{at}.symbol", f"{_quoted(symbol)} is the venue's currency"
         symbols[symbol] = number
+        if instrument.market not in markets:
+            close = difflib.get_close_matches(instrument.market, markets, 1)
+            meant = f" (is {close[0]} meant?)" if close else ""
+            yield f"{at}.market", f"{_quoted(instrument.market)} is not the name of one of the schedules{meant}"
         yield from ((f"{at}.{key}", what) for key, what in _term_faults(instrument))
 
 
@@ -499,6 +663,7 @@ def _term_faults(instrument: Instrument) -> Iterator[tuple[str, str]]:
         "value_max": MONEY_DECIMALS,
         "reference_price": instrument.price_decimals,
         "band": BAND_DECIMALS,
+        "dynamic_band": BAND_DECIMALS,
     }
     units: dict[str, int] = {}
     for key, decimals in scales.items():
@@ -506,17 +671,22 @@ def _term_faults(instrument: Instrument) -> Iterator[tuple[str, str]]:
         units[key], fault = _units(text, decimals)
         if fault:
             yield key, fault
-        elif units[key] <= 0:
+        elif units[key] < 0 and key == "dynamic_band":
+            yield key, f"{_quoted(text)} is below zero (0 is none)"
+        elif units[key] <= 0 and key != "dynamic_band":
             yield key, f"{_quoted(text)} is not above zero"
         elif units[key] > INT64_MAX // 2 and key != "value_max":
             yield key, f"{_quoted(text)} is more than can be counted"
-    # From here on each is known to be a number above zero: the first fault ends the reading.
+    # From here on each is known to be a number, and above zero where it has to be: the first fault ends the reading.
     if units["reference_price"] % units["tick"]:
         yield "reference_price", f"{_quoted(instrument.reference_price)} is not a multiple of the tick {_quoted(instrument.tick)}"
     if units["quantity_max"] % units["lot"]:
         yield "quantity_max", f"{_quoted(instrument.quantity_max)} is not a multiple of the lot {_quoted(instrument.lot)}"
-    if units["band"] >= 100 * 10**BAND_DECIMALS:
-        yield "band", f"{_quoted(instrument.band)} is not a percentage below 100"
+    for key in ("band", "dynamic_band"):
+        if units[key] >= 100 * 10**BAND_DECIMALS:
+            yield key, f"{_quoted(getattr(instrument, key))} is not a percentage below 100"
+    if not 1 <= instrument.pause_seconds <= PAUSE_SECONDS_MAX:
+        yield "pause_seconds", f"{instrument.pause_seconds} is not between 1 and {PAUSE_SECONDS_MAX}"
     if units["value_max"] > INT64_MAX:
         # A trade's value travels as a 64-bit number of money units.
         most = INT64_MAX // MONEY_UNIT
@@ -560,9 +730,12 @@ def _account_faults(participant: Participant, decimals: dict[str, int]) -> Itera
         yield "short_max", f"{participant.short_max} is below zero"
     if not 0 <= participant.cancel_grace_seconds <= GRACE_SECONDS_MAX:
         yield "cancel_grace_seconds", f"{participant.cancel_grace_seconds} is not between 0 and {GRACE_SECONDS_MAX}"
-    for key in ("orders_per_second", "cancels_per_second"):
-        if (rate := getattr(participant, key)) < AS_THE_EXCHANGE:
-            yield key, f"{rate} is below zero (0 is no limit)"
+    for key in _LIMITS:
+        if (most := getattr(participant, key)) < AS_THE_EXCHANGE:
+            yield key, f"{most} is below zero (0 is no limit)"
+    value_max, fault = _units(participant.value_max, MONEY_DECIMALS)
+    if fault or value_max < 0:
+        yield "value_max", fault or f"{_quoted(participant.value_max)} is below zero (0 is no limit)"
     if participant.venue_comp_id and not is_name(participant.venue_comp_id):
         yield "venue_comp_id", f"{_quoted(participant.venue_comp_id)} is not a CompID: {_NAME_IS}"
     for setting, value in participant.quickfix.items():
@@ -573,15 +746,13 @@ def _account_faults(participant: Participant, decimals: dict[str, int]) -> Itera
 
 
 def _expanded(config: Config) -> list[Participant]:
-    """One Participant a name, with the venue's rates where it has none of its own."""
-    exchange = config.exchange
+    """One Participant a name, with the limits of [exchange] where it has none of its own."""
     return [
         msgspec.structs.replace(
             participant,
             name=name,
             count=0,
-            orders_per_second=_own(participant.orders_per_second, exchange.orders_per_second),
-            cancels_per_second=_own(participant.cancels_per_second, exchange.cancels_per_second),
+            **{key: _own(getattr(participant, key), getattr(config.exchange, key)) for key in _LIMITS},
         )
         for participant in config.participants
         for name in _names(participant)
@@ -593,8 +764,8 @@ def is_name(text: str) -> bool:
     return bool(_NAME.fullmatch(text))
 
 
-def _own(rate: int, default: int) -> int:
-    return default if rate == AS_THE_EXCHANGE else rate
+def _own(limit: int, default: int) -> int:
+    return default if limit == AS_THE_EXCHANGE else limit
 
 
 def _names(participant: Participant) -> list[str]:

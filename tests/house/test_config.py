@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import socket
 import tomllib
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 
 from fixserver import config, passwords
 from fixserver.config import ConfigError, to_text, to_units
-from matching.messages import DefineAccount, DefineInstrument, Deposit
+from matching.messages import DefineAccount, DefineInstrument, DefineParticipant, Deposit
 
 CONFIG = Path(__file__).parents[2] / "config"
 HASH = passwords.DECOY
@@ -31,10 +32,41 @@ VENUE: dict[str, Any] = {
             "reference_price": "236",
             "band": "12.5",
         },
+        {
+            "symbol": "VOD",
+            "quantity_max": "1000",
+            "value_max": "1_000_000",
+            "reference_price": "70",
+            "market": "london",
+            "dynamic_band": "2.5",
+            "pause_seconds": 120,
+        },
+    ],
+    "schedules": [
+        {
+            "name": "london",
+            "timezone": "Europe/London",
+            "holidays": ["2026-12-25", "2026-12-28"],
+            "phases": [
+                {"at": "07:50", "phase": "opening-auction"},
+                {"at": "08:00", "phase": "continuous"},
+                {"at": "16:30", "phase": "closed"},
+            ],
+            "early": {"2026-12-24": [{"at": "08:00:30", "phase": "continuous"}, {"at": "12:30", "phase": "closed"}]},
+        }
     ],
     "participants": [
         {"name": "TRADER", "count": 2, "password": HASH, "cash": "0.5", "holdings": {"AAPL": "7", "BTCUSD": "0.25"}},
-        {"name": "ALICE", "password": HASH, "orders_per_second": 0, "short_max": 5, "self_trade": "allow"},
+        {
+            "name": "ALICE",
+            "password": HASH,
+            "orders_per_second": 0,
+            "short_max": 5,
+            "self_trade": "decrement",
+            "value_max": "2500.50",
+            "open_orders_max": 0,
+            "orders_per_day_max": 70,
+        },
     ],
 }
 
@@ -86,6 +118,12 @@ def test_every_key_has_a_default_but_what_only_the_venue_can_know() -> None:
     assert (venue.path, venue.file) == (Path("some"), Path("some/venue.toml"))
     assert (venue.venue.name, venue.venue.market_data_name, venue.venue.day_roll_seconds) == ("FIXSERVER", "FIXSERVER-MD", 79_200)
     assert (venue.exchange.durability, venue.exchange.port, venue.marketdata.port) == ("fsync", 5001, 5002)
+    assert venue.exchange.cancel_only_after_recovery is False
+    aapl = venue.instrument("AAPL")
+    assert (aapl.market, aapl.dynamic_band_bps, aapl.pause_seconds) == ("MAIN", 0, 300)
+    assert venue.schedules[0].days == ["mon", "tue", "wed", "thu", "fri"]
+    alone = {"venue": VENUE["venue"], "instruments": VENUE["instruments"][:1]}
+    assert config.from_data(alone, Path("venue.toml")).schedules == []
 
 
 def test_a_count_stands_for_that_many_participants() -> None:
@@ -96,6 +134,18 @@ def test_a_count_stands_for_that_many_participants() -> None:
         ("ALICE", 0, 0, 2000),
     ]
     assert venue.participant("TRADER2").cash == "0.5"
+
+
+def test_who_has_no_limits_of_his_own_has_those_of_the_exchange() -> None:
+    data = changed("exchange", {"orders_per_second": 5, "cancels_per_second": 6, "open_orders_max": 7, "orders_per_day_max": 8})
+    assert [
+        (p.name, p.orders_per_second, p.cancels_per_second, p.open_orders_max, p.orders_per_day_max)
+        for p in config.from_data(data, Path("venue.toml")).participants
+    ] == [("TRADER1", 5, 6, 7, 8), ("TRADER2", 5, 6, 7, 8), ("ALICE", 0, 6, 0, 70)]
+
+
+def test_a_participant_that_is_not_there_is_a_key_error() -> None:
+    venue = config.from_data(VENUE, Path("venue.toml"))
     with pytest.raises(KeyError):
         venue.participant("TRADER")
 
@@ -116,7 +166,32 @@ def test_what_is_configured_becomes_commands_in_whole_units() -> None:
         maker_fee_ppm=0,
         taker_fee_ppm=200,
     )
-    assert venue.participant("ALICE").define() == DefineAccount("ALICE", "ALICE", 5, "allow")
+    assert venue.instrument("VOD").define(venue.venue) == DefineInstrument(
+        instrument="VOD",
+        currency="USD",
+        price_decimals=2,
+        quantity_decimals=0,
+        tick=1,
+        lot=1,
+        quantity_max=1000,
+        value_max=1_000_000 * 10**10,
+        reference_price=7000,
+        band_bps=1000,
+        maker_fee_ppm=0,
+        taker_fee_ppm=200,
+        dynamic_band_bps=250,
+        pause_ns=120 * 10**9,
+        market="london",
+    )
+    assert venue.participant("ALICE").define() == DefineAccount("ALICE", "ALICE", 5, "decrement")
+    assert venue.participant("ALICE").define_participant() == DefineParticipant(
+        participant="ALICE",
+        orders_per_second=0,
+        cancels_per_second=2000,
+        value_max="25005000000000",
+        open_orders_max=0,
+        orders_per_day_max=70,
+    )
     assert venue.deposits(venue.participant("TRADER1")) == [
         Deposit("TRADER1", "USD", "5000000000"),
         Deposit("TRADER1", "AAPL", "7"),
@@ -144,7 +219,7 @@ ONE_LINE = [
     ),
     ("exchange.port", "5001", "exchange.port: expected int, got str"),
     ("instruments.1.tick", 0.01, "instruments[1].tick: expected text in quotes, got float"),
-    ("exchange.durability", "disk", "exchange.durability: invalid enum value 'disk'"),
+    ("exchange.durability", "disk", 'exchange.durability: "disk" is none of fsync, os'),
     ("instruments.0.symbol", REMOVED, "instruments[0].symbol: is missing"),
     ("participants.0.password", REMOVED, "participants[0].password: is missing"),
     # the venue
@@ -166,6 +241,9 @@ ONE_LINE = [
     ("marketdata.frame_bytes_max", 10, "marketdata.frame_bytes_max: 10 is below the least there can be, 1024"),
     ("exchange.snapshot_commands", 0, "exchange.snapshot_commands: 0 is not above zero"),
     ("exchange.orders_per_second", -1, "exchange.orders_per_second: -1 is below zero (0 is no limit)"),
+    ("exchange.open_orders_max", -1, "exchange.open_orders_max: -1 is below zero (0 is no limit)"),
+    ("exchange.orders_per_day_max", -7, "exchange.orders_per_day_max: -7 is below zero (0 is no limit)"),
+    ("exchange.cancel_only_after_recovery", "no", "exchange.cancel_only_after_recovery: expected bool, got str"),
     ("marketdata.subscriptions_max", 0, "marketdata.subscriptions_max: 0 is not above zero"),
     ("exchange.certificate", "no.pem", "exchange.certificate: no.pem is not there"),
     (
@@ -199,6 +277,70 @@ ONE_LINE = [
     ),
     ("instruments.0.band", "100", 'instruments[0].band: "100" is not a percentage below 100'),
     ("instruments.0.band", "0", 'instruments[0].band: "0" is not above zero'),
+    ("instruments.0.dynamic_band", "-1", 'instruments[0].dynamic_band: "-1" is below zero (0 is none)'),
+    ("instruments.0.dynamic_band", "100", 'instruments[0].dynamic_band: "100" is not a percentage below 100'),
+    ("instruments.0.dynamic_band", "0.001", 'instruments[0].dynamic_band: "0.001" has more than 2 decimals'),
+    ("instruments.0.pause_seconds", 0, "instruments[0].pause_seconds: 0 is not between 1 and 86400"),
+    ("instruments.0.pause_seconds", 86_401, "instruments[0].pause_seconds: 86401 is not between 1 and 86400"),
+    ("instruments.0.market", "paris", 'instruments[0].market: "paris" is not the name of one of the schedules'),
+    (
+        "instruments.0.market",
+        "Londn",
+        'instruments[0].market: "Londn" is not the name of one of the schedules (is london meant?)',
+    ),
+    # schedules
+    ("schedules.0.time_zone", "UTC", "schedules[0].time_zone: unknown key (is timezone meant?)"),
+    ("schedules.0.timezone", REMOVED, "schedules[0].timezone: is missing"),
+    ("schedules.0.phases", REMOVED, "schedules[0].phases: is missing"),
+    ("schedules.0.name", "the city", f'schedules[0].name: "the city" is not the name of a market: {COMP_ID}'),
+    (
+        "schedules.0.timezone",
+        "Europe/Lundon",
+        'schedules[0].timezone: "Europe/Lundon" is not a time zone such as "America/New_York" (is Europe/London meant?)',
+    ),
+    ("schedules.0.timezone", "Europe", 'schedules[0].timezone: "Europe" is not a time zone such as "America/New_York"'),
+    ("schedules.0.timezone", "../UTC", 'schedules[0].timezone: "../UTC" is not a time zone such as "America/New_York"'),
+    ("schedules.0.timezone", "+01:00", 'schedules[0].timezone: "+01:00" is not a time zone such as "America/New_York"'),
+    ("schedules.0.timezone", "", 'schedules[0].timezone: "" is not a time zone such as "America/New_York"'),
+    ("schedules.0.days", ["mon", "Tue"], 'schedules[0].days[1]: "Tue" is none of mon, tue, wed, thu, fri, sat, sun'),
+    ("schedules.0.days", ["mon", "tue", "mon"], 'schedules[0].days[2]: "mon" stands there twice'),
+    ("schedules.0.holidays.1", "2026-02-29", 'schedules[0].holidays[1]: "2026-02-29" is not a date such as "2026-12-25"'),
+    ("schedules.0.holidays.1", "20261224", 'schedules[0].holidays[1]: "20261224" is not a date such as "2026-12-25"'),
+    ("schedules.0.holidays.1", "1026-12-24", 'schedules[0].holidays[1]: "1026-12-24" is not a date such as "2026-12-25"'),
+    ("schedules.0.holidays.1", "2026-12-25", 'schedules[0].holidays[1]: "2026-12-25" stands there twice'),
+    ("schedules.0.holidays.1", date(2026, 12, 24), "schedules[0].holidays[1]: expected text in quotes, got date"),
+    ("schedules.0.holidays.1", "2026-12-24", "schedules[0].early.2026-12-24: is one of the holidays too"),
+    ("schedules.0.phases", [], "schedules[0].phases: there is none: a day without trading is one of the holidays"),
+    (
+        "schedules.0.phases.0.phase",
+        "halted",
+        'schedules[0].phases[0].phase: "halted" is none of closed, pre-open, opening-auction, continuous, closing-auction,'
+        " closing-price",
+    ),
+    ("schedules.0.phases.0.at", "7:50", 'schedules[0].phases[0].at: "7:50" is not a time of day such as "09:30" or "09:30:00"'),
+    ("schedules.0.phases.2.at", "24:00", 'schedules[0].phases[2].at: "24:00" is not a time of day such as "09:30" or "09:30:00"'),
+    ("schedules.0.phases.0.at", "08:00", 'schedules[0].phases[1].at: "08:00" is not after "08:00", which stands before it'),
+    ("schedules.0.phases.1.at", "16:30:01", 'schedules[0].phases[2].at: "16:30" is not after "16:30:01", which stands before it'),
+    ("schedules.0.phases.0.phase", "closed", 'schedules[0].phases[0].phase: "closed" is what each day begins with'),
+    ("schedules.0.phases.0.phase", "continuous", 'schedules[0].phases[1].phase: "continuous" is the phase before it too'),
+    (
+        "schedules.0.phases.2.phase",
+        "closing-price",
+        'schedules[0].phases[2].phase: "closing-price" is not "closed", with which each day ends',
+    ),
+    ("schedules.0.phases.1.phse", "closed", "schedules[0].phases[1].phse: unknown key (is phase meant?)"),
+    ("schedules.0.early.24 Dec", [], 'schedules[0].early.24 Dec: "24 Dec" is not a date such as "2026-12-25"'),
+    (
+        "schedules.0.early.2026-12-24.1.at",
+        "08:00",
+        'schedules[0].early.2026-12-24[1].at: "08:00" is not after "08:00:30", which stands before it',
+    ),
+    (
+        "schedules.0.early.2026-12-24.1.phase",
+        "shut",
+        'schedules[0].early[1].phase: "shut" is none of closed, pre-open, opening-auction, continuous, closing-auction,'
+        " closing-price",
+    ),
     # participants
     ("participants.0.count", -1, "participants[0].count: -1 is not between 0 and 10000"),
     ("participants.1.name", "TRADER2", 'participants[1].name: "TRADER2" is a name of participants[0] too'),
@@ -211,6 +353,15 @@ ONE_LINE = [
     ("participants.0.holdings.AAPL", "1.5", 'participants[0].holdings.AAPL: "1.5" is not a whole number'),
     ("participants.1.short_max", -1, "participants[1].short_max: -1 is below zero"),
     ("participants.1.cancels_per_second", -2, "participants[1].cancels_per_second: -2 is below zero (0 is no limit)"),
+    ("participants.1.value_max", "-0.5", 'participants[1].value_max: "-0.5" is below zero (0 is no limit)'),
+    ("participants.1.value_max", "much", 'participants[1].value_max: "much" is not a decimal number such as "123.45"'),
+    ("participants.1.open_orders_max", -2, "participants[1].open_orders_max: -2 is below zero (0 is no limit)"),
+    ("participants.1.orders_per_day_max", -2, "participants[1].orders_per_day_max: -2 is below zero (0 is no limit)"),
+    (
+        "participants.1.self_trade",
+        "cancel",
+        'participants[1].self_trade: "cancel" is none of cancel-resting, cancel-incoming, cancel-both, decrement, allow',
+    ),
     ("participants.1.venue_comp_id", "-", f'participants[1].venue_comp_id: "-" is not a CompID: {COMP_ID}'),
     ("participants.1.quickfix", {"Heart Beat": 1}, "participants[1].quickfix.Heart Beat: is not the name of a QuickFIX setting"),
     ("participants.1.quickfix", {"TimeZone": "a\nb"}, 'participants[1].quickfix.TimeZone: "a\\nb" is not printable text'),
@@ -250,6 +401,16 @@ def test_a_file_that_is_not_toml_is_refused(tmp_path: Path, text: bytes, what: s
     with pytest.raises(ConfigError) as error:
         config.load(path)
     assert str(error.value) == f"{path}: {what}"
+
+
+def test_no_two_schedules_have_a_name() -> None:
+    again = VENUE | {"schedules": [*VENUE["schedules"], *VENUE["schedules"]]}
+    assert refusal(again) == 'venue.toml: schedules[1].name: "london" is the name of schedules[0] too'
+
+
+def test_instruments_of_no_market_can_have_a_schedule_too() -> None:
+    venue = config.from_data(changed("schedules.0.name", "MAIN") | {"instruments": VENUE["instruments"][:2]}, Path("venue.toml"))
+    assert [(terms.name, terms.timezone) for terms in venue.schedules] == [("MAIN", "Europe/London")]
 
 
 def test_a_file_that_is_not_there_is_refused() -> None:
