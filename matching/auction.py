@@ -133,9 +133,10 @@ def _with_market_orders(
     reference: int,
     tick: int,
 ) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-    """The ladders with each market order as a limit at its cap, drawn into the range of the candidates.
+    """The ladders with each market order as a limit at its cap, but no further out than the candidates reach.
 
-    A cap beyond the far end says no more than that end does; one short of the near end trades at no candidate.
+    So no price outside the candidates can cross. One whose cap ends before they begin is left at it: it
+    crosses nothing.
     """
     limits = [levels[end][0] for levels in (bids, offers) if levels for end in (0, -1)]
     if not limits:
@@ -146,11 +147,9 @@ def _with_market_orders(
     demand = dict(bids)
     for cap, quantity in market_bids:
         price = min(cap // tick * tick, highest)
-        if price >= lowest:
-            demand[price] = demand.get(price, 0) + quantity
+        demand[price] = demand.get(price, 0) + quantity
     supply = dict(offers)
     for cap, quantity in market_offers:
         price = max(-(-cap // tick) * tick, lowest)
-        if price <= highest:
-            supply[price] = supply.get(price, 0) + quantity
+        supply[price] = supply.get(price, 0) + quantity
     return sorted(demand.items(), reverse=True), sorted(supply.items())

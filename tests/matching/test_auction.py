@@ -37,20 +37,21 @@ class Example(NamedTuple):
     there: int | None = None
 
 
-# Deutsche Börse, Xetra Market Model Equities, price determination in auctions, examples 1 to 7 (Release 7.1 of
-# 10.09.2004, and unchanged since). Prices in euro; here with a tick of one euro. Candidates there are the limits
-# only, here every tick between them, which makes the difference in examples 4 and 5: there is a price between the
-# limits at which the book balances.
+# The figures of Xetra and Euronext are as open projects have transcribed the documents into their tests (tinyEXCH in
+# 2014, EuronextClone in 2012). Where a document names no reference price, there is one here that pulls the other way.
+
+# Deutsche Börse, Xetra Market Model Equities, price determination in auctions, examples 1 to 7. Prices in euro; here
+# with a tick of one euro. Candidates there are the limits only, here every tick between them, which makes the
+# difference in examples 4 and 5: there is a price between the limits at which the book balances.
 XETRA_4 = ([(199, 100)], [(202, 100)], 100, 100)
 XETRA_5 = ([(202, 300), (201, 200)], [(198, 200), (199, 300)], 0, 0)
 XETRA = [
     Example("1: one limit of highest volume", [(202, 200), (201, 200), (200, 300)],
-            [(197, 400), (198, 200), (200, 100)], 0, 0, 200, 200, 700, 0),
+            [(197, 400), (198, 200), (200, 100)], 0, 0, 202, 200, 700, 0),
     Example("2: several limits, surplus on the bid", [(202, 400), (201, 200)], [(198, 200), (199, 300)], 0, 0, 199, 201, 500, 100),
     Example("3: several limits, surplus on the ask", [(202, 300), (201, 200)], [(198, 200), (199, 400)], 0, 0, 201, 199, 500, -100),
     Example("4: surplus on both sides, reference 199", *XETRA_4, 199, 200, 100, 0, there=199),
     Example("4: surplus on both sides, reference 200", *XETRA_4, 200, 200, 100, 0, there=199),
-    Example("4: surplus on both sides, reference 201", *XETRA_4, 201, 201, 100, 0, there=202),
     Example("5: no surplus, reference 200", *XETRA_5, 200, 200, 500, 0, there=201),
     Example("5: no surplus, reference 202", *XETRA_5, 202, 201, 500, 0),
     Example("5: no surplus, reference 198", *XETRA_5, 198, 199, 500, 0),
@@ -58,7 +59,7 @@ XETRA = [
     Example("7: nothing executable", [(200, 80), (199, 80)], [(201, 80)], 0, 0, 200, 0, 0, 0),
 ]  # fmt: skip
 
-# Euronext, examples of the pure market order, call phase, examples 1 to 5. Prices in cents, reference 10.00. The
+# Euronext, "Pure Market Order", call phase, examples 1 to 5. Prices in cents, reference 10.00. The
 # market-to-limit orders of examples 1 and 2 enter a call as market orders do. In example 3, the price is the
 # reference although it is no limit's: the seller at 9.98 gets 10.00 from the market order. Here the price stays
 # within the limits in the book.
