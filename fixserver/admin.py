@@ -34,6 +34,7 @@ SOCKET_NAME = "admin.sock"
 REQUEST_BYTES_MAX = 65_536
 READ_BYTES = 16_384
 CONNECTIONS_MAX = 16
+BACKLOG = 64  # that have connected and wait to be taken, or told that they are too many
 IDLE_SECONDS = 300.0  # between an answer and the next request
 UNREAD_SECONDS = 10.0  # that an answer may lie unread; there is one at a time, of which the desk bounds the size
 PATH_BYTES_MAX = 107  # of a Unix socket's address
@@ -312,7 +313,7 @@ def _listening(path: Path) -> socket.socket:
     try:
         with socket_address(path) as address:
             sock.bind(address)
-        sock.listen(CONNECTIONS_MAX)
+        sock.listen(BACKLOG)
         sock.setblocking(False)
     except OSError as error:
         sock.close()

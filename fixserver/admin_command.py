@@ -57,6 +57,9 @@ class AdminClient:
         except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
             self._socket.close()
             raise Unreachable(f"{path}: no exchange is running there: start it, or name its directory with --data") from None
+        except BlockingIOError:
+            self._socket.close()
+            raise Unreachable(f"{path}: the exchange does not take the connection: it is busy, or stands still") from None
         except OSError as error:
             self._socket.close()
             raise Unreachable(f"{path}: {(error.strerror or str(error)).lower()}: be the user that the exchange runs as") from None
