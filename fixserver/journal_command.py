@@ -12,7 +12,7 @@ import os
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -24,7 +24,6 @@ from fixserver.sessionlog import last_reported_event
 from matching.engine import Engine
 from matching.instruments import decimal_text
 from matching.messages import (
-    MARKET,
     MONEY_DECIMALS,
     CancelReason,
     Command,
@@ -34,6 +33,8 @@ from matching.messages import (
     EventBatch,
     InstrumentDefined,
     Reason,
+    RestateReason,
+    Traded,
 )
 from matching.recordlog import LogDamaged, LogMissing, LogReader, segments, truncate
 from matching.snapshot import SnapshotDamaged, read_snapshot, snapshots
@@ -371,55 +372,97 @@ class Terms:
                 self.decimals[entry.instrument] = (known.terms.price_decimals, known.terms.quantity_decimals)
 
 
-PRICES = {"price", "tick", "reference_price"}
-QUANTITIES = {"quantity", "leaves", "maker_leaves", "taker_leaves", "lot", "quantity_max"}
-AMOUNTS = {"value_max", "maker_fee", "taker_fee"}
-EMPTY_WHEN_ZERO = {"expire_time", "maker_fee", "taker_fee"}
+PRICES = {"price", "tick", "reference_price", "low", "high", "old_price", "stop_price", "peg_offset", "bid_price", "offer_price"}
+QUANTITIES = {
+    "quantity", "leaves", "maker_leaves", "taker_leaves", "lot", "quantity_max", "volume", "surplus", "shown", "old_quantity",
+    "display_quantity", "min_quantity", "bid_quantity", "offer_quantity",
+}  # fmt: skip
+AMOUNTS = {"value_max", "maker_fee", "taker_fee", "old_maker_fee", "old_taker_fee"}
+EMPTY_WHEN_ZERO = {
+    "expire_time", "until", "maker_fee", "taker_fee", "old_maker_fee", "old_taker_fee", "stop_price", "peg_offset",
+    "display_quantity", "min_quantity", "open_orders_max", "orders_per_day_max",
+}  # fmt: skip
+MOMENTS = {"expire_time", "until"}
 BALANCES = {"amount", "balance"}  # text, of the asset that the entry names
+UNPRICED = {"1", "3", "K", "P"}  # order types whose price of 0 says that there is none
 WORDS = {
     "side": {"1": "buy", "2": "sell"},
     "taker_side": {"1": "buy", "2": "sell"},
-    "order_type": {"1": "market", "2": "limit"},
-    "time_in_force": {"0": "day", "1": "gtc", "3": "ioc", "4": "fok", "6": "gtd"},
+    "order_type": {"1": "market", "2": "limit", "3": "stop", "4": "stop-limit", "K": "market-to-limit", "P": "pegged"},
+    "time_in_force": {"0": "day", "1": "gtc", "2": "opening", "3": "ioc", "4": "fok", "6": "gtd", "7": "close"},
     "response_to": {"1": "cancel", "2": "replace"},
+    "contingency": {"1": "one-cancels-other", "2": "one-triggers-other"},
 }
+REASONS = (Reason, CancelReason, RestateReason)
 
 
 def text_line(number: int, moment: int, entry: Command | Event, terms: Terms) -> str:
     """`17 2024-01-02T10:00:00.000000Z NewOrder participant=ann ... side=buy price=10.05 quantity=100`."""
-    fields = []
+    fields = [f"{name}={_quoted(text)}" for name, text in readable(entry, terms.decimals).items()]
+    return " ".join([f"{number:>9}", _moment(moment), type(entry).__name__, *fields])
+
+
+def readable(entry: msgspec.Struct, decimals: Mapping[str, tuple[int, int]]) -> dict[str, str]:
+    """The fields of a command or event, as far as they say something, as a person reads them.
+
+    `decimals` are (of a price, of a quantity) by instrument. A password's hash is not shown.
+    """
     values = {name: getattr(entry, name) for name in entry.__struct_fields__ if name != "seq"}
+    conditions = values.pop("conditions", None)
+    if conditions is not None:
+        values |= {name: getattr(conditions, name) for name in conditions.__struct_fields__}
     symbol = values.get("instrument") or values.get("asset") or ""
-    price_decimals, quantity_decimals = terms.decimals.get(symbol, (0, 0))
+    trade = values.get("trade")
+    if isinstance(trade, Traded):
+        symbol, values["trade"] = trade.instrument, trade.seq
+    known = symbol in decimals
+    price_decimals, quantity_decimals = decimals.get(symbol, (0, 0))
+    fields = {}
     for name, value in values.items():
-        if value == "" or value is False or (not value and name in EMPTY_WHEN_ZERO):
+        if value is None or value == "" or value is False or (not value and name in EMPTY_WHEN_ZERO):
             continue
-        if name == "price" and values.get("order_type") == MARKET:
+        if name == "price" and not value and values.get("order_type") in UNPRICED:
             continue
-        if name in PRICES and symbol in terms.decimals:
+        if name == "password":
+            shown = "(hidden)"
+        elif isinstance(value, list):
+            shown = "; ".join(_nested(one, decimals) for one in value)
+        elif isinstance(value, msgspec.Struct):
+            shown = _nested(value, decimals)
+        elif name in PRICES and known:
             shown = decimal_text(value, price_decimals)
-        elif name in QUANTITIES and symbol in terms.decimals:
+        elif name in QUANTITIES and known:
             shown = decimal_text(value, quantity_decimals)
         elif name in AMOUNTS:
-            shown = _trimmed(decimal_text(value, MONEY_DECIMALS))
+            shown = _trimmed(decimal_text(int(value), MONEY_DECIMALS))
         elif name in BALANCES and value.removeprefix("-").isdigit():
-            shown = _trimmed(decimal_text(int(value), quantity_decimals if symbol in terms.decimals else MONEY_DECIMALS))
-        elif name == "expire_time":
+            shown = _trimmed(decimal_text(int(value), quantity_decimals if known else MONEY_DECIMALS))
+        elif name in MOMENTS:
             shown = _moment(value)
-        elif name == "reason":
-            shown = value.name if isinstance(value, (Reason, CancelReason)) else str(value)
+        elif isinstance(value, REASONS):
+            shown = value.name
         elif name in WORDS:
             shown = WORDS[name].get(value, str(value))
         else:
             shown = "yes" if value is True else str(value)
-        fields.append(f"{name}={_quoted(shown)}")
-    return " ".join([f"{number:>9}", _moment(moment), type(entry).__name__, *fields])
+        fields[name] = shown
+    return fields
+
+
+def _nested(value: Any, decimals: Mapping[str, tuple[int, int]]) -> str:
+    """A part of an entry: an order of a list, an entry of a quote, an order as it stands."""
+    if not isinstance(value, msgspec.Struct):
+        return str(value)
+    return " ".join(f"{name}={_quoted(text)}" for name, text in readable(value, decimals).items())
 
 
 def json_line(number: int, moment: int, entry: Command | Event, terms: Terms) -> str:
     """As it is stored: whole units, and time in nanoseconds."""
     values = {name: getattr(entry, name) for name in entry.__struct_fields__ if name != "seq"}
-    return json.dumps({"number": number, "time": moment, "kind": type(entry).__name__, **values}, ensure_ascii=False)
+    if values.get("password"):
+        values["password"] = "(hidden)"
+    line = {"number": number, "time": moment, "kind": type(entry).__name__, **msgspec.to_builtins(values)}
+    return json.dumps(line, ensure_ascii=False)
 
 
 def _moment(nanoseconds: int) -> str:
