@@ -157,7 +157,7 @@ class OrderState(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     `value` is the sum of price times quantity over its fills. `status` is FIX OrdStatus(39). `limit` is the
     price that its funds are reserved for, `shown` what is displayed of an iceberg, `parked` why it is open but
-    in no book, `busted` what was executed and taken back.
+    in no book, `busted` what was executed and taken back, `peg_price` where a pegged order stands in the book.
     """
 
     order_id: int
@@ -185,6 +185,7 @@ class OrderState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     shown: int = 0
     parked: Parked = ""
     busted: int = 0
+    peg_price: int = 0
 
 
 class Traded(_Record, frozen=True, tag=3):
