@@ -1,8 +1,8 @@
 """Order state change matrices as text, and what their words are in each version of FIX; it plays nothing.
 
-A file holds scenarios. A line that begins with `==` opens one: the matrix's number in FIX 4.4 volume 4, appendix D, its title and,
-in parentheses, which of its ways this is, where it has several. A line that begins with `!` says what the venue does otherwise than
-the matrix, and why. Then one row a line, with the matrix's own time before it:
+A file holds scenarios. A line that begins with `==` opens one: the matrix's number in FIX 4.4 volume 4, appendix D, and which of
+its ways this is, where it has several (`== B.1.a: the request is rejected`). A line that begins with `!` says what the venue does
+otherwise than the matrix, and why. `#` begins a comment line. Then one row a line, with the matrix's own time before it:
 
     1 > New Order(X)     |          |                  | 10000 |       |       |      | Price=100.00
     2 < Execution(X)     | New      | New              | 10000 |     0 | 10000 |    0 |
@@ -116,16 +116,11 @@ class Scenario:
     """One way through one matrix. `acts` are its rows, parted by the ends of trading days."""
 
     reference: str
-    title: str
     way: str
     file: Path
     line: int
     differences: list[str] = field(default_factory=list)
     acts: list[list[Row]] = field(default_factory=lambda: [[]])
-
-    @property
-    def name(self) -> str:
-        return f"{self.reference} {self.title}" + (f" ({self.way})" if self.way else "")
 
 
 def by_version(value: str, version: str) -> str:
@@ -143,9 +138,9 @@ def scenarios_of(file: Path) -> list[Scenario]:
             continue
         try:
             if words.startswith("=="):
-                match = re.fullmatch(r"== (\w\.\d\.\w) (.+?)(?: \(way: (.+)\))?", words)
-                assert match, "a scenario is opened by `== A.1.a Title (way: which)`"
-                found.append(Scenario(match[1], match[2], match[3] or "", file, number))
+                match = re.fullmatch(r"== (\w\.\d\.\w)(?:: (.+))?", words)
+                assert match, "a scenario is opened by `== A.1.a` or `== A.1.a: which way`"
+                found.append(Scenario(match[1], match[2] or "", file, number))
             elif words.startswith("!"):
                 found[-1].differences.append(words[1:].strip())
             else:

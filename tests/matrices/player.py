@@ -114,7 +114,7 @@ class Player:
                 raise Otherwise(f"{self.scenario.file.name}:{row.line} on {self.version}\n     row {row.text}\n{error}") from None
         self._flush()
         rest = self.client.rest(self.symbol)
-        assert not rest, f"{self.scenario.file.name}: {self.scenario.name} on {self.version}: what no row says: {rest}"
+        assert not rest, f"{self.scenario.file.name}:{self.scenario.line} on {self.version}: what no row says: {rest}"
 
     # ------------------------------------------------------------------------------------------ the client
 
@@ -166,8 +166,8 @@ class Player:
         """OrderID stays the same over all replaces; of a report about no order it is as the row says."""
         named = row.named(self.version).get("OrderID")
         if named == "new":
-            known = self._order_ids.values()
-            assert message.get(37).isdigit() and message[37] not in known, f"     got {message}\n  whose OrderID is not new"
+            old = self._order_ids.values()
+            assert message.get(37).isdigit() and message[37] not in old, f"     got {message}\n  whose OrderID is not new"
             return message[37]
         if named:
             return named

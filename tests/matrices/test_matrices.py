@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
 from tests.light import light_venue
-from tests.matrices.notation import Scenario, scenarios_of
+from tests.matrices.catalogue import MATRICES, NOT_APPLICABLE, README, name_of, scenarios, table
+from tests.matrices.notation import Scenario
 from tests.matrices.player import Operator, Player, Post
 from tests.venue import INSTRUMENT, VERSIONS, Venue
 
-FILES = sorted((Path(__file__).parent / "scenarios").glob("*.txt"))
-SCENARIOS = [scenario for file in FILES for scenario in scenarios_of(file)]
-CASES = [pytest.param(scenario, version, id=f"{scenario.name}-{version}") for scenario in SCENARIOS for version in VERSIONS]
+SCENARIOS = scenarios()
+CASES = [pytest.param(scenario, version, id=f"{name_of(scenario)}-{version}") for scenario in SCENARIOS for version in VERSIONS]
 CASH = "1_000_000_000"
 SHARES = "1_000_000"
 DAY_SECONDS = 86_400
@@ -100,3 +99,14 @@ def test_matrix(scenario: Scenario, version: str, outcomes: Outcomes) -> None:
         pytest.skip("it is midnight UTC")
     if error is not None:
         raise error
+
+
+def test_every_matrix_is_played_or_does_not_apply() -> None:
+    """Neither both nor none."""
+    played = {scenario.reference for scenario in SCENARIOS}
+    assert [reference for reference in MATRICES if (reference in played) == (reference in NOT_APPLICABLE)] == []
+    assert played | NOT_APPLICABLE.keys() == MATRICES.keys()
+
+
+def test_the_readme_says_what_becomes_of_each() -> None:
+    assert README.read_text().endswith(table(SCENARIOS)), "run python -m tests.matrices.catalogue"
