@@ -1,7 +1,7 @@
 """The venue's FIX dictionaries: QuickFIX's stock ones plus what ADDED, VALUES and MESSAGES list; it never takes anything out.
 
 A field or value that a version lacks is defined as the stock dictionary of a later version has it; what
-no version has is in VENUE_FIELDS. The files under config/dictionaries/ are made by this, not by hand:
+no version has is as VENUE_FIELDS says. The files under config/dictionaries/ are made by this, not by hand:
 
     fixserver dictionaries --output config/dictionaries
 """
@@ -80,6 +80,15 @@ ADDED = (
     Added("FIX44", "OrderCancelReplaceRequest", _SELF_MATCH, "self-trade prevention by order"),
     Added("FIX42", "ExecutionReport", _SELF_MATCH, "what the order said comes back"),
     Added("FIX44", "ExecutionReport", _SELF_MATCH, "what the order said comes back"),
+    Added("FIX50SP2", "ListOrdGrp/NoOrders", _SELF_MATCH, "self-trade prevention by order of a list"),
+    Added("FIX44", "ListOrdGrp/NoOrders", _SELF_MATCH, "self-trade prevention by order of a list"),
+    Added("FIX42", "NewOrderList/NoOrders", _SELF_MATCH, "self-trade prevention by order of a list"),
+    Added("FIX42", "NewOrderList", ("ContingencyType",), "orders that depend on each other, as FIX 5.0SP2 says it"),
+    Added("FIX44", "NewOrderList", ("ContingencyType",), "orders that depend on each other, as FIX 5.0SP2 says it"),
+    Added("FIX42", "MassQuote", ("Account",), "whose quotes these are, as later versions say it"),
+    Added("FIX42", "ExecutionReport", ("QuoteID", "QuoteEntryID"), "which quote was filled"),
+    Added("FIX44", "ExecutionReport", ("QuoteID", "QuoteEntryID"), "which quote was filled"),
+    Added("FIX50SP2", "ExecutionReport", ("QuoteID", "QuoteEntryID"), "which quote was filled"),
     Added("FIX42", "ExecutionReport", ("LastLiquidityInd",), "maker or taker, as later versions say it"),
     Added("FIX42", "ExecutionReport", ("MassStatusReqID", "TotNumReports", "LastRptRequested"), "answers to AF"),
     Added("FIX42", "MarketDataSnapshotFullRefresh/NoMDEntries", ("MDEntryID", "RptSeq"), _NO_GAP),
@@ -97,6 +106,10 @@ VALUES = (
     Values("FIX44", "BusinessRejectReason", ("8",), "throttle"),
     Values("FIX42", "ExecRestatementReason", ("6", "8", "12", "13", "17", "18", "19", "20"), "why an order was canceled unasked"),
     Values("FIX44", "ExecRestatementReason", ("12", "13", "17", "18", "19", "20"), "why an order was canceled unasked"),
+    Values("FIX42", "OrdType", ("K",), "market with left over as limit"),
+    Values("FIX42", "TimeInForce", ("7",), "at the close"),
+    Values("FIX44", "ExecType", ("L",), "a parked order, such as a stop, goes to work"),
+    Values("FIX50SP2", "SelfMatchPreventionInstruction", ("4",), "decrement and cancel"),
     Values("FIX42", "ExecInst", ("o",), "cancel on connection loss"),
     Values("FIX44", "ExecInst", ("o",), "cancel on connection loss"),
     Values("FIX42", "MDEntryType", ("A", "B", "J"), "imbalance, traded volume, empty book"),
@@ -155,6 +168,42 @@ MESSAGES = {
             <field name='SecurityType' required='N' />
             <field name='SecurityExchange' required='N' />
             <field name='Side' required='N' />
+          </message>
+          <message name='SecurityListRequest' msgtype='x' msgcat='app'>
+            <field name='SecurityReqID' required='Y' />
+            <field name='SecurityListRequestType' required='Y' />
+            <field name='Symbol' required='N' />
+            <field name='SymbolSfx' required='N' />
+            <field name='SecurityID' required='N' />
+            <field name='IDSource' required='N' />
+            <field name='SecurityType' required='N' />
+            <field name='SecurityExchange' required='N' />
+            <field name='Currency' required='N' />
+            <field name='Text' required='N' />
+            <field name='TradingSessionID' required='N' />
+            <field name='SubscriptionRequestType' required='N' />
+          </message>
+          <message name='SecurityList' msgtype='y' msgcat='app'>
+            <field name='SecurityReqID' required='Y' />
+            <field name='SecurityResponseID' required='Y' />
+            <field name='SecurityRequestResult' required='Y' />
+            <field name='TotalNumSecurities' required='N' />
+            <field name='LastFragment' required='N' />
+            <group name='NoRelatedSym' required='N'>
+              <field name='Symbol' required='N' />
+              <field name='SymbolSfx' required='N' />
+              <field name='SecurityID' required='N' />
+              <field name='IDSource' required='N' />
+              <field name='SecurityType' required='N' />
+              <field name='SecurityExchange' required='N' />
+              <field name='SecurityDesc' required='N' />
+              <field name='Currency' required='N' />
+              <field name='RoundLot' required='N' />
+              <field name='MinTradeVol' required='N' />
+              <field name='TradingSessionID' required='N' />
+              <field name='Text' required='N' />
+            </group>
+            <field name='Text' required='N' />
           </message>
         </messages>
     """,
@@ -233,11 +282,12 @@ def _allow(field: ElementTree.Element, value: str, later: dict[str, dict[str, El
     name = str(field.get("name"))
     assert all(known.get("enum") != value for known in field), f"{name} has {value} already"
     for version in LATER:
-        for known in later[version][name]:
+        for known in later[version].get(name, ()):
             if known.get("enum") == value:
                 ElementTree.SubElement(field, "value", enum=value, description=str(known.get("description")))
                 return
-    raise AssertionError(f"no later version has {name}={value}")
+    assert name in VENUE_FIELDS and value in VENUE_FIELDS[name].values, f"no later version, and not the venue, has {name}={value}"
+    ElementTree.SubElement(field, "value", enum=value, description=VENUE_FIELDS[name].values[value])
 
 
 # ------------------------------------------------------------------------------------------ command line
