@@ -281,7 +281,8 @@ def naive_changes(terms: ScheduleTerms, first: int, minutes: int) -> list[tuple[
     for minute in range(minutes):
         moment = first + minute * 60 * SECOND
         latest = max(latest, datetime.fromtimestamp(moment // SECOND, zone).replace(tzinfo=None))
-        text, clock, seen = f"{latest:%Y-%m-%d}", f"{latest:%H:%M}", "closed"
+        text, clock = f"{latest:%Y-%m-%d}", f"{latest:%H:%M}"
+        seen: Phase = "closed"
         if text in terms.early or (config.WEEKDAYS[latest.weekday()] in terms.days and text not in terms.holidays):
             for entry in terms.early.get(text, terms.phases):
                 if entry.at <= clock:
