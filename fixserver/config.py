@@ -57,7 +57,7 @@ _DECIMAL = re.compile(r"-?[0-9]+(_[0-9]+)*(\.[0-9]+)?", re.ASCII)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}", re.ASCII)
 _SYMBOL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,31}", re.ASCII)
 _NAME_IS = "1 to 32 letters, digits, dots, dashes, underscores"
-_SYMBOL_IS = "1 to 32 letters, digits, dots, dashes, slashes, underscores"
+SYMBOL_IS = "1 to 32 letters, digits, dots, dashes, slashes, underscores"
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?", re.ASCII)
 _TIME = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])", re.ASCII)
 _AT = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?", re.ASCII)
@@ -632,7 +632,7 @@ def _instrument_faults(config: Config) -> Iterator[tuple[str, str]]:
         at = f"instruments[{number}]"
         symbol = instrument.symbol
         if not _SYMBOL.fullmatch(symbol):
-            yield f"{at}.symbol", f"{_quoted(symbol)} is not a symbol: {_SYMBOL_IS}"
+            yield f"{at}.symbol", f"{_quoted(symbol)} is not a symbol: {SYMBOL_IS}"
         if symbol in symbols:
             yield f"{at}.symbol", f"{_quoted(symbol)} is the symbol of instruments[{symbols[symbol]}] too"
         if symbol == config.venue.currency:
@@ -642,10 +642,11 @@ def _instrument_faults(config: Config) -> Iterator[tuple[str, str]]:
             close = difflib.get_close_matches(instrument.market, markets, 1)
             meant = f" (is {close[0]} meant?)" if close else ""
             yield f"{at}.market", f"{_quoted(instrument.market)} is not the name of one of the schedules{meant}"
-        yield from ((f"{at}.{key}", what) for key, what in _term_faults(instrument))
+        yield from ((f"{at}.{key}", what) for key, what in term_faults(instrument))
 
 
-def _term_faults(instrument: Instrument) -> Iterator[tuple[str, str]]:
+def term_faults(instrument: Instrument) -> Iterator[tuple[str, str]]:
+    """What is wrong with the terms of an instrument as such, as (key, what)."""
     for key in ("price_decimals", "quantity_decimals"):
         if (decimals := getattr(instrument, key)) < 0:
             yield key, f"{decimals} is below zero"
@@ -710,12 +711,13 @@ def _participant_faults(config: Config) -> Iterator[tuple[str, str]]:
             names[name] = number
         if not passwords.is_hash(participant.password):
             yield f"{at}.password", "is not a hash made by `fixserver participant add`"
-        yield from ((f"{at}.{key}", what) for key, what in _account_faults(participant, decimals))
+        yield from ((f"{at}.{key}", what) for key, what in account_faults(participant, decimals))
     if len(names) > PARTICIPANTS_MAX:
         yield "participants", f"{len(names)} are more than {PARTICIPANTS_MAX}"
 
 
-def _account_faults(participant: Participant, decimals: dict[str, int]) -> Iterator[tuple[str, str]]:
+def account_faults(participant: Participant, decimals: dict[str, int]) -> Iterator[tuple[str, str]]:
+    """What is wrong with what a participant has and may do, as (key, what). `decimals` are the instruments' of a quantity."""
     cash, fault = _units(participant.cash, MONEY_DECIMALS)
     if fault or cash < 0:
         yield "cash", fault or f"{_quoted(participant.cash)} is below zero"
