@@ -2,7 +2,8 @@
 
 A file holds scenarios. A line that begins with `==` opens one: the matrix's number in FIX 4.4 volume 4, appendix D, and which of
 its ways this is, where it has several (`== B.1.a: the request is rejected`). A line that begins with `!` says what the venue does
-otherwise than the matrix, and why. `#` begins a comment line. Then one row a line, with the matrix's own time before it:
+otherwise than the matrix, and why; one with `only` names the versions that can say it (`only 4.4 5.0SP2`). `#` begins a comment
+line. Then one row a line, with the matrix's own time before it:
 
     1 > New Order(X)     |          |                  | 10000 |       |       |      | Price=100.00
     2 < Execution(X)     | New      | New              | 10000 |     0 | 10000 |    0 |
@@ -29,12 +30,13 @@ from tests.venue import VERSIONS
 
 REQUESTS = {"New Order": "D", "Cancel Request": "F", "Replace Request": "G", "Status Request": "H"}
 ANSWERS = {"Execution": "8", "Cancel Reject": "9"}
+NAMES = dict(zip(("4.2", "4.4", "5.0SP2"), VERSIONS, strict=True))
 ACTIONS = (
     r"market (?P<deed>sells|buys|offers|bids) (?P<quantity>\d+)(?: at (?P<price>[\d.]+))?",  # sells, buys: at once, and wholly
     r"operator (?P<deed>halts|resumes)",
     r"operator (?P<deed>cancels) (?P<name>\w)",  # the order that has this ClOrdID
-    r"operator (?P<deed>busts) (?P<name>\w)",  # the trade that was reported with this ExecID
-    r"operator (?P<deed>corrects) (?P<name>\w) to (?P<quantity>\d+) at (?P<price>[\d.]+)",
+    r"(?P<refused>refused: )?operator (?P<deed>busts) (?P<name>\w)",  # the trade that was reported with this ExecID
+    r"(?P<refused>refused: )?operator (?P<deed>corrects) (?P<name>\w) to (?P<quantity>\d+) at (?P<price>[\d.]+)",
     r"day (?P<deed>ends)",
 )
 TAGS = {
@@ -119,6 +121,7 @@ class Scenario:
     way: str
     file: Path
     line: int
+    versions: tuple[str, ...] = VERSIONS
     differences: list[str] = field(default_factory=list)
     acts: list[list[Row]] = field(default_factory=lambda: [[]])
 
@@ -141,6 +144,8 @@ def scenarios_of(file: Path) -> list[Scenario]:
                 match = re.fullmatch(r"== (\w\.\d\.\w)(?:: (.+))?", words)
                 assert match, "a scenario is opened by `== A.1.a` or `== A.1.a: which way`"
                 found.append(Scenario(match[1], match[2] or "", file, number))
+            elif words.startswith("only "):
+                found[-1].versions = tuple(NAMES[name] for name in words.split()[1:])
             elif words.startswith("!"):
                 found[-1].differences.append(words[1:].strip())
             else:

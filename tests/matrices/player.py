@@ -70,15 +70,15 @@ class Operator:
     def __init__(self, venue: Venue) -> None:
         self._venue = venue
 
-    def does(self, action: str, **arguments: str) -> None:
-        """AssertionError where that is refused."""
+    def does(self, action: str, *, refused: bool = False, **arguments: str) -> None:
+        """AssertionError where that is refused, or, where it is to be, is not."""
         path = self._venue.data / "admin.sock"
         with socket.socket(socket.AF_UNIX) as connection, connection.makefile("rwb") as lines:
             connection.connect(str(path))
             lines.write(json.dumps({"action": action, "arguments": arguments}).encode() + b"\n")
             lines.flush()
             answer = json.loads(lines.readline())
-        assert answer["ok"], f"{action} {arguments}: {answer}"
+        assert answer["ok"] != refused, f"{action} {arguments}: {answer}"
 
 
 @dataclass
@@ -93,6 +93,7 @@ class Player:
     operator: Operator
     _order_ids: dict[str, str] = field(default_factory=dict)  # by ClOrdID's letter
     _exec_ids: dict[str, str] = field(default_factory=dict)  # by the matrix's letter
+    _trades: dict[str, str] = field(default_factory=dict)  # what a letter is about: the ExecID that the trade was first reported by
     _all_exec_ids: set[str] = field(default_factory=set)
     _requests: dict[str, str] = field(default_factory=dict)  # MsgType by ClOrdID's letter
     _market_orders: int = 0
@@ -186,6 +187,7 @@ class Player:
         named = row.named(self.version)
         if "ExecID" in named:
             self._exec_ids[named["ExecID"]] = exec_id
+            self._trades[named["ExecID"]] = self._trades[named["ExecRefID"]] if "ExecRefID" in named else exec_id
         return {19: self._exec_ids[named["ExecRefID"]] if "ExecRefID" in named else "-"}
 
     # -------------------------------------------------------------------------------------- what else happens
@@ -198,10 +200,9 @@ class Player:
             self.operator.does(deed.removesuffix("s"), symbol=self.symbol)
         elif deed == "cancels":
             self.operator.does("cancel order", order_id=self._order_ids[action["name"]])
-        elif deed == "busts":
-            self.operator.does("bust", trade=self._exec_ids[action["name"]])
         else:
-            self.operator.does("correct", trade=self._exec_ids[action["name"]], quantity=action["quantity"], price=action["price"])
+            terms = {name: action[name] for name in ("quantity", "price") if name in action}
+            self.operator.does(deed.removesuffix("s"), refused="refused" in action, trade=self._trades[action["name"]], **terms)
 
     def _trade(self, deed: str, quantity: str, price: str) -> None:
         """The market's order, which has done all that it is to do when this returns."""

@@ -19,7 +19,9 @@ from tests.matrices.player import Operator, Player, Post
 from tests.venue import INSTRUMENT, VERSIONS, Venue
 
 SCENARIOS = scenarios()
-CASES = [pytest.param(scenario, version, id=f"{name_of(scenario)}-{version}") for scenario in SCENARIOS for version in VERSIONS]
+CASES = [
+    pytest.param(scenario, version, id=f"{name_of(scenario)}-{version}") for scenario in SCENARIOS for version in scenario.versions
+]
 CASH = "1_000_000_000"
 SHARES = "1_000_000"
 DAY_SECONDS = 86_400
@@ -44,11 +46,11 @@ def outcomes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         if isinstance(item, pytest.Function) and item.function is test_matrix
     ]
     symbols = [f"M{number}" for number in range(len(chosen))]
-    participant: dict[str, Any] = {"cash": CASH, "holdings": dict.fromkeys(symbols, SHARES)}
+    wealth: dict[str, Any] = {"cash": CASH, "holdings": dict.fromkeys(symbols, SHARES)}
     venue = light_venue(
         tmp_path_factory.mktemp("matrices"),
-        instruments={symbol: {**INSTRUMENT} for symbol in symbols},
-        participants={"CLIENT": participant, "MARKET": participant},
+        instruments=dict.fromkeys(symbols, INSTRUMENT),
+        participants={"CLIENT": wealth, "MARKET": {**wealth, "self_trade": "allow"}},
     )
     venue.config.write_text(venue.config.read_text().replace("[venue]", f"[venue]\n{DAY_ROLL[0]}"))
     with venue:
