@@ -70,7 +70,7 @@ class Operator:
     def __init__(self, venue: Venue) -> None:
         self._venue = venue
 
-    def does(self, action: str, *, refused: bool = False, **arguments: str) -> None:
+    def does(self, action: str, *, refused: bool = False, **arguments: str | int) -> None:
         """AssertionError where that is refused, or, where it is to be, is not."""
         path = self._venue.data / "admin.sock"
         with socket.socket(socket.AF_UNIX) as connection, connection.makefile("rwb") as lines:
@@ -199,7 +199,7 @@ class Player:
         elif deed in ("halts", "resumes"):
             self.operator.does(deed.removesuffix("s"), symbol=self.symbol)
         elif deed == "cancels":
-            self.operator.does("cancel order", order_id=self._order_ids[action["name"]])
+            self.operator.does("cancel order", order=int(self._order_ids[action["name"]]))
         else:
             terms = {name: action[name] for name in ("quantity", "price") if name in action}
             self.operator.does(deed.removesuffix("s"), refused="refused" in action, trade=self._trades[action["name"]], **terms)
