@@ -17,7 +17,7 @@ from fixserver.dialects import DIALECTS, Dialect
 from fixserver.metrics import Labelled
 from fixserver.requests import routing_of
 from fixserver.sessions import utc_text
-from marketdata.depth import STATISTICS, VOLUME, VWAP, VWAP_EXTRA_DECIMALS, Book
+from marketdata.depth import CLEARING_PRICE, IMBALANCE, STATISTICS, VOLUME, VWAP, VWAP_EXTRA_DECIMALS, Book
 from marketdata.feed import Feed
 from marketdata.subscriptions import SUBSCRIPTIONS_MAX, UNSUBSCRIBE, Pace, Refusal, Request, Subscriber, Subscription, Subscriptions
 from marketdata.views import DELETE, Entry, View
@@ -301,7 +301,7 @@ class Encoding:
 
     def _entry(self, book: Book, entry: Entry, head: str, snapshot: bool, symbol: str = "") -> str:
         """One entry without its RptSeq."""
-        action, kind, price, quantity, order_id, orders, position, trade = entry
+        action, kind, price, quantity, order_id, orders, position, trade, condition = entry
         price_text = self._price_text(price, book.price_decimals + (VWAP_EXTRA_DECIMALS if kind == VWAP else 0))
         if trade is not None:
             return self._trade(book, entry, head, symbol)
@@ -311,6 +311,10 @@ class Encoding:
                 size = "" if action == DELETE else f"271={decimal_text(quantity, book.quantity_decimals)}{SOH}"
                 return f"{head}{symbol}{zero}{size}"
             return f"{head}{symbol}270={price_text}{SOH}"
+        if kind in (CLEARING_PRICE, IMBALANCE):
+            size = f"271={decimal_text(quantity, book.quantity_decimals)}{SOH}"
+            said = f"{276 if kind == CLEARING_PRICE else 277}={condition}{SOH}" if condition else ""
+            return f"{head}{symbol}270={price_text}{SOH}{size}{said}"
         size = "" if action == DELETE else f"271={decimal_text(quantity, book.quantity_decimals)}{SOH}"
         place = f"290={position}{SOH}" if position else ""
         if order_id:
@@ -321,11 +325,17 @@ class Encoding:
     def _trade(self, book: Book, entry: Entry, head: str, symbol: str) -> str:
         trade = entry.trade
         assert trade is not None
-        stamp = utc_text(trade.time, self._time_digits)
-        tail = f"1003={trade.number}{SOH}2446={trade.taker_side}{SOH}" if self._trade_ids else ""
+        when = tail = ""
+        if trade.time:
+            stamp = utc_text(trade.time, self._time_digits)
+            when = f"272={stamp[:8]}{SOH}273={stamp[9:]}{SOH}"
+        if self._trade_ids:
+            tail = f"1003={trade.number}{SOH}"
+            if trade.taker_side:
+                tail += f"2446={trade.taker_side}{SOH}"
         return (
             f"{head}278={trade.number}{SOH}{symbol}270={self._price_text(entry.price, book.price_decimals)}{SOH}"
-            f"271={decimal_text(entry.quantity, book.quantity_decimals)}{SOH}272={stamp[:8]}{SOH}273={stamp[9:]}{SOH}{tail}"
+            f"271={decimal_text(entry.quantity, book.quantity_decimals)}{SOH}{when}{tail}"
         )
 
     def _price_text(self, price: int, decimals: int) -> str:

@@ -9,27 +9,37 @@ from __future__ import annotations
 
 import os
 import zlib
+from collections import deque
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 
-from marketdata.depth import Book, Depth, Order, Trade
-from matching.messages import Side
+from marketdata.depth import TRADES_KEPT, Auction, Book, BookSide, Depth, Order, Trade
+from matching.messages import InstrumentDefined, Phase
 from matching.recordlog import LogMissing, LogReader, sync_directory
 
-MAGIC = b"FIXDEPT1"
+MAGIC = b"FIXDEPT2"
 FILE = "checkpoint"
 
 
+_Order = tuple[int, int, int, int, int]  # order number, price, leaves, display, shown
+_Trade = tuple[int, int, int, str, int]
+
+
 class _Book(msgspec.Struct, array_like=True, frozen=True):
-    instrument: str
-    currency: str
-    price_decimals: int
-    quantity_decimals: int
-    phase: str
-    bids: list[tuple[int, int, int]]  # order number, price, quantity, in the order of the book
-    offers: list[tuple[int, int, int]]
-    last: tuple[int, int, int, Side, int] | None
+    terms: InstrumentDefined
+    phase: Phase
+    until: int
+    bids: list[_Order]  # in the order of the book
+    offers: list[_Order]
+    unseen_bids: list[_Order]
+    unseen_offers: list[_Order]
+    first: list[_Trade]
+    recent: list[_Trade]
+    traded: list[tuple[int, int]]
+    prints: int
+    auction: Auction | None
     opening: int
     closing: int
     high: int
@@ -44,21 +54,29 @@ class _Checkpoint(msgspec.Struct, array_like=True, frozen=True):
     record_crc: int
     time: int
     trading_day: str
+    markets: list[tuple[str, Phase]]
     books: list[_Book]
 
 
 def encode(depth: Depth, record_first: int, record_crc: int) -> bytes:
     """`record_first` and `record_crc`: first number and CRC-32 of the record that was applied last."""
+    unseen: dict[BookSide, list[Order]] = {}
+    for order in depth.unseen.values():
+        unseen.setdefault(order.side, []).append(order)
     books = [
         _Book(
-            book.instrument,
-            book.currency,
-            book.price_decimals,
-            book.quantity_decimals,
+            book.terms,
             book.phase,
-            [(order.order_id, order.price, order.quantity) for order in book.bids.orders()],
-            [(order.order_id, order.price, order.quantity) for order in book.offers.orders()],
-            None if (last := book.last) is None else (last.number, last.price, last.quantity, last.taker_side, last.time),
+            book.until,
+            _orders(book.bids.orders()),
+            _orders(book.offers.orders()),
+            _orders(unseen.get(book.bids, ())),
+            _orders(unseen.get(book.offers, ())),
+            _trades(book.first),
+            _trades(book.recent),
+            sorted(book.traded.items()),
+            book.prints,
+            book.auction,
             book.opening,
             book.closing,
             book.high,
@@ -68,7 +86,18 @@ def encode(depth: Depth, record_first: int, record_crc: int) -> bytes:
         )
         for book in depth.books.values()
     ]
-    return msgspec.msgpack.encode(_Checkpoint(depth.cursor, record_first, record_crc, depth.time, depth.trading_day, books))
+    markets = sorted(depth.markets.items())
+    return msgspec.msgpack.encode(
+        _Checkpoint(depth.cursor, record_first, record_crc, depth.time, depth.trading_day, markets, books)
+    )
+
+
+def _orders(orders: Iterable[Order]) -> list[_Order]:
+    return [(order.order_id, order.price, order.leaves, order.display, order.quantity) for order in orders]
+
+
+def _trades(trades: Iterable[Trade]) -> list[_Trade]:
+    return [(trade.number, trade.price, trade.quantity, trade.taker_side, trade.time) for trade in trades]
 
 
 def save(directory: Path, depth: Depth, record_first: int, record_crc: int) -> None:
@@ -124,15 +153,26 @@ def _log_agrees(checkpoint: _Checkpoint, events: Path) -> bool:
 def _restore(checkpoint: _Checkpoint) -> Depth:
     depth = Depth()
     depth.cursor, depth.time, depth.trading_day = checkpoint.cursor, checkpoint.time, checkpoint.trading_day
+    depth.markets = dict(checkpoint.markets)
     for stored in checkpoint.books:
-        book = Book(stored.instrument, stored.currency, stored.price_decimals, stored.quantity_decimals)
-        depth.books[stored.instrument] = book
-        for side, orders in ((book.bids, stored.bids), (book.offers, stored.offers)):
-            for order_id, price, quantity in orders:
-                order = depth.orders[order_id] = Order(order_id, book, side, price, quantity)
+        book = depth.books[stored.terms.instrument] = Book(stored.terms)
+        for side, orders, unseen in (
+            (book.bids, stored.bids, stored.unseen_bids),
+            (book.offers, stored.offers, stored.unseen_offers),
+        ):
+            for order_id, price, leaves, display, shown in orders:
+                order = depth.orders[order_id] = Order(order_id, book, side, price, leaves, display)
+                order.quantity = shown
                 side.enter(order)
-        book.phase = stored.phase
-        book.last = Trade(*stored.last) if stored.last is not None else None
+            for order_id, price, leaves, display, _ in unseen:
+                depth.unseen[order_id] = Order(order_id, book, side, price, leaves, display)
+        book.phase, book.until = stored.phase, stored.until
+        book.first = [Trade(*trade) for trade in stored.first]
+        # A trade that is among the first and the last is one: what is busted goes from both.
+        first = {trade.number: trade for trade in book.first}
+        book.recent = deque((first.get(trade[0]) or Trade(*trade) for trade in stored.recent), TRADES_KEPT)
+        book.traded = dict(stored.traded)
+        book.prints, book.auction = stored.prints, stored.auction
         book.opening, book.closing, book.high, book.low = stored.opening, stored.closing, stored.high, stored.low
         book.volume, book.value = stored.volume, int(stored.value)
         book.settle()

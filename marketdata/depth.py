@@ -1,58 +1,80 @@
-"""The open orders of every instrument, and the day's statistics, as the events tell them; it never says who owns an order.
+"""The open orders of every instrument as far as they are shown, and the day's statistics, as the events tell them; it never
+says who owns an order.
 
 An order is in the book here as soon as it is accepted, before its own trades are applied, so between two
 events a book may be crossed. What is published is therefore the difference over a whole record of the
 event log (an EventBatch, which never ends in the middle of a command): `apply` takes one record, and each
-book then knows what it looked like before. An order that cannot rest (market, IOC, FOK) is never entered.
+book then knows what it looked like before. While orders gather for an auction, books are crossed between
+records too, and are published as they are.
+
+Never shown are: what cannot rest (IOC, FOK), market orders that wait for an auction, parked orders, and of an
+iceberg what is beyond its display quantity. All of them are known here, because later events may only name them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
+from typing import Any, NamedTuple
 
 from sortedcontainers import SortedList
 
 from matching.messages import (
     BUY,
-    DAY,
-    GTC,
-    GTD,
+    FOK,
+    IOC,
     LIMIT,
+    AuctionIndicated,
     DayRolled,
     EventBatch,
     InstrumentDefined,
+    MarketPhaseChanged,
     OrderAccepted,
+    OrderActivated,
     OrderCanceled,
+    OrderRefreshed,
     OrderReplaced,
-    OrderType,
+    OrderRepriced,
+    OrderRestated,
+    Phase,
     PhaseChanged,
+    RestateReason,
     Side,
-    TimeInForce,
+    TradeBusted,
+    TradeCorrected,
     Traded,
+    Uncrossed,
 )
 
-RESTING = frozenset((DAY, GTC, GTD))
+AT_ONCE = frozenset((IOC, FOK))
+AUCTIONS = frozenset(("opening-auction", "volatility-auction", "closing-auction"))
+CLOSES = frozenset(("closing-price", "closed"))
 
 # MDEntryType(269), in the order in which a snapshot lists them.
 BID, OFFER, TRADE = "0", "1", "2"
 OPENING, CLOSING, HIGH, LOW, VWAP, VOLUME = "4", "5", "7", "8", "9", "B"
+IMBALANCE, CLEARING_PRICE = "A", "Q"
 STATISTICS = (OPENING, CLOSING, HIGH, LOW, VWAP, VOLUME)
 
 VWAP_EXTRA_DECIMALS = 4  # a volume-weighted average is exact to the price scale plus these
+TRADES_KEPT = 100  # from the beginning of the day, and the last: what opening and last price fall back on when trades are busted
 
 
 class Order:
-    """An open order: `quantity` is what is left of it."""
+    """An open order: `leaves` is what is left of it, `display` the most that is shown at once (0: all), `quantity` what is shown
+    while it is in the book."""
 
-    __slots__ = ("book", "order_id", "price", "quantity", "side")
+    __slots__ = ("book", "display", "leaves", "order_id", "price", "quantity", "side")
 
-    def __init__(self, order_id: int, book: Book, side: BookSide, price: int, quantity: int) -> None:
+    def __init__(self, order_id: int, book: Book, side: BookSide, price: int, leaves: int, display: int = 0) -> None:
         self.order_id = order_id
         self.book = book
         self.side = side
         self.price = price
-        self.quantity = quantity
+        self.leaves = leaves
+        self.display = display
+        self.quantity = display if 0 < display < leaves else leaves
 
 
 class Level:
@@ -162,11 +184,12 @@ class BookSide:
 
 
 class Trade:
-    """One trade: `number` is that of its event, `time` in nanoseconds, `taker_side` who came second."""
+    """One trade: `number` is that of its event, `time` in nanoseconds (0 where it is not known any more), `taker_side` who came
+    second, empty in an auction."""
 
     __slots__ = ("number", "price", "quantity", "taker_side", "time")
 
-    def __init__(self, number: int, price: int, quantity: int, taker_side: Side, time: int) -> None:
+    def __init__(self, number: int, price: int, quantity: int, taker_side: Side | str, time: int) -> None:
         self.number = number
         self.price = price
         self.quantity = quantity
@@ -174,31 +197,58 @@ class Trade:
         self.time = time
 
 
+class Auction(NamedTuple):
+    """The price at which an auction trades `volume`, or would if it ended now (not `final`). `surplus` is what then stays
+    on the buy side (above 0) or the sell side (below 0)."""
+
+    price: int
+    volume: int
+    surplus: int
+    final: bool
+
+
 class Book:
     """One instrument: its terms, both sides, and the trading day so far.
 
-    `trades` are those of the record being applied, `statistics_before` the statistics before it (None
-    where the record changed nothing about them).
+    Of the record being applied: `trades` are new, `corrected` and `busted` are trades of before as they are now and as they were;
+    `statistics_before` are the statistics before it and `auction_before` the auction, in a tuple (None where the record
+    changed nothing about them).
+
+    `traded` is the day's quantity by price, `prints` counts its trades, `first` are those of the first TRADES_KEPT that stand,
+    `recent` those of the last.
     """
 
     __slots__ = (
-        "bids", "closing", "currency", "high", "instrument", "last", "low", "offers", "opening", "phase", "price_decimals",
-        "quantity_decimals", "statistics_before", "trades", "value", "volume",
+        "auction", "auction_before", "bids", "busted", "closing", "corrected", "first", "high", "instrument", "low", "offers",
+        "opening", "phase", "price_decimals", "prints", "quantity_decimals", "recent", "statistics_before", "terms", "traded",
+        "trades", "until", "value", "volume",
     )  # fmt: skip
 
-    def __init__(self, instrument: str, currency: str, price_decimals: int, quantity_decimals: int) -> None:
-        self.instrument = instrument
-        self.currency = currency
-        self.price_decimals = price_decimals
-        self.quantity_decimals = quantity_decimals
-        self.phase = ""
+    def __init__(self, terms: InstrumentDefined) -> None:
+        self.terms = terms
+        self.instrument = terms.instrument
+        self.price_decimals = terms.price_decimals
+        self.quantity_decimals = terms.quantity_decimals
+        self.phase: Phase = terms.phase
+        self.until = 0  # when (ns) a volatility auction ends, if nobody moves it before
         self.bids = BookSide("1")
         self.offers = BookSide("2")
-        self.last: Trade | None = None
         self.opening = self.closing = self.high = self.low = 0  # 0 is none: prices are above it
-        self.volume = self.value = 0
+        self.volume = self.value = self.prints = 0
+        self.traded: dict[int, int] = {}
+        self.first: list[Trade] = []
+        self.recent: deque[Trade] = deque(maxlen=TRADES_KEPT)
         self.trades: list[Trade] = []
+        self.corrected: list[Trade] = []
+        self.busted: list[Trade] = []
         self.statistics_before: dict[str, int] | None = None
+        self.auction: Auction | None = None
+        self.auction_before: tuple[Auction | None] | None = None
+
+    @property
+    def last(self) -> Trade | None:
+        """The last trade that stands, also one of a day before; None where it is not known."""
+        return self.recent[-1] if self.recent else None
 
     def statistics(self) -> dict[str, int]:
         """What there is of the day's statistics, by MDEntryType: prices in price units, the average in
@@ -223,81 +273,174 @@ class Book:
         if self.statistics_before is None:
             self.statistics_before = self.statistics()
         self.trades.append(trade)
-        self.last = trade
+        self.recent.append(trade)
+        price, quantity = trade.price, trade.quantity
         if not self.volume:
-            self.opening = self.high = self.low = trade.price
-        elif trade.price > self.high:
-            self.high = trade.price
-        elif trade.price < self.low:
-            self.low = trade.price
-        self.volume += trade.quantity
-        self.value += trade.price * trade.quantity
+            self.opening = self.high = self.low = price
+        elif price > self.high:
+            self.high = price
+        elif price < self.low:
+            self.low = price
+        self.prints += 1
+        if self.prints <= TRADES_KEPT:
+            self.first.append(trade)
+        self.traded[price] = self.traded.get(price, 0) + quantity
+        self.volume += quantity
+        self.value += price * quantity
+
+    def bust(self, number: int, price: int, quantity: int, taker_side: Side) -> None:
+        """A trade of today never was. Volume, average, high and low are exact; the opening price is that of the first trade
+        that is left and known, or none."""
+        self._take_back(price, quantity)
+        known = self._kept(number)
+        self.busted.append(known or Trade(number, price, quantity, taker_side, 0))
+        if known is not None:
+            self.recent = deque((trade for trade in self.recent if trade is not known), TRADES_KEPT)
+            self.first = [trade for trade in self.first if trade is not known]
+        self._open()
+
+    def correct(self, event: TradeCorrected) -> None:
+        """A trade of today was at another price, or of another quantity."""
+        self._take_back(event.old_price, event.old_quantity)
+        self.traded[event.price] = self.traded.get(event.price, 0) + event.quantity
+        self.volume += event.quantity
+        self.value += event.price * event.quantity
+        known = self._kept(event.trade_seq)
+        side, time = (known.taker_side, known.time) if known is not None else (event.taker_side, 0)
+        trade = Trade(event.trade_seq, event.price, event.quantity, side, time)
+        self.corrected.append(trade)
+        if known is not None:
+            self.recent = deque((trade if one is known else one for one in self.recent), TRADES_KEPT)
+            self.first = [trade if one is known else one for one in self.first]
+        self._open()
+
+    def _take_back(self, price: int, quantity: int) -> None:
+        if self.statistics_before is None:
+            self.statistics_before = self.statistics()
+        self.volume -= quantity
+        self.value -= price * quantity
+        left = self.traded[price] - quantity
+        assert left >= 0 <= self.volume, f"more of {self.instrument} is taken back than was traded"
+        if left:
+            self.traded[price] = left
+        else:
+            del self.traded[price]
+
+    def _kept(self, number: int) -> Trade | None:
+        return next((trade for kept in (self.recent, self.first) for trade in kept if trade.number == number), None)
+
+    def _open(self) -> None:
+        """Find again what follows from the trades that stand."""
+        self.high, self.low = max(self.traded, default=0), min(self.traded, default=0)
+        self.opening = self.first[0].price if self.first else 0
+
+    def uncross(self, auction: Auction | None) -> None:
+        """What an auction would yield, or did."""
+        if self.auction_before is None:
+            self.auction_before = (self.auction,)
+        self.auction = auction
+
+    def enter_phase(self, phase: Phase, until: int) -> None:
+        self.phase, self.until = phase, until
+        if self.auction is not None and (phase in AUCTIONS or not self.auction.final):
+            self.uncross(None)  # what was said of one auction says nothing about the next
+        if phase in CLOSES:
+            self._close()
 
     def roll(self) -> None:
         """The day ends: its last price becomes the closing price, the rest begins anew."""
+        self._close()
         if self.statistics_before is None:
             self.statistics_before = self.statistics()
-        if self.volume:
-            assert self.last is not None
-            self.closing = self.last.price
         self.opening = self.high = self.low = 0
-        self.volume = self.value = 0
+        self.volume = self.value = self.prints = 0
+        self.traded.clear()
+        self.first.clear()
+        if self.auction is not None:
+            self.uncross(None)
+
+    def _close(self) -> None:
+        """The closing price is that of the closing auction, or of the last trade: after an auction that traded, the same."""
+        if self.volume and self.recent and self.closing != self.recent[-1].price:
+            if self.statistics_before is None:
+                self.statistics_before = self.statistics()
+            self.closing = self.recent[-1].price
 
     def settle(self) -> None:
         self.bids.settle()
         self.offers.settle()
         if self.trades:
             self.trades = []
-        self.statistics_before = None
+        if self.corrected or self.busted:
+            self.corrected, self.busted = [], []
+        self.statistics_before = self.auction_before = None
 
     def check(self) -> None:
-        """Assert that the book holds together and, between two records, that it is neither crossed nor locked."""
+        """Assert that the book holds together and, between two records of continuous trading, that it is neither crossed nor
+        locked."""
         self.bids.check()
         self.offers.check()
+        assert self.volume == sum(self.traded.values())
+        assert self.value == sum(price * quantity for price, quantity in self.traded.items())
+        assert (self.high, self.low) == (max(self.traded, default=0), min(self.traded, default=0))
         bid, offer = self.bids.prices(1), self.offers.prices(1)
-        assert not bid or not offer or bid[0] < offer[0], f"the book of {self.instrument} is crossed: {bid[0]} and {offer[0]}"
+        crossed = bid and offer and bid[0] >= offer[0]
+        assert not crossed or self.phase != "continuous", f"the book of {self.instrument} is crossed: {bid[0]} and {offer[0]}"
 
 
 class Depth:
     """Every book, after the events up to `cursor`.
 
-    `changed` names the books that the record last applied touched, in the order in which it did. Whoever
-    publishes reads them before the next `apply`, which settles them.
+    `orders` are in a book, `unseen` are open and in none. `markets` are the phases of the markets.
+
+    `changed` names the books that the record last applied touched, in the order in which it did, and `phases` are the changes
+    of phase in it. Whoever publishes reads them before the next `apply`, which settles them.
     """
 
     def __init__(self) -> None:
         self.books: dict[str, Book] = {}
+        self.markets: dict[str, Phase] = {}
         self.orders: dict[int, Order] = {}
+        self.unseen: dict[int, Order] = {}
         self.cursor = 0
         self.time = 0
         self.trading_day = ""
         self.changed: dict[str, Book] = {}
-        self._passing: set[int] = set()  # orders of this record that are not in a book, or no longer
+        self.phases: list[PhaseChanged | MarketPhaseChanged] = []
+        self._takes: dict[type, Callable[[Any], None]] = {
+            OrderAccepted: self._accepted,
+            Traded: self._traded,
+            OrderCanceled: self._canceled,
+            OrderReplaced: self._replaced,
+            OrderActivated: self._activated,
+            OrderRepriced: self._repriced,
+            OrderRestated: self._restated,
+            OrderRefreshed: self._refreshed,
+            InstrumentDefined: self._defined,
+            PhaseChanged: self._phase_changed,
+            MarketPhaseChanged: self._market_phase_changed,
+            AuctionIndicated: self._indicated,
+            Uncrossed: self._uncrossed,
+            TradeBusted: self._busted,
+            TradeCorrected: self._corrected,
+            DayRolled: self._rolled,
+        }
 
     def apply(self, batch: EventBatch) -> None:
         """Take the next record. Its events follow the cursor without a gap."""
         for book in self.changed.values():
             book.settle()
         self.changed.clear()
-        self._passing.clear()
+        if self.phases:
+            self.phases = []
         self.time = batch.time
+        takes = self._takes
         for event in batch.events:
             assert event.seq == self.cursor + 1, f"event {event.seq} came where {self.cursor + 1} was due"
             self.cursor = event.seq
-            if isinstance(event, OrderAccepted):
-                self._accepted(event)
-            elif isinstance(event, Traded):
-                self._traded(event, batch.time)
-            elif isinstance(event, OrderCanceled):
-                self._ended(event)
-            elif isinstance(event, OrderReplaced):
-                self._replaced(event)
-            elif isinstance(event, InstrumentDefined):
-                self._defined(event)
-            elif isinstance(event, PhaseChanged):
-                self._touch(event.instrument).phase = event.phase
-            elif isinstance(event, DayRolled):
-                self._rolled(event)
+            take = takes.get(type(event))
+            if take is not None:  # the others say nothing about the market
+                take(event)
 
     def apply_all(self, batches: Iterable[EventBatch]) -> None:
         for batch in batches:
@@ -306,6 +449,11 @@ class Depth:
     def check(self) -> None:
         resting = [order for book in self.books.values() for side in (book.bids, book.offers) for order in side.orders()]
         assert {order.order_id: order for order in resting} == self.orders and len(resting) == len(self.orders)
+        assert not self.orders.keys() & self.unseen.keys()
+        for order in resting:
+            assert 0 < order.quantity <= order.leaves and (order.display or order.quantity == order.leaves)
+        for order_id, order in self.unseen.items():
+            assert order.order_id == order_id and order.leaves > 0
         for book in self.books.values():
             book.check()
 
@@ -315,60 +463,149 @@ class Depth:
         return book
 
     def _accepted(self, event: OrderAccepted) -> None:
-        if not _rests(event.order_type, event.time_in_force):
-            self._passing.add(event.order_id)
+        display = event.conditions.display_quantity if event.conditions is not None else 0
+        if event.parked or event.order_type != LIMIT or event.time_in_force in AT_ONCE:
+            book = self.books[event.instrument]
+            self.unseen[event.order_id] = Order(
+                event.order_id, book, book.side(event.side), event.price, event.quantity, display
+            )
             return
         book = self._touch(event.instrument)
         side = book.side(event.side)
-        order = self.orders[event.order_id] = Order(event.order_id, book, side, event.price, event.quantity)
+        order = self.orders[event.order_id] = Order(event.order_id, book, side, event.price, event.quantity, display)
         side.enter(order)
 
-    def _traded(self, event: Traded, time: int) -> None:
+    def _traded(self, event: Traded) -> None:
         book = self._touch(event.instrument)
-        book.trade(Trade(event.seq, event.price, event.quantity, event.taker_side, time))
-        self._leave(event.maker_order_id, event.maker_leaves)
-        self._leave(event.taker_order_id, event.taker_leaves)
+        auction = event.auction
+        book.trade(Trade(event.seq, event.price, event.quantity, "" if auction else event.taker_side, self.time))
+        self._fill(event.maker_order_id, event.quantity, event.maker_leaves, True)
+        self._fill(event.taker_order_id, event.quantity, event.taker_leaves, auction)
 
-    def _leave(self, order_id: int, leaves: int) -> None:
-        """An order has `leaves` left."""
+    def _fill(self, order_id: int, traded: int, leaves: int, resting: bool) -> None:
+        """An order has `leaves` left. Where it was `resting`, what traded was taken from what it shows."""
         order = self.orders.get(order_id)
         if order is None:
-            assert order_id in self._passing, f"order {order_id} trades or ends, and was never accepted"
+            order = self.unseen[order_id]
+            order.leaves = leaves
+            if not leaves:
+                del self.unseen[order_id]
             return
-        order.side.resize(order, leaves)
-        if leaves == 0:
+        order.leaves = shown = leaves
+        if order.display:
+            shown = max(order.quantity - traded, 0) if resting else min(order.quantity, leaves)
+        order.side.resize(order, shown)
+        if not shown:
             del self.orders[order_id]
-            self._passing.add(order_id)
+            if leaves:  # until OrderRefreshed
+                self.unseen[order_id] = order
 
-    def _ended(self, event: OrderCanceled) -> None:
-        order = self.orders.get(event.order_id)
-        if order is not None:
-            self.changed[event.instrument] = order.book
-        self._leave(event.order_id, 0)
+    def _canceled(self, event: OrderCanceled) -> None:
+        self._ended(event.order_id)
+
+    def _ended(self, order_id: int) -> None:
+        order = self.orders.pop(order_id, None)
+        if order is None:
+            del self.unseen[order_id]
+            return
+        self.changed[order.book.instrument] = order.book
+        order.side.resize(order, 0)
+
+    def _taken_out(self, order_id: int) -> Order:
+        """An open order, out of the book if it was there."""
+        order = self.orders.pop(order_id, None)
+        if order is None:
+            return self.unseen[order_id]
+        self.unseen[order_id] = order
+        self.changed[order.book.instrument] = order.book
+        order.side.resize(order, 0)
+        return order
+
+    def _enter(self, order: Order, price: int, shown: int = 0) -> None:
+        """Put an open order that is in no book into its own, behind the others of its price."""
+        del self.unseen[order.order_id]
+        self.orders[order.order_id] = order
+        self.changed[order.book.instrument] = order.book
+        order.price = price
+        order.quantity = shown or (min(order.display, order.leaves) if order.display else order.leaves)
+        order.side.enter(order)
+
+    def _keep(self, order_id: int, leaves: int) -> None:
+        """An order has `leaves` left, and keeps its place; what it shows is at most that."""
+        order = self.orders.get(order_id)
+        if order is None:
+            self.unseen[order_id].leaves = leaves
+            return
+        self.changed[order.book.instrument] = order.book
+        order.leaves = leaves
+        order.side.resize(order, min(order.quantity, order.display, leaves) if order.display else leaves)
 
     def _replaced(self, event: OrderReplaced) -> None:
-        order = self.orders[event.order_id]
-        book = self._touch(event.instrument)
-        if not event.requeued and _rests(event.order_type, event.time_in_force):
-            assert event.price == order.price, "an order keeps its place only at its price"
-            self._leave(event.order_id, event.leaves)
+        order_id = event.order_id
+        if not event.leaves:
+            self._ended(order_id)
             return
-        order.side.resize(order, 0)
-        del self.orders[event.order_id]
-        if event.leaves == 0 or not _rests(event.order_type, event.time_in_force):
-            self._passing.add(event.order_id)
+        display = event.conditions.display_quantity if event.conditions is not None else 0
+        at_once = event.time_in_force in AT_ONCE
+        if not event.requeued and not at_once:
+            (self.orders.get(order_id) or self.unseen[order_id]).display = display
+            self._keep(order_id, event.leaves)
             return
-        again = self.orders[event.order_id] = Order(event.order_id, book, order.side, event.price, event.leaves)
-        order.side.enter(again)
+        order = self._taken_out(order_id)
+        order.leaves, order.display = event.leaves, display
+        if not event.parked and not at_once and event.order_type == LIMIT:
+            self._enter(order, event.price)
+
+    def _activated(self, event: OrderActivated) -> None:
+        if not event.parked and event.order_type == LIMIT:
+            self._enter(self.unseen[event.order_id], event.price)
+
+    def _repriced(self, event: OrderRepriced) -> None:
+        order = self._taken_out(event.order_id)
+        if event.price:
+            self._enter(order, event.price)
+
+    def _refreshed(self, event: OrderRefreshed) -> None:
+        order = self._taken_out(event.order_id)
+        self._enter(order, order.price, event.shown)
+
+    def _restated(self, event: OrderRestated) -> None:
+        if event.reason == RestateReason.LEFT_OVER:
+            order = self._taken_out(event.order_id)
+            order.leaves = event.leaves
+            self._enter(order, event.price)
+        else:
+            self._keep(event.order_id, event.leaves)
 
     def _defined(self, event: InstrumentDefined) -> None:
+        if event.market:
+            self.markets.setdefault(event.market, "continuous")
         book = self.books.get(event.instrument)
         if book is None:
-            self.books[event.instrument] = Book(
-                event.instrument, event.currency, event.price_decimals, event.quantity_decimals
-            )
-        else:
-            assert book.price_decimals == event.price_decimals and book.quantity_decimals == event.quantity_decimals
+            self.books[event.instrument] = Book(event)
+            return
+        assert book.price_decimals == event.price_decimals and book.quantity_decimals == event.quantity_decimals
+        book.terms = event
+
+    def _phase_changed(self, event: PhaseChanged) -> None:
+        self._touch(event.instrument).enter_phase(event.phase, event.until)
+        self.phases.append(event)
+
+    def _market_phase_changed(self, event: MarketPhaseChanged) -> None:
+        self.markets[event.market] = event.phase
+        self.phases.append(event)
+
+    def _indicated(self, event: AuctionIndicated) -> None:
+        self._touch(event.instrument).uncross(_auction(event, final=False))
+
+    def _uncrossed(self, event: Uncrossed) -> None:
+        self._touch(event.instrument).uncross(_auction(event, final=True))
+
+    def _busted(self, event: TradeBusted) -> None:
+        self._touch(event.instrument).bust(event.trade_seq, event.price, event.quantity, event.taker_side)
+
+    def _corrected(self, event: TradeCorrected) -> None:
+        self._touch(event.instrument).correct(event)
 
     def _rolled(self, event: DayRolled) -> None:
         self.trading_day = event.trading_day
@@ -377,5 +614,5 @@ class Depth:
             self.changed[instrument] = book
 
 
-def _rests(order_type: OrderType, time_in_force: TimeInForce) -> bool:
-    return order_type == LIMIT and time_in_force in RESTING
+def _auction(event: AuctionIndicated | Uncrossed, *, final: bool) -> Auction | None:
+    return Auction(event.price, event.volume, event.surplus, final) if event.volume else None

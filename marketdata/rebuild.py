@@ -32,13 +32,22 @@ class OpenOrder(NamedTuple):
     order_id: str
 
 
+class AuctionEntry(NamedTuple):
+    """The clearing price (Q) with its volume, "I" while it is indicative; or the imbalance (A): "P" more buyers, "Q" sellers."""
+
+    price: Decimal
+    size: Decimal
+    condition: str
+
+
 class RebuiltBook:
     """One instrument as the feed told it. `rpt_seq` is the last entry taken."""
 
     def __init__(self, by_order: bool) -> None:
         self.rpt_seq = 0
         self.snapshots = 0
-        self.trades: list[tuple[str, Decimal, Decimal]] = []  # TradeID or MDEntryID where the message has it, price, size
+        self.trades: list[tuple[str, Decimal, Decimal]] = []  # MDEntryID, price, size
+        self.auction: dict[str, AuctionEntry] = {}
         self.statistics: dict[str, Decimal] = {}
         self._by_order = by_order
         self._sides: dict[str, dict[str | Decimal, tuple[Decimal, Decimal, int]]] = {"0": {}, "1": {}}
@@ -62,6 +71,7 @@ class RebuiltBook:
         """A snapshot comes: forget the book. Trades are history and stay."""
         self.snapshots += 1
         self.statistics.clear()
+        self.auction.clear()
         for side in self._sides.values():
             side.clear()
 
@@ -78,13 +88,33 @@ class RebuiltBook:
             self._take_order(self._sides[kind], entry, action)
         elif kind == "2":
             if not snapshot:
-                self.trades.append((entry.get("1003") or entry["278"], Decimal(entry["270"]), Decimal(entry["271"])))
+                self._take_trade(entry, action)
+        elif kind in ("A", "Q"):
+            self._take_auction(kind, entry, action)
         elif kind != "J":
             if action == "2":
                 del self.statistics[kind]
             else:
                 assert (action == "1") == (kind in self.statistics), f"action {action} for {kind}"
                 self.statistics[kind] = Decimal(entry["271" if kind == "B" else "270"])
+
+    def _take_trade(self, entry: dict[str, str], action: str) -> None:
+        """A trade, or the correction of one, or its end; nothing is done about a trade of before the first snapshot."""
+        number = entry["278"]
+        if action == "0":
+            self.trades.append((number, Decimal(entry["270"]), Decimal(entry["271"])))
+            return
+        at = next((at for at, trade in enumerate(self.trades) if trade[0] == number), None)
+        if at is not None:
+            self.trades[at : at + 1] = [] if action == "2" else [(number, Decimal(entry["270"]), Decimal(entry["271"]))]
+
+    def _take_auction(self, kind: str, entry: dict[str, str], action: str) -> None:
+        if action == "2":
+            del self.auction[kind]
+            return
+        assert (action == "1") == (kind in self.auction), f"action {action} for {kind}"
+        condition = entry.get("276" if kind == "Q" else "277", "")
+        self.auction[kind] = AuctionEntry(Decimal(entry["270"]), Decimal(entry["271"]), condition)
 
     def _take_order(self, side: dict[str | Decimal, tuple[Decimal, Decimal, int]], entry: dict[str, str], action: str) -> None:
         price = Decimal(entry["270"])

@@ -16,12 +16,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from marketdata.depth import BID, OFFER, STATISTICS, TRADE, VOLUME, Book, BookSide, Trade
+from marketdata.depth import BID, CLEARING_PRICE, IMBALANCE, OFFER, STATISTICS, TRADE, VOLUME, Auction, Book, BookSide, Trade
 
 DEPTH_MAX = 1_000  # prices; who wants more asks for the whole book
-ENTRY_TYPES = (BID, OFFER, TRADE, *STATISTICS)
+ENTRY_TYPES = (BID, OFFER, TRADE, *STATISTICS, IMBALANCE, CLEARING_PRICE)
 
 NEW, CHANGE, DELETE = "0", "1", "2"  # MDUpdateAction(279)
+INDICATIVE = "I"  # QuoteCondition(276): non-firm
+MORE_BUYERS, MORE_SELLERS = "P", "Q"  # TradeCondition(277)
 
 
 class Entry(NamedTuple):
@@ -31,6 +33,7 @@ class Entry(NamedTuple):
     orders     by price: how many there are at it; otherwise 0
     position   where the price or the order stands on its side, 1 first; 0 where it is not said
     trade      what traded, for the entry type trade
+    condition  of an auction: INDICATIVE, MORE_BUYERS, MORE_SELLERS
     """
 
     action: str
@@ -41,6 +44,7 @@ class Entry(NamedTuple):
     orders: int = 0
     position: int = 0
     trade: Trade | None = None
+    condition: str = ""
 
 
 class ViewKey(NamedTuple):
@@ -63,6 +67,7 @@ class View:
         self._shown = [side.prices(key.depth) if key.depth else [] for side in self._sides]
         self._statistics = [kind for kind in STATISTICS if kind in key.kinds]
         self._trades = TRADE in key.kinds
+        self._auction = [kind for kind in (IMBALANCE, CLEARING_PRICE) if kind in key.kinds]
 
     def snapshot(self) -> list[Entry]:
         """The view as it stands at `rpt_seq`. Of the trades it shows the last."""
@@ -82,15 +87,16 @@ class View:
                     for position, price in enumerate(prices, 1)
                 ]
         if self._trades and self.book.last is not None:
-            entries.append(_trade_entry(self.book.last))
+            entries.append(_trade_entry(NEW, self.book.last))
         if self._statistics:
             now = self.book.statistics()
             entries += [_statistic(NEW, kind, now[kind]) for kind in self._statistics if kind in now]
+        entries += [entry for kind in self._auction if (entry := _auction_entry(NEW, kind, self.book.auction))]
         return entries
 
     def snapshot_size(self) -> int:
         """At most how many entries snapshot() has, found without making it."""
-        size = 1 + len(self._statistics)
+        size = 1 + len(self._statistics) + len(self._auction)
         for side in self._sides:
             if not self.key.by_order:
                 size += min(len(side.levels), self.key.depth or len(side.levels))
@@ -104,7 +110,11 @@ class View:
         """What the record just applied changed in this view. Counts the entries into `rpt_seq`: ask once a record."""
         entries: list[Entry] = []
         if self._trades:
-            entries += [_trade_entry(trade) for trade in self.book.trades]
+            book = self.book
+            entries += [_trade_entry(NEW, trade) for trade in book.trades]
+            if book.corrected or book.busted:
+                entries += [_trade_entry(CHANGE, trade) for trade in book.corrected]
+                entries += [_trade_entry(DELETE, trade) for trade in book.busted]
         for number, side in enumerate(self._sides):
             if not side.touched:
                 continue
@@ -120,6 +130,8 @@ class View:
                 entries += _price_changes(side, before, after, depth)
         if self._statistics and self.book.statistics_before is not None:
             entries += self._statistic_changes(self.book.statistics_before)
+        if self._auction and self.book.auction_before is not None:
+            entries += self._auction_changes(self.book.auction_before[0])
         self.rpt_seq += len(entries)
         return entries
 
@@ -141,6 +153,20 @@ class View:
                 entries.append(_statistic(DELETE, kind, old))
             else:
                 entries.append(_statistic(NEW if old is None else CHANGE, kind, new))
+        return entries
+
+
+    def _auction_changes(self, before: Auction | None) -> list[Entry]:
+        entries = []
+        for kind in self._auction:
+            old, new = _auction_entry(DELETE, kind, before), _auction_entry(NEW, kind, self.book.auction)
+            if new is None:
+                if old is not None:
+                    entries.append(old)
+            elif old is None:
+                entries.append(new)
+            elif old[2:] != new[2:]:
+                entries.append(new._replace(action=CHANGE))
         return entries
 
 
@@ -213,8 +239,20 @@ def _order_changes(side: BookSide, before: list[int], after: list[int], depth: i
     return deleted + changed + new
 
 
-def _trade_entry(trade: Trade) -> Entry:
-    return Entry(NEW, TRADE, trade.price, trade.quantity, trade=trade)
+def _trade_entry(action: str, trade: Trade) -> Entry:
+    return Entry(action, TRADE, trade.price, trade.quantity, trade=trade)
+
+
+def _auction_entry(action: str, kind: str, auction: Auction | None) -> Entry | None:
+    """The clearing price with its volume, or the imbalance at it; None where there is none."""
+    if auction is None:
+        return None
+    price, volume, surplus, final = auction
+    if kind == CLEARING_PRICE:
+        return Entry(action, kind, price, volume, condition="" if final else INDICATIVE)
+    if not surplus:
+        return None
+    return Entry(action, kind, price, abs(surplus), condition=MORE_BUYERS if surplus > 0 else MORE_SELLERS)
 
 
 def _statistic(action: str, kind: str, value: int) -> Entry:

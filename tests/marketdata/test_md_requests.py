@@ -259,7 +259,7 @@ def request(groups: str = GROUPS, **changed: str | None) -> str:
         (request(_265="2"), "6", "MDUpdateType(265) is '2'; 0 is full refresh, 1 is incremental, and a subscription says which"),
         (request(_265=None), "6", "MDUpdateType(265) is ''; 0 is full refresh, 1 is incremental, and a subscription says which"),
         (request(_266="X"), "7", "AggregatedBook(266) is 'X'; Y is by price, N is by order"),
-        (request("267=2|269=0|269=3|146=1|55=AAPL|"), "8", "MDEntryType(269) '3' is not offered; these are: 0 1 2 4 5 7 8 9 B"),
+        (request("267=2|269=0|269=3|146=1|55=AAPL|"), "8", "MDEntryType(269) '3' is not offered; these are: 0 1 2 4 5 7 8 9 B A Q"),
         (request("267=0|146=1|55=AAPL|"), "8", "no MDEntryType(269) is asked for"),
         (request(_546="1"), "A", "Scope(546) is not offered: there is one market"),
         (request(_286="1"), "B", "OpenCloseSettlFlag(286) is offered only as 0, the day's prices"),
