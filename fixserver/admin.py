@@ -20,7 +20,7 @@ import socket
 import stat
 import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 SOCKET_NAME = "admin.sock"
 REQUEST_BYTES_MAX = 65_536
 READ_BYTES = 16_384
+LISTED_MAX = 500  # rows of one answer: the rest is asked for by `after`
 CONNECTIONS_MAX = 16
 BACKLOG = 64  # that have connected and wait to be taken, or told that they are too many
 IDLE_SECONDS = 300.0  # between an answer and the next request
@@ -56,6 +57,26 @@ _decode = msgspec.json.Decoder(Request).decode
 
 class Refused(Exception):
     """What was asked for is not done. Says why, to a person."""
+
+
+class Arguments(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What an action may be told."""
+
+
+class Nothing(Arguments, kw_only=True):
+    pass
+
+
+class Page(Arguments, kw_only=True):
+    """Of a list: what is behind `after`, at most LISTED_MAX."""
+
+    after: str = ""
+
+
+def page_of(names: Iterable[str], after: str) -> tuple[list[str], str]:
+    """The next names in order, and the last of them when there are more."""
+    rest = sorted(name for name in names if name > after)
+    return rest[:LISTED_MAX], rest[LISTED_MAX - 1] if len(rest) > LISTED_MAX else ""
 
 
 class Answer:

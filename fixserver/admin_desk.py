@@ -12,11 +12,14 @@ import time
 from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
-from fixserver.admin import Answer, Refused, Request
+from fixserver.admin import Answer, Arguments, Nothing, Page, Refused, Request, page_of
+from fixserver.admin_market import MarketActions
+from fixserver.admin_participants import ParticipantActions
+from fixserver.journal_command import readable
 from fixserver.sessions import SEQUENCE_NUMBER_MAX, VERSIONS, Session, utc_text
 from matching.messages import Command, CommandRefused, Event
 from matching.snapshot import snapshots
@@ -28,60 +31,43 @@ if TYPE_CHECKING:
     from fixserver.sessions import Sessions
     from matching.sequencer import Sequencer
 
-LISTED_MAX = 500  # rows of one answer: the rest is asked for by `after`
+EVENTS_TOLD_MAX = 1_000  # of what commands caused: the rest is counted
 RATE_SECONDS = 1.0  # between two looks at the numbers of who is connected
 # What people call a session's version, and FIX calls it in the first field.
 VERSION_NAMES = {name.removeprefix("FIX."): name for name in VERSIONS if name != "FIXT.1.1"} | {"5.0SP2": "FIXT.1.1"}
 
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(list[Command]).decode
+
 
 # ------------------------------------------------------------------------------- what actions may be told
-
 
 SequenceNumber = Annotated[int, msgspec.Meta(ge=1, le=SEQUENCE_NUMBER_MAX)]
 
 
-class _Arguments(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    pass
-
-
-class Nothing(_Arguments):
-    pass
-
-
-class Page(_Arguments):
-    """Of a list: those behind `after`, at most LISTED_MAX."""
-
-    after: str = ""
-
-
-class SessionPage(Page):
+class SessionPage(Page, kw_only=True):
     name: str = ""
     connected: bool = False
 
 
-class SessionChoice(_Arguments):
+class SessionChoice(Arguments, kw_only=True):
     """The sessions of a participant: of one version, or all."""
 
     name: str
     version: str = ""
 
 
-class SessionLogout(SessionChoice):
+class SessionLogout(SessionChoice, kw_only=True):
     text: str = "logged out by the operator"
 
 
-class SessionNumbers(_Arguments):
+class SessionNumbers(Arguments, kw_only=True):
     """The numbers that come next: from the client, and to him."""
 
     name: str
     version: str
     next_in: SequenceNumber | None = None
     next_out: SequenceNumber | None = None
-
-
-class _Action(NamedTuple):
-    arguments: type[_Arguments]
-    do: Callable[[Any, str, Answer], None]
 
 
 class AdminDesk:
@@ -110,22 +96,35 @@ class AdminDesk:
         self._numbers_at = self._numbers_before_at = time.monotonic()
         self._numbers: dict[str, tuple[int, int]] = {}  # of who was connected at the last look, and the one before
         self._numbers_before: dict[str, tuple[int, int]] = {}
-        self._actions = {
-            "session list": _Action(SessionPage, self._list_sessions),
-            "session logout": _Action(SessionLogout, self._log_out),
-            "session reset": _Action(SessionChoice, self._reset_sessions),
-            "session set-sequence": _Action(SessionNumbers, self._set_numbers),
-            "snapshot": _Action(Nothing, self._snapshot),
-            "status": _Action(Nothing, self._status),
+        market = MarketActions(config, data, core)
+        participants = ParticipantActions(config, core, sessions)
+        # What makes commands, what only looks, and what is neither.
+        self._commands = market.commands | participants.commands
+        self._questions = market.questions | participants.questions | {"session list": (SessionPage, self._list_sessions)}
+        self._questions["status"] = Nothing, self._status
+        self._others: dict[str, tuple[type[Arguments], Callable[[Any, str, Answer], None]]] = {
+            "session logout": (SessionLogout, self._log_out),
+            "session reset": (SessionChoice, self._reset_sessions),
+            "session set-sequence": (SessionNumbers, self._set_numbers),
+            "snapshot": (Nothing, self._snapshot),
         }
 
     def act(self, request: Request, operator: str, answer: Answer) -> None:
         """Raises Refused, msgspec.ValidationError."""
-        action = self._actions.get(request.action)
-        if action is None:
-            raise Refused(f"no action {request.action[:40]!r}: there are {', '.join(sorted(self._actions))}")
-        arguments = msgspec.convert(request.arguments, action.arguments)
-        action.do(arguments, f"operator {operator}", answer)
+        by = f"operator {operator}"
+        if request.action in self._commands:
+            expected, make = self._commands[request.action]
+            asked = msgspec.convert(request.arguments, expected)
+            self._run(lambda: make(asked, by), answer)
+        elif request.action in self._questions:
+            expected, tell = self._questions[request.action]
+            answer.done(tell(msgspec.convert(request.arguments, expected)))
+        elif request.action in self._others:
+            expected, do = self._others[request.action]
+            do(msgspec.convert(request.arguments, expected), by, answer)
+        else:
+            known = sorted([*self._commands, *self._questions, *self._others])
+            raise Refused(f"no action {request.action[:40]!r}: there are {', '.join(known)}")
 
     def tick(self, now: float) -> None:
         """Look at the numbers of who is connected, from which the rates are. `now` by time.monotonic()."""
@@ -137,7 +136,7 @@ class AdminDesk:
 
     # ------------------------------------------------------------------------------------------ sessions
 
-    def _list_sessions(self, asked: SessionPage, operator: str, answer: Answer) -> None:
+    def _list_sessions(self, asked: SessionPage) -> dict[str, Any]:
         if asked.name:
             self._sessions_of(asked.name)
         names = (
@@ -145,10 +144,10 @@ class AdminDesk:
             for name, session in self._sessions.by_name.items()
             if (not asked.name or session.participant == asked.name) and (not asked.connected or session.connection is not None)
         )
-        page, following = _page(names, asked.after)
+        page, following = page_of(names, asked.after)
         elapsed = max(time.monotonic() - self._numbers_before_at, 0.001)
         rows = [self._session_row(self._sessions.by_name[name], elapsed) for name in page]
-        answer.done({"sessions": rows, "after": following})
+        return {"sessions": rows, "after": following}
 
     def _session_row(self, session: Session, elapsed: float) -> dict[str, Any]:
         next_in, next_out = session.numbers
@@ -241,35 +240,33 @@ class AdminDesk:
         about = path.stat()
         return {"command": command, "time": moment(about.st_mtime_ns), "bytes": about.st_size}
 
-    def _status(self, asked: Nothing, operator: str, answer: Answer) -> None:
+    def _status(self, asked: Nothing) -> dict[str, Any]:
         engine = self._core.engine
         phases: dict[str, int] = {}
         for instrument in engine.instruments.values():
             phases[instrument.phase] = phases.get(instrument.phase, 0) + 1
-        answer.done(
-            {
-                "venue": self._config.venue.name,
-                "version": version("fixserver"),
-                "process": os.getpid(),
-                "started": moment(self._started),
-                "uptime_seconds": (time.time_ns() - self._started) // 1_000_000_000,
-                "trading_day": engine.trading_day,
-                "commands": engine.command_seq,
-                "events": engine.event_seq,
-                "last_command": moment(engine.time),
-                "open_orders": self._gateway.open_orders,
-                "instruments": len(engine.instruments),
-                "phases": dict(sorted(phases.items())),
-                "participants": len(engine.participants),
-                "sessions": sum(1 for session in self._sessions.by_name.values() if session.logged_on),
-                "connections": len(self._port.connections),
-                "durability": self._core.durability,
-                "snapshot": self._last_snapshot(),
-                "journal_bytes": _size(self._data / "journal"),
-                "events_bytes": _size(self._data / "events"),
-                "session_log_bytes": _size(self._data / "sessions"),
-            }
-        )
+        return {
+            "venue": self._config.venue.name,
+            "version": version("fixserver"),
+            "process": os.getpid(),
+            "started": moment(self._started),
+            "uptime_seconds": (time.time_ns() - self._started) // 1_000_000_000,
+            "trading_day": engine.trading_day,
+            "commands": engine.command_seq,
+            "events": engine.event_seq,
+            "last_command": moment(engine.time),
+            "open_orders": self._gateway.open_orders,
+            "instruments": len(engine.instruments),
+            "phases": dict(sorted(phases.items())),
+            "participants": len(engine.participants),
+            "sessions": sum(1 for session in self._sessions.by_name.values() if session.logged_on),
+            "connections": len(self._port.connections),
+            "durability": self._core.durability,
+            "snapshot": self._last_snapshot(),
+            "journal_bytes": _size(self._data / "journal"),
+            "events_bytes": _size(self._data / "events"),
+            "session_log_bytes": _size(self._data / "sessions"),
+        }
 
     # -------------------------------------------------------------------------------------------- commands
 
@@ -283,17 +280,47 @@ class AdminDesk:
 
         self._gateway.operate([], then)
 
-    def _run(self, commands: list[Command], answer: Answer) -> None:
-        """Run commands; the answer is what they caused, or why the first of them that was refused was."""
+    def _run(self, make: Callable[[], list[Command]], answer: Answer) -> None:
+        """Make commands when everything before them has been applied, and run them. The answer is what they caused, or
+        why the first of them that was refused was."""
 
         def then(events: list[Event]) -> None:
-            refused = [event.text for event in events if isinstance(event, CommandRefused)]
-            if refused:
-                answer.refused(refused[0])
+            refusals = [event.text for event in events if isinstance(event, CommandRefused)]
+            if refusals:
+                answer.refused(refusals[0])
             else:
-                answer.done({"events": []})
+                answer.done(self._told(events))
 
-        self._gateway.operate(commands, then)
+        def begin(_: list[Event]) -> None:
+            try:
+                commands = make()
+                _check_journal_takes(commands)
+            except Refused as refusal:
+                answer.refused(str(refusal))
+                return
+            self._gateway.operate(commands, then)
+
+        self._gateway.operate([], begin)
+
+    def _told(self, events: list[Event]) -> dict[str, Any]:
+        instruments = self._core.engine.instruments
+        shown = events[:EVENTS_TOLD_MAX]
+        symbols = {getattr(event, "instrument", "") or getattr(event, "asset", "") for event in shown}
+        decimals = {
+            symbol: (instruments[symbol].terms.price_decimals, instruments[symbol].terms.quantity_decimals)
+            for symbol in symbols
+            if symbol in instruments
+        }
+        told = [{"event": type(event).__name__, "number": event.seq, **readable(event, decimals)} for event in shown]
+        return {"events": told, "more": len(events) - len(shown)}
+
+
+def _check_journal_takes(commands: list[Command]) -> None:
+    """The sequencer stops the process at a command that could not be read again. Raises Refused before it comes to that."""
+    try:
+        _decode(_encode(commands))
+    except (msgspec.DecodeError, OverflowError, UnicodeError) as error:
+        raise Refused(f"a value is not one that the journal takes: {error}") from None
 
 
 def _renumber(session: Session, next_in: int, next_out: int) -> None:
@@ -324,12 +351,6 @@ def _sentence(text: str) -> str:
     if not text.isprintable() or not 0 < len(text) <= 200:
         raise Refused("a text is 1 to 200 printable characters")
     return text
-
-
-def _page(names: Iterable[str], after: str) -> tuple[list[str], str]:
-    """The next names in order, and the last of them when there are more."""
-    rest = sorted(name for name in names if name > after)
-    return rest[:LISTED_MAX], rest[LISTED_MAX - 1] if len(rest) > LISTED_MAX else ""
 
 
 def moment(time_ns: int) -> str:

@@ -56,7 +56,7 @@ WEEKDAYS: tuple[Weekday, ...] = typing.get_args(Weekday)  # as date.weekday() co
 _DECIMAL = re.compile(r"-?[0-9]+(_[0-9]+)*(\.[0-9]+)?", re.ASCII)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}", re.ASCII)
 _SYMBOL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,31}", re.ASCII)
-_NAME_IS = "1 to 32 letters, digits, dots, dashes, underscores"
+NAME_IS = "1 to 32 letters, digits, dots, dashes, underscores"
 SYMBOL_IS = "1 to 32 letters, digits, dots, dashes, slashes, underscores"
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?", re.ASCII)
 _TIME = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])", re.ASCII)
@@ -509,7 +509,7 @@ def _faults(config: Config) -> Iterator[tuple[str, str]]:
 def _venue_faults(config: Config) -> Iterator[tuple[str, str]]:
     venue = config.venue
     if not is_name(venue.name):
-        yield "venue.name", f"{_quoted(venue.name)} is not a CompID: {_NAME_IS}"
+        yield "venue.name", f"{_quoted(venue.name)} is not a CompID: {NAME_IS}"
     if not re.fullmatch("[A-Z]{3,8}", venue.currency, re.ASCII):
         yield "venue.currency", f'{_quoted(venue.currency)} is not a currency such as "USD"'
     if not _TIME.fullmatch(venue.day_roll):
@@ -561,7 +561,7 @@ def _schedule_faults(config: Config) -> Iterator[tuple[str, str]]:
     for number, terms in enumerate(config.schedules):
         at = f"schedules[{number}]"
         if not is_name(terms.name):
-            yield f"{at}.name", f"{_quoted(terms.name)} is not the name of a market: {_NAME_IS}"
+            yield f"{at}.name", f"{_quoted(terms.name)} is not the name of a market: {NAME_IS}"
         if terms.name in names:
             yield f"{at}.name", f"{_quoted(terms.name)} is the name of schedules[{names[terms.name]}] too"
         names[terms.name] = number
@@ -703,7 +703,7 @@ def _participant_faults(config: Config) -> Iterator[tuple[str, str]]:
             yield f"{at}.count", f"{participant.count} is not between 0 and {PARTICIPANTS_MAX}"
         for name in _names(participant):
             if not is_name(name):
-                yield f"{at}.name", f"{_quoted(name)} is not a CompID: {_NAME_IS}"
+                yield f"{at}.name", f"{_quoted(name)} is not a CompID: {NAME_IS}"
             if name in names:
                 yield f"{at}.name", f"{_quoted(name)} is a name of participants[{names[name]}] too"
             if name in (config.venue.name, config.venue.market_data_name):
@@ -739,7 +739,7 @@ def account_faults(participant: Participant, decimals: dict[str, int]) -> Iterat
     if fault or value_max < 0:
         yield "value_max", fault or f"{_quoted(participant.value_max)} is below zero (0 is no limit)"
     if participant.venue_comp_id and not is_name(participant.venue_comp_id):
-        yield "venue_comp_id", f"{_quoted(participant.venue_comp_id)} is not a CompID: {_NAME_IS}"
+        yield "venue_comp_id", f"{_quoted(participant.venue_comp_id)} is not a CompID: {NAME_IS}"
     for setting, value in participant.quickfix.items():
         if not _SETTING.fullmatch(setting):
             yield f"quickfix.{setting}", "is not the name of a QuickFIX setting"
@@ -764,6 +764,11 @@ def _expanded(config: Config) -> list[Participant]:
 def is_name(text: str) -> bool:
     """Whether `text` may be a participant's name, which is his SenderCompID."""
     return bool(_NAME.fullmatch(text))
+
+
+def is_symbol(text: str) -> bool:
+    """Whether `text` may be an instrument's symbol."""
+    return bool(_SYMBOL.fullmatch(text))
 
 
 def _own(limit: int, default: int) -> int:
