@@ -1,10 +1,10 @@
-"""What a participant has: cash and holdings, total and reserved, in whole numbers."""
+"""What a participant has: cash and holdings, total and reserved, in whole numbers. It decides nothing."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from matching.messages import SelfTrade
+from matching.messages import Access, DefineAccount, DefineParticipant
 
 if TYPE_CHECKING:
     from matching.book import Order
@@ -31,30 +31,60 @@ class Cash:
 
 
 class Participant:
-    """Who trades: his open orders by number, and every ClOrdID that he used this trading day."""
+    """Who trades: his terms, his open orders by number in the order of entry, every ClOrdID that he used this
+    trading day, his quotes by account and instrument (bid, offer; they may have ended), and by number what has
+    ended of his quotes today and had traded. `configured` is what the configuration said of him last.
+    """
 
-    __slots__ = ("client_ids", "name", "open_orders")
+    __slots__ = (
+        "access", "blocked", "client_ids", "configured", "name", "open_orders", "quotes", "quotes_ended", "terms", "value_max",
+    )  # fmt: skip
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.open_orders: dict[int, Order] = {}
         self.client_ids: dict[str, Order | None] = {}
+        self.quotes: dict[tuple[str, str], tuple[Order | None, Order | None]] = {}
+        self.quotes_ended: dict[int, Order] = {}
+        self.configured: DefineParticipant | None = None
+        self.set_access("normal")
+        self.set_terms(DefineParticipant(name))
+
+    def set_terms(self, terms: DefineParticipant) -> None:
+        self.terms = terms
+        self.value_max = int(terms.value_max)
+
+    def set_access(self, access: Access) -> None:
+        self.access: Access = access
+        self.blocked = access != "normal"
+
+    def known_order(self, order_id: int) -> Order | None:
+        """An order of his that is open or ended today. Costs a walk over the day's orders when it has ended."""
+        order = self.open_orders.get(order_id) or self.quotes_ended.get(order_id)
+        if order is None:
+            return next((order for order in self.client_ids.values() if order and order.order_id == order_id), None)
+        return order
 
 
 class Account:
     """Cash and holdings of a participant. An order reserves what it may cost before it reaches a book, so
-    neither `total` ever falls below what is reserved (less the short limit, for a holding)."""
+    neither `total` ever falls below what is reserved (less the short limit, for a holding). `configured` is what the
+    configuration said of it last."""
 
-    __slots__ = ("cash", "name", "participant", "positions", "self_trade", "self_trade_allowed", "short_max")
+    __slots__ = ("cash", "configured", "name", "participant", "positions", "self_trade_allowed", "short_max", "terms")
 
-    def __init__(self, name: str, participant: Participant, short_max: int = 0, self_trade: SelfTrade = "cancel-resting") -> None:
-        self.name = name
+    def __init__(self, participant: Participant, terms: DefineAccount) -> None:
+        self.name = terms.account
         self.participant = participant
-        self.short_max = short_max
-        self.self_trade: SelfTrade = self_trade
-        self.self_trade_allowed = self_trade == "allow"
+        self.configured: DefineAccount | None = None
         self.cash: dict[str, Cash] = {}
         self.positions: dict[str, Position] = {}
+        self.set_terms(terms)
+
+    def set_terms(self, terms: DefineAccount) -> None:
+        self.terms = terms
+        self.short_max = terms.short_max
+        self.self_trade_allowed = terms.self_trade == "allow"
 
     def cash_in(self, currency: str) -> Cash:
         cash = self.cash.get(currency)

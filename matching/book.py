@@ -8,10 +8,24 @@ from typing import TYPE_CHECKING
 from sortedcontainers import SortedList
 
 from matching.accounts import Account, Cash, Participant, Position
-from matching.messages import BUY, SELL, OrderType, Side, TimeInForce
+from matching.messages import (
+    BUY,
+    INT64_MAX,
+    ORDERS_APART,
+    SELL,
+    Conditions,
+    Contingency,
+    OrderType,
+    Parked,
+    Side,
+    TimeInForce,
+)
 
 if TYPE_CHECKING:
     from matching.instruments import Instrument
+
+# Where market orders wait for an auction: before every price that a limit order can have.
+BEFORE_ALL_PRICES = {BUY: INT64_MAX, SELL: 0}
 
 OPEN = ""
 FILLED = "2"
@@ -20,17 +34,31 @@ REJECTED = "8"
 EXPIRED = "C"
 
 
-class Order:
-    """An order from entry to the end of its trading day. While it rests, it is linked into a level.
+class OrderGroup:
+    """Orders that depend on each other, in the order in which their list had them."""
 
-    `reserved` is what it holds back of the account: money units for a buy, quantity units for a sell.
-    `value` is the sum of price times quantity over its fills. `ended` is OPEN, or the final OrdStatus.
+    __slots__ = ("contingency", "orders")
+
+    def __init__(self, contingency: Contingency, orders: list[Order]) -> None:
+        self.contingency = contingency
+        self.orders = orders
+
+
+class Order:
+    """An order from entry to the end of its trading day. While it rests, or waits for its stop price, it is linked
+    into a level.
+
+    `reserved` is what it holds back of the account: money units for a buy, quantity units for a sell; it
+    follows from `limit`, the worst price that it may trade at. `price` is what was said, 0 where there is
+    none; the level knows where the order stands. `shown` is what is displayed of an iceberg, 0 of others.
+    `value` is the sum of price times quantity over its fills, `busted` what was executed and taken back.
+    `parked` says why an open order is in no book. `ended` is OPEN, or the final OrdStatus.
     """
 
     __slots__ = (
-        "account", "cancel_on_disconnect", "cash", "cl_ord_id", "ended", "entered", "exec_inst", "executed", "expire_time",
-        "instrument", "leaves", "level", "newer", "older", "order_id", "order_type", "participant", "position", "price",
-        "quantity", "reserved", "routing", "session", "side", "time_in_force", "value",
+        "account", "busted", "cancel_on_disconnect", "cash", "cl_ord_id", "conditions", "ended", "entered", "exec_inst", "executed",
+        "expire_time", "group", "instrument", "leaves", "level", "limit", "newer", "older", "order_id", "order_type", "parked",
+        "participant", "position", "price", "quantity", "reserved", "routing", "session", "shown", "side", "time_in_force", "value",
     )  # fmt: skip
 
     def __init__(
@@ -51,9 +79,11 @@ class Order:
         expire_time: int,
         routing: str,
         entered: int,
-        reserved: int,
         exec_inst: str,
         cancel_on_disconnect: bool,
+        limit: int,
+        reserved: int,
+        conditions: Conditions | None,
     ) -> None:
         self.order_id = order_id
         self.participant = participant
@@ -71,12 +101,18 @@ class Order:
         self.leaves = quantity
         self.executed = 0
         self.value = 0
+        self.busted = 0
         self.expire_time = expire_time
         self.routing = routing
         self.entered = entered
-        self.reserved = reserved
         self.exec_inst = exec_inst
         self.cancel_on_disconnect = cancel_on_disconnect
+        self.limit = limit
+        self.reserved = reserved
+        self.conditions = conditions
+        self.shown = 0
+        self.parked: Parked = ""
+        self.group: OrderGroup | None = None
         self.ended = OPEN
         self.level: Level | None = None
         self.older: Order | None = None
@@ -84,16 +120,29 @@ class Order:
 
     @property
     def status(self) -> str:
-        """OrdStatus(39)."""
+        """OrdStatus(39). A filled order of which something was busted is not filled any more: what it lacks is canceled."""
+        if self.ended == FILLED and self.busted:
+            return CANCELED
         return self.ended or ("1" if self.executed else "0")
+
+    @property
+    def is_quote(self) -> bool:
+        """Whether this is a side of a quote, which has no ClOrdID."""
+        return not self.cl_ord_id
+
+
+def entry_order(order: Order) -> tuple[int, int]:
+    """Sorts orders as they were entered, those of one command as it had them."""
+    return order.order_id % ORDERS_APART, order.order_id
 
 
 class Level:
     """The orders at one price, oldest first, as a linked list: any of them leaves in constant time."""
 
-    __slots__ = ("newest", "oldest", "price")
+    __slots__ = ("newest", "oldest", "price", "side")
 
-    def __init__(self, price: int) -> None:
+    def __init__(self, side: BookSide, price: int) -> None:
+        self.side = side
         self.price = price
         self.oldest: Order | None = None
         self.newest: Order | None = None
@@ -106,7 +155,10 @@ class Level:
 
 
 class BookSide:
-    """The levels of one side. `best` is the level that trades first, None when the side is empty."""
+    """The levels of one side. `best` is the level that trades first, None when the side is empty.
+
+    The stops of an instrument are kept in the same way, by stop price: those of buys like offers, the lowest first.
+    """
 
     __slots__ = ("_ranks", "_sign", "best", "levels")
 
@@ -121,12 +173,11 @@ class BookSide:
         for rank in self._ranks:
             yield self.levels[rank * self._sign]
 
-    def add(self, order: Order) -> None:
-        """Link an order behind all others of its price. O(1); O(log n) when the price is new."""
-        price = order.price
+    def add(self, order: Order, price: int) -> None:
+        """Link an order behind all others of a price. O(1); O(log n) when the price is new."""
         level = self.levels.get(price)
         if level is None:
-            level = self.levels[price] = Level(price)
+            level = self.levels[price] = Level(self, price)
             rank = price * self._sign
             self._ranks.add(rank)
             best = self.best
@@ -176,11 +227,11 @@ class BookSide:
                 assert newer is None or newer.older is older
                 assert older is None or older.newer is newer
             for order in orders:
-                assert order.level is level and order.price == level.price and order.leaves > 0 and order.ended == OPEN
+                assert level.side is self and order.level is level and order.leaves > 0 and order.ended == OPEN
 
 
 class Book:
-    """Both sides of one instrument."""
+    """Both sides of one instrument. Crossed only in phases in which nothing trades."""
 
     __slots__ = ("bids", "offers")
 
@@ -188,9 +239,13 @@ class Book:
         self.bids = BookSide(BUY)
         self.offers = BookSide(SELL)
 
+    @property
+    def crossed(self) -> bool:
+        """Whether the best bid is not below the best offer."""
+        bid, offer = self.bids.best, self.offers.best
+        return bid is not None and offer is not None and bid.price >= offer.price
+
     def check(self) -> None:
-        """Assert that both sides hold together and that the book is neither crossed nor locked."""
+        """Assert that both sides hold together."""
         self.bids.check()
         self.offers.check()
-        bid, offer = self.bids.best, self.offers.best
-        assert bid is None or offer is None or bid.price < offer.price, "the book is crossed"

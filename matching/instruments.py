@@ -1,9 +1,22 @@
-"""What is traded: the terms of an instrument, its phase, its price band and its book."""
+"""What is traded: the terms of an instrument, its phase, its price bands, its book and what waits beside it. It moves no order."""
 
 from __future__ import annotations
 
-from matching.book import Book
-from matching.messages import MONEY_DECIMALS, DefineInstrument, Phase
+from matching.book import Book, BookSide, Order
+from matching.messages import (
+    BUY,
+    LIMIT,
+    MONEY_DECIMALS,
+    PEGGED,
+    SELL,
+    STOP_LIMIT,
+    DefineInstrument,
+    Phase,
+)
+
+PPM = 1_000_000
+PRICED = (LIMIT, STOP_LIMIT, PEGGED)
+NOTHING_INDICATED = (0, 0, 0)
 
 
 def decimal_text(units: int, decimals: int) -> str:
@@ -25,23 +38,38 @@ class Instrument:
 
     `value_unit` is the money in one price unit times one quantity unit. `fee_ppm_max` is what an order
     may be charged at the worst, which is what a buy reserves. `last` is the price of the last trade, 0
-    before the first.
+    before the first. `buy_stops` and `sell_stops` hold the stops that wait for their price, `at_close` what waits for
+    the closing auction, `pegged` the pegged orders in and out of the book; `marks` are the best bid and
+    offer by which they were priced last, None when they have to be priced anew. `until` (ns) is when a
+    volatility auction ends, `closing_price` what closing price trading is at, `indicated` what was last
+    said of the auction: price, volume, surplus. `configured` is what the configuration said of it last.
     """
 
     __slots__ = (
-        "bids", "book", "currency", "fee_ppm_max", "high", "last", "lot", "low", "maker_fee_ppm", "offers", "phase", "quantity_max",
-        "reference_price", "symbol", "taker_fee_ppm", "terms", "tick", "value_max", "value_unit",
+        "at_close", "bids", "book", "buy_stops", "closing_price", "configured", "currency", "dynamic_band_bps", "fee_ppm_max",
+        "high", "indicated", "last", "lot", "low", "maker_fee_ppm", "market", "marks", "offers", "pegged", "phase", "quantity_max",
+        "reference_price", "sell_stops", "symbol", "taker_fee_ppm", "terms", "tick", "until", "value_max", "value_unit",
     )  # fmt: skip
 
     def __init__(self, terms: DefineInstrument) -> None:
         self.symbol = terms.instrument
         self.currency = terms.currency
+        self.market = terms.market
         self.phase: Phase = terms.phase
+        self.until = 0
+        self.closing_price = 0
+        self.indicated = NOTHING_INDICATED
         self.last = 0
         self.book = Book()
         self.bids = self.book.bids
         self.offers = self.book.offers
+        self.buy_stops = BookSide(SELL)  # the lowest is elected first
+        self.sell_stops = BookSide(BUY)
+        self.at_close: dict[int, Order] = {}
+        self.pegged: dict[int, Order] = {}
+        self.marks: tuple[int, int] | None = None
         self.reference_price = terms.reference_price
+        self.configured: DefineInstrument | None = None
         self.terms = terms
         self.change(terms)
 
@@ -57,15 +85,36 @@ class Instrument:
         self.maker_fee_ppm = terms.maker_fee_ppm
         self.taker_fee_ppm = terms.taker_fee_ppm
         self.fee_ppm_max = max(terms.maker_fee_ppm, terms.taker_fee_ppm, 0)
-        self.value_unit = 10 ** (MONEY_DECIMALS - terms.price_decimals - terms.quantity_decimals)
+        self.dynamic_band_bps = terms.dynamic_band_bps
+        self.value_unit: int = 10 ** (MONEY_DECIMALS - terms.price_decimals - terms.quantity_decimals)
         self.set_reference(self.reference_price)
 
     def set_reference(self, price: int) -> None:
-        """Put the band around `price`: its edges are the last whole ticks within band_bps of it."""
+        """Put the static band around `price`."""
         self.reference_price = price
-        width = price * self.terms.band_bps
-        self.low = max(-(-(price * 10_000 - width) // (10_000 * self.tick)) * self.tick, self.tick)
-        self.high = (price * 10_000 + width) // (10_000 * self.tick) * self.tick
+        self.low, self.high = self._range(price, self.terms.band_bps)
+
+    def dynamic_range(self) -> tuple[int, int]:
+        """The lowest and the highest price of the dynamic band: around the last trade, or the static reference before the first."""
+        return self._range(self.last or self.reference_price, self.dynamic_band_bps)
+
+    def _range(self, price: int, width_bps: int) -> tuple[int, int]:
+        """The last whole ticks within width_bps of a price."""
+        width = price * width_bps
+        tick = self.tick
+        low = max(-(-(price * 10_000 - width) // (10_000 * tick)) * tick, tick)
+        return low, (price * 10_000 + width) // (10_000 * tick) * tick
+
+    def limit_of(self, side: str, order_type: str, price: int) -> int:
+        """The worst price that an order may trade at: its own, or the edge of the static band."""
+        if price and order_type in PRICED:
+            return price
+        return self.high if side == BUY else self.low
+
+    def cost(self, limit: int, quantity: int) -> int:
+        """What a buy reserves, in money units: its value at its limit and the higher of the fees on it."""
+        value = limit * quantity * self.value_unit
+        return value + value * self.fee_ppm_max // PPM
 
     def price_text(self, price: int) -> str:
         return decimal_text(price, self.terms.price_decimals)

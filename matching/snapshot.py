@@ -14,8 +14,9 @@ from pathlib import Path
 
 import msgspec
 
-from matching.engine import Engine, EngineState
+from matching.engine import Engine
 from matching.recordlog import sync_directory
+from matching.state import EngineState
 
 MAGIC = b"FIXSNAP1"
 KEEP = 2

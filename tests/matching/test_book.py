@@ -29,7 +29,7 @@ def test_a_side_is_ordered_by_price_then_age(side: Side, prices: int):
         else:
             price = 1_000 + chance.randrange(prices)
             order = resting(price)
-            book.add(order)
+            book.add(order, price)
             expected.append((-price if side == BUY else price, age, order))
             expected.sort(key=lambda entry: entry[:2])
         book.check()

@@ -77,7 +77,7 @@ def test_orders_that_ended_before_their_expiry_are_forgotten_with_the_day():
     market.buy("ann", 1, "10.00", id="late", tif=GTD, until=NOON + 2 * SECOND)
     market.cancel("ann", "late", id="cancel late")
     market.roll("20240102")
-    assert [entry[1] for entry in market.engine._expiries] == [market.engine.order("ann", "early").order_id]
+    assert [entry[1] for entry in market.engine.market.expiries] == [market.engine.order("ann", "early").order_id]
 
 
 # -------------------------------------------------------------------------------------------------- day roll
@@ -144,8 +144,8 @@ def test_a_day_is_eight_digits(day: str):
 def test_a_phase_is_set_for_one_instrument_or_for_all():
     market = Market()
     assert market.phase("halted", "X") == ["X: halted"]
-    assert market.phase("closed") == ["COIN: closed", "X: closed"]
-    assert market.phase("continuous") == ["COIN: continuous", "X: continuous"]
+    assert market.phase("closed") == ["MAIN: closed", "COIN: closed", "X: closed"]
+    assert market.phase("continuous") == ["MAIN: continuous", "COIN: continuous", "X: continuous"]
     assert market.phase("halted", "Z") == ["SetPhase refused, UNKNOWN_INSTRUMENT: unknown symbol Z"]
 
 
@@ -161,8 +161,8 @@ def test_without_an_instrument_there_is_no_phase():
 @pytest.mark.parametrize(
     ("change", "wrong"),
     [
-        ({"instrument": ""}, "symbol and currency must be named"),
-        ({"currency": ""}, "symbol and currency must be named"),
+        ({"instrument": ""}, "symbol, currency and market must be named"),
+        ({"currency": ""}, "symbol, currency and market must be named"),
         ({"instrument": "USD"}, "an instrument is not named as a currency is"),
         ({"currency": "COIN"}, "a currency is not named as an instrument is"),
         ({"price_decimals": -1}, "price and quantity decimals are together more than 10"),

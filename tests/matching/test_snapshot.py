@@ -7,7 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from matching.engine import Engine, EngineState
+from matching.engine import Engine
+from matching.state import EngineState
 from matching.messages import DefineAccount, Event
 from matching.snapshot import KEEP, SnapshotDamaged, read_snapshot, snapshots, write_snapshot
 from tests.matching.market import STOCK, Market

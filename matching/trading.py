@@ -1,0 +1,609 @@
+"""Orders at work: how they enter, trade, wait, are elected, repriced, and end. Whether they may is asked before, in `rules`.
+
+The way of an order: `go_to_work` parks it or has it `enter`; `_match` lets it trade; what is left rests or
+`end`s. What its trades set off in others waits in `market.elected` until `settle`, at the end of the command.
+"""
+
+from __future__ import annotations
+
+from matching.book import BEFORE_ALL_PRICES, CANCELED, FILLED, BookSide, Order, OrderGroup, entry_order
+from matching.instruments import PPM, Instrument
+from matching.market import Market, need, reserve, sellable
+from matching.messages import (
+    AT_THE_CLOSE,
+    BUY,
+    FOK,
+    INT64_MAX,
+    IOC,
+    LIMIT,
+    MARKET,
+    MARKET_TO_LIMIT,
+    ONE_CANCELS_THE_OTHER,
+    PEGGED,
+    STOP,
+    STOP_LIMIT,
+    CancelReason,
+    OrderActivated,
+    OrderCanceled,
+    OrderRefreshed,
+    OrderRepriced,
+    OrderRestated,
+    OrderType,
+    Parked,
+    Phase,
+    PhaseChanged,
+    RestateReason,
+    TimeInForce,
+    Traded,
+)
+
+# SelfMatchPreventionInstruction(2964), and what an account says instead.
+INCOMING, RESTING, BOTH, DECREMENT = "1", "2", "3", "4"
+_INSTRUCTIONS = {
+    "cancel-incoming": INCOMING, "cancel-resting": RESTING, "cancel-both": BOTH, "decrement": DECREMENT, "allow": RESTING,
+}  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------- to work, and to its place
+
+
+def waits_for(instrument: Instrument, order_type: OrderType, time_in_force: TimeInForce) -> Parked:
+    """What an order waits for before it enters; empty when it enters at once."""
+    if order_type in (STOP, STOP_LIMIT):
+        return "stop"
+    if order_type == PEGGED:
+        return "peg"
+    if time_in_force == AT_THE_CLOSE and instrument.phase != "closing-auction":
+        return "close"
+    return ""
+
+
+def go_to_work(market: Market, order: Order) -> None:
+    """Have an order whose funds are reserved wait for what `order.parked` says, or enter."""
+    parked, instrument = order.parked, order.instrument
+    conditions = order.conditions
+    if conditions is not None:
+        order.shown = min(conditions.display_quantity, order.leaves)
+    if not parked:
+        enter(market, order)
+    elif parked == "stop":
+        assert conditions is not None, "a stop says its price"
+        stop_price, last = conditions.stop_price, instrument.last
+        if last and instrument.phase == "continuous" and (last >= stop_price if order.side == BUY else last <= stop_price):
+            market.elected.append(order)
+        else:
+            (instrument.buy_stops if order.side == BUY else instrument.sell_stops).add(order, stop_price)
+    elif parked == "close":
+        instrument.at_close[order.order_id] = order
+    elif parked == "peg":
+        instrument.pegged[order.order_id] = order
+        instrument.marks = None
+        market.pegged[instrument.symbol] = instrument
+
+
+def enter(market: Market, order: Order) -> None:
+    """Let an order trade as far as the phase allows; what is left of it rests or ends."""
+    instrument = order.instrument
+    phase = instrument.phase
+    if phase == "continuous":
+        limit = reach = order.limit
+        if instrument.dynamic_band_bps:
+            low, high = instrument.dynamic_range()
+            reach = min(limit, high) if order.side == BUY else max(limit, low)
+        _enter_trading(market, order, limit, reach, 0)
+    elif phase == "closing-price" and _admits(order, instrument.closing_price):
+        closing = instrument.closing_price
+        _enter_trading(market, order, closing, closing, closing)
+    else:
+        rest(order)
+
+
+def _admits(order: Order, price: int) -> bool:
+    return order.limit >= price if order.side == BUY else order.limit <= price
+
+
+def _enter_at(market: Market, order: Order, price: int) -> None:
+    """Let a pegged order enter at the price that it has now; its limit is what its funds are reserved for."""
+    instrument, reach = order.instrument, price
+    if instrument.dynamic_band_bps:
+        low, high = instrument.dynamic_range()
+        reach = min(price, high) if order.side == BUY else max(price, low)
+    _enter_trading(market, order, price, reach, 0)
+
+
+def _enter_trading(market: Market, order: Order, limit: int, reach: int, closing_price: int) -> None:
+    """Trade up to `reach`; where that is short of `limit`, what would have traded beyond it begins a volatility auction."""
+    instrument = order.instrument
+    buying = order.side == BUY
+    best = instrument.offers.best if buying else instrument.bids.best
+    time_in_force, conditions = order.time_in_force, order.conditions
+    if time_in_force == FOK and not _fillable(order, order.leaves, reach):
+        return end(market, order, CANCELED, CancelReason.FOK_NOT_FILLABLE)
+    if conditions is not None and conditions.min_quantity and not _fillable(order, conditions.min_quantity, reach):
+        return end(market, order, CANCELED, CancelReason.MIN_QUANTITY)
+    if best is not None and (best.price <= reach if buying else best.price >= reach):
+        _match(market, order, reach, closing_price)
+        if order.ended:
+            return None
+    pauses = False
+    if reach != limit:
+        best = instrument.offers.best if buying else instrument.bids.best
+        pauses = best is not None and (best.price <= limit if buying else best.price >= limit)
+    if conditions is not None:
+        order.shown = min(order.shown, order.leaves)
+    order_type = order.order_type
+    if order_type == MARKET:
+        end(market, order, CANCELED, CancelReason.MARKET_REMAINDER)
+    elif order_type == MARKET_TO_LIMIT:
+        settle_left_over(market, order)
+    elif time_in_force == IOC:
+        end(market, order, CANCELED, CancelReason.IOC_REMAINDER)
+    elif time_in_force == FOK:
+        end(market, order, CANCELED, CancelReason.FOK_NOT_FILLABLE)
+    elif order_type == PEGGED:
+        order.parked = ""
+        _side_of(order).add(order, limit)
+    elif buying:
+        instrument.bids.add(order, order.price)
+    else:
+        instrument.offers.add(order, order.price)
+    if pauses and time_in_force != FOK:
+        change_phase(market, instrument, "volatility-auction", "")
+    return None
+
+
+def _side_of(order: Order) -> BookSide:
+    return order.instrument.bids if order.side == BUY else order.instrument.offers
+
+
+def rest(order: Order) -> None:
+    """Put an order into the book: at its price, or before all prices where it is a market order that waits for an auction."""
+    order.parked = ""
+    at_any_price = order.order_type == MARKET or order.order_type == MARKET_TO_LIMIT
+    _side_of(order).add(order, BEFORE_ALL_PRICES[order.side] if at_any_price else order.price)
+
+
+def settle_left_over(market: Market, order: Order) -> None:
+    """What is left of a market order with left over as limit: a limit order at the last price, where it has traded."""
+    if not order.executed:
+        return end(market, order, CANCELED, CancelReason.MARKET_REMAINDER)
+    order.order_type = LIMIT
+    order.price = order.limit = order.instrument.last
+    reserve(order, need(order))
+    market.events.append(
+        OrderRestated(
+            market.next_seq(), order.order_id, order.instrument.symbol, RestateReason.LEFT_OVER, LIMIT, order.price, order.quantity,
+            order.leaves,
+        )
+    )  # fmt: skip
+    return rest(order)
+
+
+def take_out(order: Order) -> None:
+    """Take an open order from wherever it rests or waits."""
+    level, instrument = order.level, order.instrument
+    if level is not None:
+        level.side.remove(order)
+    elif order.parked == "close":
+        del instrument.at_close[order.order_id]
+    if order.order_type == PEGGED:
+        instrument.pegged.pop(order.order_id, None)
+
+
+# ---------------------------------------------------------------------------------------------------- trading
+
+
+def _match(market: Market, taker: Order, reach: int, closing_price: int) -> None:
+    """Trade with the opposite side, best price first and oldest first, at the resting order's price, or at the closing price."""
+    instrument = taker.instrument
+    buying = taker.side == BUY
+    opposite = instrument.offers if buying else instrument.bids
+    participant = taker.participant
+    buy_stops, sell_stops = instrument.buy_stops, instrument.sell_stops
+    while taker.leaves:
+        level = opposite.best
+        if level is None or (level.price > reach if buying else level.price < reach):
+            break
+        maker = level.oldest
+        assert maker is not None, "an empty level is removed"
+        if maker.participant is participant and _may_not_meet(taker, maker):
+            _prevent_self_trade(market, taker, maker)
+            if taker.ended:
+                return
+            continue
+        if maker.group is not None or taker.group is not None:
+            stand_alone(market, maker)
+            if not taker.ended:
+                stand_alone(market, taker)
+            if taker.ended:
+                return
+        available = maker.shown or maker.leaves
+        quantity = available if available < taker.leaves else taker.leaves
+        price = closing_price or level.price
+        trade(market, maker, taker, price, quantity, auction=False)
+        if (buy_stops.best is not None or sell_stops.best is not None) and not closing_price:
+            elect(market, instrument, price)
+        if not maker.leaves:
+            opposite.remove(maker)
+            filled(market, maker)
+        elif maker.shown:
+            take_from_shown(market, maker, quantity)
+    if not taker.leaves:
+        filled(market, taker)
+
+
+def trade(market: Market, maker: Order, taker: Order, price: int, quantity: int, auction: bool) -> None:
+    """Move cash and holdings for one trade, and say so. What becomes of the orders' places is the caller's."""
+    instrument = maker.instrument
+    unit, fee_ppm_max = instrument.value_unit, instrument.fee_ppm_max
+    value = price * quantity * unit
+    taker_fee = value * instrument.taker_fee_ppm // PPM
+    maker_fee = taker_fee if auction else value * instrument.maker_fee_ppm // PPM
+    maker.leaves -= quantity
+    taker.leaves -= quantity
+    maker.executed += quantity
+    taker.executed += quantity
+    maker.value += price * quantity
+    taker.value += price * quantity
+    if taker.side == BUY:
+        buyer, seller = taker, maker
+        buyer_pays, seller_gets = value + taker_fee, value - maker_fee
+    else:
+        buyer, seller = maker, taker
+        buyer_pays, seller_gets = value + maker_fee, value - taker_fee
+    worst = buyer.limit * buyer.leaves * unit
+    still = worst + worst * fee_ppm_max // PPM
+    cash = buyer.cash
+    cash.total -= buyer_pays
+    cash.reserved -= buyer.reserved - still
+    buyer.reserved = still
+    buyer.position.total += quantity
+    position = seller.position
+    position.total -= quantity
+    position.reserved -= quantity
+    seller.reserved -= quantity
+    seller.cash.total += seller_gets
+    instrument.last = price
+    market.event_seq = seq = market.event_seq + 1
+    market.events.append(
+        Traded(
+            seq, instrument.symbol, price, quantity, maker.order_id, taker.order_id, taker.side, maker.account.name,
+            taker.account.name, maker.leaves, taker.leaves, maker_fee, taker_fee, auction,
+        )
+    )  # fmt: skip
+
+
+def take_from_shown(market: Market, order: Order, quantity: int) -> None:
+    """After a trade of an iceberg that has something left: what was shown is less, or used up and shown anew, behind others."""
+    if quantity < order.shown:
+        order.shown -= quantity
+        return
+    assert order.conditions is not None, "an iceberg says what it displays"
+    order.shown = min(order.conditions.display_quantity, order.leaves)
+    level = order.level
+    assert level is not None, "an iceberg that trades rests"
+    price = level.price
+    level.side.remove(order)
+    level.side.add(order, price)
+    market.events.append(OrderRefreshed(market.next_seq(), order.order_id, order.instrument.symbol, order.shown))
+
+
+def filled(market: Market, order: Order) -> None:
+    """Nothing is left of an order, which is in no book any more."""
+    order.ended = FILLED
+    del order.participant.open_orders[order.order_id]
+    if order.conditions is not None:
+        _leave_behind(order)
+    if order.group is not None:
+        _trigger_others(market, order, order.group)
+
+
+def end(
+    market: Market, order: Order, status: str, reason: CancelReason, session: str = "", cl_ord_id: str = "", routing: str = ""
+) -> None:
+    """End an order that is in no book (any more): give back what it reserved, say so, and end what depends on it."""
+    if order.side == BUY:
+        order.cash.reserved -= order.reserved
+    else:
+        order.position.reserved -= order.reserved
+    order.reserved = 0
+    quantity, order.leaves = order.leaves, 0
+    order.ended = status
+    del order.participant.open_orders[order.order_id]
+    if order.conditions is not None:
+        _leave_behind(order)
+    market.event_seq = seq = market.event_seq + 1
+    market.events.append(
+        OrderCanceled(seq, order.order_id, order.instrument.symbol, quantity, reason, session, cl_ord_id, routing)
+    )
+    if order.group is not None:
+        end_others(market, order, order.group)
+
+
+def take_out_and_end(market: Market, order: Order, status: str, reason: CancelReason) -> None:
+    take_out(order)
+    end(market, order, status, reason)
+
+
+def _leave_behind(order: Order) -> None:
+    """An order with conditions has ended: it is priced no more, and a quote that has traded is remembered for the day."""
+    if order.order_type == PEGGED:
+        order.instrument.pegged.pop(order.order_id, None)
+    if order.is_quote and order.executed:
+        order.participant.quotes_ended[order.order_id] = order
+
+
+def _fillable(order: Order, wanted: int, reach: int) -> bool:
+    """Whether `wanted` can trade at once. Own orders that it may not meet are passed over, unless meeting one ends it: then
+    nothing behind that one counts, and of what stands before it at its price, nothing that is not shown."""
+    buying = order.side == BUY
+    passes_over = _instruction(order) == RESTING
+    for level in order.instrument.offers if buying else order.instrument.bids:
+        if level.price > reach if buying else level.price < reach:
+            return False
+        shown = 0
+        whole = 0
+        for resting in level:
+            if resting.participant is order.participant and _may_not_meet(order, resting):
+                if passes_over:
+                    continue
+                return shown >= wanted
+            shown += resting.shown or resting.leaves
+            whole += resting.leaves
+        wanted -= whole
+        if wanted <= 0:
+            return True
+    return False
+
+
+# ------------------------------------------------------------------------------------------ self-trade prevention
+
+
+def _may_not_meet(incoming: Order, resting: Order) -> bool:
+    """Whether two orders of one participant must not trade with each other."""
+    one = incoming.conditions.self_match_id if incoming.conditions is not None else ""
+    other = resting.conditions.self_match_id if resting.conditions is not None else ""
+    if one and other:
+        return one == other
+    return not incoming.account.self_trade_allowed
+
+
+def _instruction(incoming: Order) -> str:
+    said = incoming.conditions.self_match_instruction if incoming.conditions is not None else ""
+    return said or _INSTRUCTIONS[incoming.account.terms.self_trade]
+
+
+def _prevent_self_trade(market: Market, incoming: Order, resting: Order) -> None:
+    instruction = _instruction(incoming)
+    if instruction == RESTING:
+        take_out_and_end(market, resting, CANCELED, CancelReason.SELF_TRADE)
+    elif instruction == INCOMING:
+        end(market, incoming, CANCELED, CancelReason.SELF_TRADE_INCOMING)
+    elif instruction == BOTH:
+        take_out_and_end(market, resting, CANCELED, CancelReason.SELF_TRADE_BOTH)
+        if not incoming.ended:
+            end(market, incoming, CANCELED, CancelReason.SELF_TRADE_BOTH)
+    else:
+        _decrement(market, incoming, resting)
+
+
+def _decrement(market: Market, incoming: Order, resting: Order) -> None:
+    """Lower both by the smaller: that one ends, the other goes on with what it has left."""
+    stand_alone(market, resting)
+    if incoming.ended:
+        return
+    stand_alone(market, incoming)
+    if resting.ended:
+        return
+    lowered = min(incoming.leaves, resting.leaves)
+    larger = [order for order in (resting, incoming) if order.leaves > lowered]
+    for order in (resting, incoming):
+        if order.leaves == lowered:
+            take_out_and_end(market, order, CANCELED, CancelReason.SELF_TRADE_DECREMENT)
+    for order in larger:
+        order.leaves -= lowered
+        order.quantity -= lowered
+        order.shown = min(order.shown, order.leaves)
+        reserve(order, need(order))
+        market.events.append(
+            OrderRestated(
+                market.next_seq(), order.order_id, order.instrument.symbol, RestateReason.SELF_TRADE_DECREMENT, order.order_type,
+                order.price, order.quantity, order.leaves,
+            )
+        )  # fmt: skip
+
+
+# ----------------------------------------------------------------------------------------- orders of one list
+
+
+def stand_alone(market: Market, order: Order) -> None:
+    """An order is about to trade: where that cancels others of its list, they end, and it reserves what it needs itself."""
+    group = order.group
+    if group is not None and group.contingency == ONE_CANCELS_THE_OTHER:
+        order.group = None
+        end_others(market, order, group)
+        reserve(order, need(order))
+
+
+def end_others(market: Market, order: Order, group: OrderGroup) -> None:
+    """An order of a list has ended, or has the list to itself: end those that depend on it."""
+    one_cancels = group.contingency == ONE_CANCELS_THE_OTHER
+    order.group = None
+    if not one_cancels and order is not group.orders[0]:
+        return
+    reason = CancelReason.ONE_CANCELS_OTHER if one_cancels else CancelReason.LIST_ENDED
+    others = [other for other in group.orders if other is not order and not other.ended]
+    for other in others:
+        other.group = None
+    for other in others:
+        take_out_and_end(market, other, CANCELED, reason)
+
+
+def _trigger_others(market: Market, order: Order, group: OrderGroup) -> None:
+    """An order of a list is filled: where it is the one that the others wait for, they go to work when the command ends."""
+    order.group = None
+    if group.contingency != ONE_CANCELS_THE_OTHER and order is group.orders[0]:
+        for other in group.orders[1:]:
+            if not other.ended:
+                other.group = None
+                market.elected.append(other)
+
+
+# ------------------------------------------------------------------------------------------- what a trade sets off
+
+
+def elect(market: Market, instrument: Instrument, price: int) -> None:
+    """Queue the stops that a trade at `price` elects: buys, lowest stop first, then sells, highest first."""
+    while (level := instrument.buy_stops.best) is not None and level.price <= price:
+        _elect_oldest(market, instrument.buy_stops)
+    while (level := instrument.sell_stops.best) is not None and level.price >= price:
+        _elect_oldest(market, instrument.sell_stops)
+
+
+def _elect_oldest(market: Market, stops: BookSide) -> None:
+    level = stops.best
+    assert level is not None and level.oldest is not None, "there is a stop to elect"
+    order = level.oldest
+    stops.remove(order)
+    market.elected.append(order)
+
+
+def settle(market: Market) -> None:
+    """Work off what the command has set off: elected orders in their sequence, then the prices of pegged orders, until
+    nothing changes. It ends, because whatever goes round again has traded, and quantities are finite."""
+    _work_off_elected(market)
+    if not market.pegged:
+        return
+    again = True
+    while again:
+        again = False
+        for symbol in sorted(market.pegged):
+            instrument = market.pegged[symbol]
+            if _reprice(market, instrument):
+                again = True
+            _work_off_elected(market)
+    for symbol in [symbol for symbol, instrument in market.pegged.items() if not instrument.pegged]:
+        del market.pegged[symbol]
+
+
+def _work_off_elected(market: Market) -> None:
+    elected = market.elected
+    while elected:
+        order = elected.popleft()
+        if not order.ended:
+            _activate(market, order)
+
+
+def _activate(market: Market, order: Order) -> None:
+    """Have an order that waited go to work: an elected stop, or an order of a list whose first is filled."""
+    cause, instrument = order.parked, order.instrument
+    if cause == "stop":
+        order.parked = ""
+        order.order_type = MARKET if order.order_type == STOP else LIMIT
+    else:
+        needed = need(order)
+        if order.side == BUY:
+            affordable = needed <= order.cash.total - order.cash.reserved
+        else:
+            affordable = needed <= sellable(order.account, instrument)
+        if not affordable:
+            return end(market, order, CANCELED, CancelReason.INSUFFICIENT_FUNDS)
+        reserve(order, needed)
+        order.parked = waits_for(instrument, order.order_type, order.time_in_force)
+    say_activated(market, order, cause)
+    if cause == "stop":
+        return enter(market, order)
+    return go_to_work(market, order)
+
+
+def say_activated(market: Market, order: Order, cause: Parked) -> None:
+    market.events.append(
+        OrderActivated(
+            market.next_seq(), order.order_id, order.instrument.symbol, cause, order.order_type, order.price, order.parked
+        )
+    )
+
+
+# ------------------------------------------------------------------------------------------------- pegged orders
+
+
+def _marks(instrument: Instrument) -> tuple[int, int]:
+    """Best bid and best offer of the orders that are not pegged; 0 where there is none."""
+    return _mark(instrument.bids), _mark(instrument.offers)
+
+
+def _mark(side: BookSide) -> int:
+    for level in side:
+        for order in level:
+            if order.order_type != PEGGED:
+                return level.price
+    return 0
+
+
+def _reprice(market: Market, instrument: Instrument) -> bool:
+    """Give pegged orders the prices of the present marks; whether they were others before."""
+    if instrument.phase != "continuous":
+        return False
+    marks = _marks(instrument)
+    if marks == instrument.marks:
+        return False
+    instrument.marks = marks
+    for order in sorted(instrument.pegged.values(), key=entry_order):
+        if order.ended:
+            continue
+        price = _peg_price(order, marks)
+        level = order.level
+        if price == (level.price if level is not None else 0):
+            continue
+        if level is not None:
+            level.side.remove(order)
+        order.parked = "peg"
+        market.events.append(OrderRepriced(market.next_seq(), order.order_id, instrument.symbol, price))
+        if price:
+            _enter_at(market, order, price)
+        if instrument.phase != "continuous":
+            break
+    return True
+
+
+def _peg_price(order: Order, marks: tuple[int, int]) -> int:
+    """Where a pegged order belongs by these marks; 0 where it has no price."""
+    assert order.conditions is not None, "a pegged order says what it is pegged to"
+    instrument, peg = order.instrument, order.conditions.peg
+    buying = order.side == BUY
+    bid, offer = marks
+    if peg == "midpoint":
+        if not bid or not offer:
+            return 0
+        tick = instrument.tick
+        price = (bid + offer) // (2 * tick) * tick if buying else -(-(bid + offer) // (2 * tick)) * tick
+    else:
+        price = bid if buying == (peg == "primary") else offer
+        if not price:
+            return 0
+    price += order.conditions.peg_offset
+    if buying:
+        price = min(price, order.limit)
+        return price if price >= instrument.low else 0
+    price = max(price, order.limit)
+    return price if price <= instrument.high else 0
+
+
+# -------------------------------------------------------------------------------------------------------- phases
+
+
+def change_phase(market: Market, instrument: Instrument, phase: Phase, by: str) -> None:
+    """Enter a phase, and say so. A volatility auction begins its time; who leaves continuous trading leaves pegged orders
+    without a price."""
+    was_continuous = instrument.phase == "continuous"
+    instrument.phase = phase
+    instrument.until = min(market.time + instrument.terms.pause_ns, INT64_MAX) if phase == "volatility-auction" else 0
+    instrument.indicated = (0, 0, 0)
+    market.events.append(PhaseChanged(market.next_seq(), instrument.symbol, phase, instrument.until, by))
+    if was_continuous and phase != "continuous":
+        instrument.marks = None
+        for order in sorted(instrument.pegged.values(), key=entry_order):
+            if order.level is not None:
+                order.level.side.remove(order)
+                order.parked = "peg"
+                market.events.append(OrderRepriced(market.next_seq(), order.order_id, instrument.symbol, 0))
