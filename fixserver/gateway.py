@@ -15,9 +15,10 @@ import msgspec
 
 from fixserver.dialects import DIALECTS
 from fixserver.reports import OpenOrder, Reports
-from fixserver.requests import REQUIRED, InstrumentNumbers, Refused, Requests, fields_of, routing_of
+from fixserver.requests import REQUIRED, Requests, fields_of, routing_of
 from fixserver.sessions import utc_text
 from fixserver.throttle import STATUS_REPORTS_PER_SECOND_MAX, Throttle
+from fixserver.values import InstrumentNumbers, Refused
 from matching.messages import (
     CancelRejected,
     Command,
@@ -414,7 +415,7 @@ class Gateway:
         """To the session that asked, which the order belongs to from now on, and to the one that it belonged to."""
         order = self._orders[event.order_id]
         owner, owner_routing = order.session, order.routing
-        order.restate(event, self._reports_of(event.session).dialect)
+        order.replace(event, self._reports_of(event.session).dialect)
         if event.cancel_on_disconnect:
             self._marked_sessions.add(event.session)
         self._send_replaced(event, order, event.session, event.routing)

@@ -1,4 +1,4 @@
-"""FIX messages made of what the core says: the bodies of 8, 9, r and j, as raw text. It decides nothing.
+"""FIX messages made of what the core says about orders: the bodies of 8, 9, r and j, as raw text. It decides nothing.
 
 A body is what stands between the standard header and the trailer, each field with its SOH. ExecIDs follow from
 event numbers, so that a replay of the journal yields the same ones: the event's number, with M or T behind it
@@ -7,22 +7,32 @@ where one trade is reported to maker and taker.
 
 from __future__ import annotations
 
-from fixserver.dialects import Dialect
+from fixserver.conditions import TAGS, conditions_text
+from fixserver.dialects import RESTATED, Dialect
 from fixserver.sessions import utc_text
+from fixserver.values import Decimals
 from matching.instruments import decimal_text
 from matching.messages import (
     GTD,
     LIMIT,
+    PEGGED,
+    STOP_LIMIT,
     CancelReason,
     CancelRejected,
     MassCanceled,
     MassCancelRejected,
     OrderAccepted,
+    OrderActivated,
     OrderCanceled,
     OrderRejected,
     OrderReplaced,
+    OrderRepriced,
+    OrderRestated,
     OrderState,
     Reason,
+    RestateReason,
+    TradeBusted,
+    TradeCorrected,
     Traded,
 )
 
@@ -31,9 +41,9 @@ AVG_PX_DECIMALS = 4  # beyond those of the price
 NO_ORDER = "NONE"
 NO_SYMBOL = "[N/A]"
 UNDISCLOSED = "7"  # Side(54), where a report is about no order in particular
-SAID_BY_AN_ORDER = ("11", "1", "55", "54", "38", "40", "44", "59", "126", "432", "18")
+SAID_BY_AN_ORDER = ("11", "1", "55", "54", "38", "40", "44", "59", "126", "432", "18", *TAGS)
 # What names a message, for BusinessRejectRefID(379): ClOrdID, MDReqID, MassStatusReqID, and whatever else asks.
-REFERENCES = ("11", "262", "584", "790", "131", "117", "320", "324", "335", "568", "710", "909", "923")
+REFERENCES = ("11", "262", "584", "790", "131", "117", "66", "320", "324", "335", "568", "710", "909", "923")
 
 CANCEL_TEXTS = {
     CancelReason.MASS_CANCEL: "mass cancel",
@@ -42,46 +52,51 @@ CANCEL_TEXTS = {
     CancelReason.MARKET_REMAINDER: "what was left of a market order",
     CancelReason.SELF_TRADE: "would have traded with an order of the same participant",
     CancelReason.DISCONNECT: "the connection was lost",
-    CancelReason.LOGOUT: "the session logged out",
     CancelReason.DAY_END: "the trading day ended",
     CancelReason.GTD_END: "the order's time ended",
+    CancelReason.LOGOUT: "the session logged out",
+    CancelReason.OPENING_END: "what was left of an order at the opening",
+    CancelReason.CLOSING_END: "what was left of an order at the close",
+    CancelReason.REQUOTED: "another quote took its place",
+    CancelReason.QUOTE_CANCEL: "the quote was canceled",
+    CancelReason.ONE_CANCELS_OTHER: "another order of its list was at work or ended",
+    CancelReason.LIST_ENDED: "the first order of its list ended unfilled",
+    CancelReason.INSUFFICIENT_FUNDS: "not enough cash or shares when its turn came",
+    CancelReason.KILLED: "the participant may not trade any more",
+    CancelReason.OPERATOR: "the operator canceled it",
+    CancelReason.MIN_QUANTITY: "its minimum quantity could not be filled at once",
+    CancelReason.SELF_TRADE_INCOMING: "would have traded with a resting order of the same participant",
+    CancelReason.SELF_TRADE_BOTH: "it and an order of the same participant would have traded",
+    CancelReason.SELF_TRADE_DECREMENT: "lowered to nothing by an order of the same participant that it would have traded with",
 }
-EXPIRED = (CancelReason.DAY_END, CancelReason.GTD_END)
-
-
-class Decimals:
-    """How an instrument's numbers are written, with the texts of recent ones: most prices come again."""
-
-    CACHE_MAX = 50_000
-
-    def __init__(self, price_decimals: int, quantity_decimals: int) -> None:
-        self.price_decimals = price_decimals
-        self.quantity_decimals = quantity_decimals
-        self._prices: dict[int, str] = {}
-
-    def price(self, units: int) -> str:
-        text = self._prices.get(units)
-        if text is None:
-            if len(self._prices) >= self.CACHE_MAX:
-                self._prices.clear()
-            text = self._prices[units] = decimal_text(units, self.price_decimals)
-        return text
-
-    def quantity(self, units: int) -> str:
-        return decimal_text(units, self.quantity_decimals) if self.quantity_decimals and units else str(units)
+EXPIRED = (CancelReason.DAY_END, CancelReason.GTD_END, CancelReason.OPENING_END, CancelReason.CLOSING_END)
+RESTATE_TEXTS = {
+    RestateReason.LEFT_OVER: "what was left is a limit order now",
+    RestateReason.SELF_TRADE_DECREMENT: "lowered by an order of the same participant that it would have traded with",
+}
+ACTIVATE_TEXTS = {
+    "stop": "its stop price was reached",
+    "close": "the closing auction begins",
+    "list": "the first order of its list is filled",
+}
+PARKED_TEXTS = {"stop": "waits for its stop price", "close": "waits for the closing auction", "peg": "waits for a price"}
 
 
 class OpenOrder:
-    """What the gateway keeps of an open order to report on it. `stated` is what the order said, as fields.
+    """What the gateway keeps of an open order to report on it.
 
-    `leaves` and `executed` in quantity units; `value` is price times quantity over its fills.
+    `ids` is how its reports begin, `stated` what the order said, as fields of the version of its session; `special` is the
+    end of that, which versions say differently. `leaves` and `executed` in quantity units; `value` is price times quantity
+    over its fills. `quote`: it is a side of one. `contingency` is that of its list, where the version says it.
     """
 
-    __slots__ = ("cl_ord_id", "decimals", "executed", "leaves", "order_id", "price", "routing", "session", "stated", "value")
+    __slots__ = (
+        "cl_ord_id", "conditions", "contingency", "decimals", "exec_inst", "executed", "ids", "leaves", "order_id", "price",
+        "quote", "routing", "session", "special", "stated", "value",
+    )  # fmt: skip
 
-    def __init__(
-        self, state: OrderAccepted | OrderRejected | OrderState, decimals: Decimals, dialect: Dialect
-    ) -> None:
+    def __init__(self, state: OrderAccepted | OrderRejected | OrderState, decimals: Decimals, dialect: Dialect) -> None:
+        conditions = state.conditions
         self.order_id = state.order_id
         self.session = state.session
         self.routing = state.routing
@@ -91,23 +106,67 @@ class OpenOrder:
         self.leaves = state.quantity
         self.executed = 0
         self.value = 0
+        self.exec_inst = state.exec_inst
+        self.conditions = conditions
+        self.quote = conditions is not None and conditions.quote_id != ""
+        self.contingency = ""
+        self.ids = f"37={state.order_id}{SOH}11={state.cl_ord_id}{SOH}" if state.cl_ord_id else f"37={state.order_id}{SOH}"
+        self.special = conditions_text(state.exec_inst, conditions, decimals, dialect) if conditions or state.exec_inst else ""
         self.stated = (
-            f"1={state.account}{SOH}55={state.instrument}{SOH}54={state.side}{SOH}"
-            + terms_text(state, decimals, dialect)
+            f"1={state.account}{SOH}55={state.instrument}{SOH}54={state.side}{SOH}{terms_text(state, decimals)}{self.special}"
         )
 
     @classmethod
     def of_state(cls, state: OrderState, decimals: Decimals, dialect: Dialect) -> OpenOrder:
         order = cls(state, decimals, dialect)
-        order.leaves, order.executed, order.value = state.leaves, state.executed, state.value
+        order.stand_as(state)
         return order
 
-    def restate(self, event: OrderReplaced, dialect: Dialect) -> None:
+    def stand_as(self, state: OrderState) -> None:
+        """Have been filled as far as `state` says."""
+        self.leaves, self.executed, self.value = state.leaves, state.executed, state.value
+
+    def stated_in(self, dialect: Dialect) -> str:
+        """`stated`, as another version says it."""
+        if self.conditions is None:
+            return self.stated
+        return self._plain + conditions_text(self.exec_inst, self.conditions, self.decimals, dialect) + self.contingency_in(dialect)
+
+    def join(self, contingency: str, dialect: Dialect) -> None:
+        """Be an order of a list of this ContingencyType."""
+        plain = self._plain
+        self.contingency = contingency
+        assert self.conditions is not None, "an order of a list has its ListID among its conditions"
+        self.special = conditions_text(self.exec_inst, self.conditions, self.decimals, dialect) + self.contingency_in(dialect)
+        self.stated = plain + self.special
+
+    def contingency_in(self, dialect: Dialect) -> str:
+        return f"1385={self.contingency}{SOH}" if self.contingency and dialect.contingency else ""
+
+    @property
+    def _plain(self) -> str:
+        return self.stated[: len(self.stated) - len(self.special)]
+
+    def replace(self, event: OrderReplaced, dialect: Dialect) -> None:
         """Take the terms of a replace."""
         kept = self.stated[: self.stated.index(f"{SOH}38=") + 1]
-        self.stated = kept + terms_text(event, self.decimals, dialect)
+        self.exec_inst, self.conditions = event.exec_inst, event.conditions
+        self.special = conditions_text(event.exec_inst, event.conditions, self.decimals, dialect) + self.contingency_in(dialect)
+        self.stated = kept + terms_text(event, self.decimals) + self.special
         self.cl_ord_id, self.session, self.routing = event.cl_ord_id, event.session, event.routing
+        self.ids = f"37={self.order_id}{SOH}11={event.cl_ord_id}{SOH}"
         self.price, self.leaves = event.price, event.leaves
+
+    def restate(self, order_type: str, price: int, quantity: int | None = None) -> None:
+        """Take another type and price, and another quantity, unasked."""
+        head, _, rest = self.stated.partition(f"{SOH}38=")
+        said_quantity, _, rest = rest.partition(SOH)
+        quantity_text = said_quantity if quantity is None else self.decimals.quantity(quantity)
+        behind = rest[rest.index("59=") :]
+        self.price = price
+        self.stated = (
+            f"{head}{SOH}38={quantity_text}{SOH}40={order_type}{SOH}{price_text(order_type, price, self.decimals)}{behind}"
+        )
 
     @property
     def avg_px(self) -> str:
@@ -121,17 +180,24 @@ class OpenOrder:
         return decimal_text(scaled, self.decimals.price_decimals + AVG_PX_DECIMALS)
 
 
-def terms_text(
-    state: OrderAccepted | OrderRejected | OrderState | OrderReplaced, decimals: Decimals, dialect: Dialect
-) -> str:
+def terms_text(state: OrderAccepted | OrderRejected | OrderState | OrderReplaced, decimals: Decimals) -> str:
     """What a replace may change of an order: quantity, type, price, time in force."""
-    price = f"44={decimals.price(state.price)}{SOH}" if state.order_type == LIMIT else ""
+    order_type = state.order_type
+    price = f"44={decimals.price(state.price)}{SOH}" if order_type == LIMIT else price_text(order_type, state.price, decimals)
     expiry = f"126={utc_text(state.expire_time, 3)}{SOH}" if state.time_in_force == GTD else ""
-    exec_inst = f"18={state.exec_inst}{SOH}" if state.exec_inst else ""
-    return (
-        f"38={decimals.quantity(state.quantity)}{SOH}40={state.order_type}{SOH}{price}59={state.time_in_force}{SOH}{expiry}"
-        f"{exec_inst}"
-    )
+    return f"38={decimals.quantity(state.quantity)}{SOH}40={order_type}{SOH}{price}59={state.time_in_force}{SOH}{expiry}"
+
+
+def price_text(order_type: str, price: int, decimals: Decimals) -> str:
+    """Price(44) of an order that has one."""
+    if order_type in (LIMIT, STOP_LIMIT) or (order_type == PEGGED and price):
+        return f"44={decimals.price(price)}{SOH}"
+    return ""
+
+
+def exec_id(seq: int, maker: bool) -> str:
+    """ExecID(17) of one side of a trade, or of what became of it."""
+    return f"{seq}{'M' if maker else 'T'}"
 
 
 class Reports:
@@ -147,14 +213,14 @@ class Reports:
 
     def accepted(self, event: OrderAccepted, order: OpenOrder, time: str) -> str:
         return (
-            f"37={order.order_id}{SOH}11={order.cl_ord_id}{SOH}17={event.seq}{SOH}{self._trans}150=0{SOH}39=0{SOH}{order.stated}"
+            f"{order.ids}17={event.seq}{SOH}{self._trans}150=0{SOH}39=0{SOH}{order.stated}"
             f"151={order.decimals.quantity(order.leaves)}{SOH}14=0{SOH}6=0{SOH}60={time}{SOH}"
         )
 
     def rejected(self, event: OrderRejected, order: OpenOrder, time: str) -> str:
         code = self.dialect.ord_rej_reason(event.reason)
         return (
-            f"37={order.order_id}{SOH}11={order.cl_ord_id}{SOH}17={event.seq}{SOH}{self._trans}150=8{SOH}39=8{SOH}103={code}{SOH}"
+            f"{order.ids}17={event.seq}{SOH}{self._trans}150=8{SOH}39=8{SOH}103={code}{SOH}"
             f"{order.stated}151=0{SOH}14=0{SOH}6=0{SOH}60={time}{SOH}58={event.text}{SOH}"
         )
 
@@ -167,19 +233,19 @@ class Reports:
         liquidity = f"851={'1' if maker else '2'}{SOH}" if self.dialect.last_liquidity else ""
         match_id = f"880={event.seq}{SOH}" if self.dialect.trade_match_id else ""
         return (
-            f"37={order.order_id}{SOH}11={order.cl_ord_id}{SOH}17={event.seq}{'M' if maker else 'T'}{SOH}{self._trans}"
-            f"150={exec_type}{SOH}39={status}{SOH}{order.stated}32={decimals.quantity(event.quantity)}{SOH}"
-            f"31={decimals.price(event.price)}{SOH}151={decimals.quantity(leaves)}{SOH}14={decimals.quantity(order.executed)}{SOH}"
-            f"6={order.avg_px}{SOH}60={time}{SOH}{liquidity}{match_id}"
+            f"{order.ids}17={event.seq}{'M' if maker else 'T'}{SOH}{self._trans}150={exec_type}{SOH}39={status}{SOH}"
+            f"{order.stated}32={decimals.quantity(event.quantity)}{SOH}31={decimals.price(event.price)}{SOH}"
+            f"151={decimals.quantity(leaves)}{SOH}14={decimals.quantity(order.executed)}{SOH}6={order.avg_px}{SOH}60={time}{SOH}"
+            f"{liquidity}{match_id}"
         )
 
     def canceled(self, event: OrderCanceled, order: OpenOrder, time: str) -> str:
-        ids = f"11={event.cl_ord_id}{SOH}41={order.cl_ord_id}{SOH}" if event.cl_ord_id else f"11={order.cl_ord_id}{SOH}"
+        ids = f"37={order.order_id}{SOH}11={event.cl_ord_id}{SOH}41={order.cl_ord_id}{SOH}" if event.cl_ord_id else order.ids
         status = "C" if event.reason in EXPIRED else "4"
         restatement = self.dialect.restatement.get(event.reason)
         text = CANCEL_TEXTS.get(event.reason)
         return (
-            f"37={order.order_id}{SOH}{ids}17={event.seq}{SOH}{self._trans}150={status}{SOH}39={status}{SOH}{order.stated}"
+            f"{ids}17={event.seq}{SOH}{self._trans}150={status}{SOH}39={status}{SOH}{order.stated_in(self.dialect)}"
             f"151=0{SOH}14={order.decimals.quantity(order.executed)}{SOH}6={order.avg_px}{SOH}60={time}{SOH}"
             + (f"378={restatement}{SOH}" if restatement else "")
             + (f"58={text}{SOH}" if text else "")
@@ -192,18 +258,70 @@ class Reports:
             status = "1" if order.executed else "5"
         return (
             f"37={order.order_id}{SOH}11={event.cl_ord_id}{SOH}41={event.orig_cl_ord_id}{SOH}17={event.seq}{SOH}{self._trans}"
-            f"150=5{SOH}39={status}{SOH}{order.stated}151={order.decimals.quantity(order.leaves)}{SOH}"
-            f"14={order.decimals.quantity(order.executed)}{SOH}6={order.avg_px}{SOH}60={time}{SOH}"
+            f"150=5{SOH}39={status}{SOH}{order.stated_in(self.dialect)}{self._standing(order, time)}"
         )
+
+    def activated(self, event: OrderActivated, order: OpenOrder, time: str) -> str:
+        """A parked order goes to work; `order` says so already."""
+        text = "; ".join(filter(None, (ACTIVATE_TEXTS.get(event.cause), PARKED_TEXTS.get(event.parked))))
+        return self._unasked(event.seq, "L", order, time) + f"58={text}{SOH}"
+
+    def restated(self, event: OrderRestated, order: OpenOrder, time: str) -> str:
+        why = f"378={RESTATED[event.reason]}{SOH}58={RESTATE_TEXTS[event.reason]}{SOH}"
+        return self._unasked(event.seq, "D", order, time) + why
+
+    def repriced(self, event: OrderRepriced, order: OpenOrder, time: str) -> str:
+        """Of a pegged order; where the version has no field for its price, Text says it."""
+        price = order.decimals.price(event.price)
+        pegged = f"839={price}{SOH}" if event.price and self.dialect.pegged_price else ""
+        text = f"its price is {price} now" if event.price else "it has no price now, and waits for one"
+        return f"{self._unasked(event.seq, 'D', order, time)}378={self.dialect.repriced}{SOH}{pegged}58={text}{SOH}"
+
+    def busted(self, event: TradeBusted, order: OpenOrder, status: str, maker: bool, time: str) -> str:
+        """A fill never was; `order` is as it stands without it."""
+        head = self._of_trade(event, order, status, maker, "1", "H")
+        return f"{head}{self._standing(order, time)}58=the trade was taken back{SOH}"
+
+    def corrected(self, event: TradeCorrected, order: OpenOrder, status: str, maker: bool, time: str) -> str:
+        """A fill was another than was said; `order` is as it stands with it as it is now."""
+        decimals = order.decimals
+        return (
+            f"{self._of_trade(event, order, status, maker, '2', 'G')}32={decimals.quantity(event.quantity)}{SOH}"
+            f"31={decimals.price(event.price)}{SOH}{self._standing(order, time)}58=the trade was corrected{SOH}"
+        )
+
+    def _of_trade(
+        self, event: TradeBusted | TradeCorrected, order: OpenOrder, status: str, maker: bool, trans_type: str, exec_type: str
+    ) -> str:
+        trans = ""
+        if self.dialect.exec_trans_type:
+            trans, exec_type = f"20={trans_type}{SOH}", status
+        match_id = f"880={event.trade_seq}{SOH}" if self.dialect.trade_match_id else ""
+        return (
+            f"{order.ids}17={exec_id(event.seq, maker)}{SOH}{trans}19={exec_id(event.trade_seq, maker)}{SOH}150={exec_type}{SOH}"
+            f"39={status}{SOH}{order.stated}{match_id}"
+        )
+
+    def _unasked(self, seq: int, exec_type: str, order: OpenOrder, time: str) -> str:
+        status = "1" if order.executed else "0"
+        return (
+            f"{order.ids}17={seq}{SOH}{self._trans}150={exec_type}{SOH}39={status}{SOH}{order.stated}{self._standing(order, time)}"
+        )
+
+    @staticmethod
+    def _standing(order: OpenOrder, time: str) -> str:
+        """What is open and what is filled, and when this came to be."""
+        decimals = order.decimals
+        leaves, executed = decimals.quantity(order.leaves), decimals.quantity(order.executed)
+        return f"151={leaves}{SOH}14={executed}{SOH}6={order.avg_px}{SOH}60={time}{SOH}"
 
     def status(self, state: OrderState, decimals: Decimals, exec_id: str, time: str, extra: str = "") -> str:
         """The present state of an order, as an answer to a question."""
         order = OpenOrder.of_state(state, decimals, self.dialect)
         trans, exec_type = (f"20=3{SOH}", state.status) if self.dialect.exec_trans_type else ("", "I")
         return (
-            f"37={order.order_id}{SOH}11={order.cl_ord_id}{SOH}17={exec_id}{SOH}{trans}150={exec_type}{SOH}39={state.status}{SOH}"
-            f"{order.stated}151={decimals.quantity(order.leaves)}{SOH}14={decimals.quantity(order.executed)}{SOH}"
-            f"6={order.avg_px}{SOH}60={time}{SOH}{extra}"
+            f"{order.ids}17={exec_id}{SOH}{trans}150={exec_type}{SOH}39={state.status}{SOH}{order.stated}"
+            f"{self._standing(order, time)}{extra}"
         )
 
     def status_unknown(

@@ -1,366 +1,451 @@
-"""A second engine, slow and plain, written from the rules: it predicts every event, and shares no code with the first.
+"""A second engine, slow and plain, written from docs/market-rules.md: it predicts every event, and shares no code with the first.
 
-It keeps one list of orders in the order of their entry and looks through all of it for everything: the best
-price, what is reserved, what is due. Whether the texts of refusals are the same is not its concern: they are left empty.
+This half takes the commands: what is refused and why, and what is answered. What then happens in the market
+is in naive_market.py. Whether the texts of refusals are the same is not its concern: they are left empty.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from fractions import Fraction
-from math import ceil, floor
+
+import msgspec
 
 from matching.messages import (
+    AT_THE_CLOSE,
+    AT_THE_OPENING,
+    BUY,
+    DAY,
+    FOK,
+    GTC,
+    GTD,
+    IOC,
+    LIMIT,
+    MARKET,
+    MARKET_TO_LIMIT,
+    PEGGED,
+    SELL,
+    STOP,
+    STOP_LIMIT,
+    AccessSet,
     AccountDefined,
+    AuctionIndicated,
     BalanceChanged,
+    BustTrade,
     CancelOrder,
+    CancelQuotes,
     CancelReason,
     CancelRejected,
     Command,
     CommandRefused,
+    Conditions,
+    CorrectTrade,
     DayRolled,
     DefineAccount,
     DefineInstrument,
+    DefineParticipant,
     Deposit,
+    EndPauses,
     Event,
     ExpireOrders,
+    IndicativePublished,
     InstrumentDefined,
+    ListAccepted,
+    ListRejected,
+    MarketPhaseChanged,
     MassCancel,
     MassCanceled,
     MassCancelRejected,
+    MassQuote,
     NewOrder,
+    NewOrderList,
+    OperatorCancel,
+    OperatorNote,
+    OperatorNoted,
     OrderAccepted,
-    OrderCanceled,
     OrderRejected,
     OrderReplaced,
     OrdersExpired,
-    PhaseChanged,
+    OrderState,
+    ParticipantDefined,
+    PausesEnded,
+    PublishIndicative,
+    QuoteEntry,
+    QuoteResult,
+    QuotesAnswered,
+    QuotesCanceled,
     Reason,
+    ReferenceSet,
     ReplaceOrder,
     RollDay,
+    SetAccess,
     SetPhase,
+    SetReference,
+    TradeBusted,
+    TradeCorrected,
     Traded,
     Withdraw,
 )
+from tests.matching.naive_market import (
+    AUCTIONS,
+    CANCELED,
+    EXPIRED,
+    FILLED,
+    GATHERING,
+    NOTHING_SAID,
+    NUMBERS_A_COMMAND,
+    NaiveMarket,
+    Order,
+    OrderList,
+    Paper,
+    within,
+)
 
-BUY, SELL = "1", "2"
-MARKET, LIMIT = "1", "2"
-DAY, GTC, IOC, FOK, GTD = "0", "1", "3", "4", "6"
-
-
-@dataclass(eq=False)
-class Resting:
-    """An order, from its entry on. `priority` orders those of one price; `status` is "" while it is open."""
-
-    number: int
-    participant: str
-    account: str
-    instrument: str
-    side: str
-    cl_ord_id: str
-    session: str
-    order_type: str
-    time_in_force: str
-    price: int
-    quantity: int
-    expire_time: int
-    limit: int
-    priority: int
-    marked: bool
-    executed: int = 0
-    status: str = ""
-    in_book: bool = False
-
-    @property
-    def leaves(self) -> int:
-        return self.quantity - self.executed
-
-
-@dataclass
-class Paper:
-    """An instrument."""
-
-    terms: DefineInstrument
-    reference: int
-    phase: str = "continuous"
-    last: int = 0
-
-    @property
-    def low(self) -> int:
-        edge = Fraction(self.reference) * (10_000 - self.terms.band_bps) / 10_000
-        return max(ceil(edge / self.terms.tick) * self.terms.tick, self.terms.tick)
-
-    @property
-    def high(self) -> int:
-        edge = Fraction(self.reference) * (10_000 + self.terms.band_bps) / 10_000
-        return floor(edge / self.terms.tick) * self.terms.tick
-
-    def money(self, price: int, quantity: int) -> int:
-        """Price times quantity, in units of 10^-10."""
-        return price * quantity * 10**10 // 10 ** (self.terms.price_decimals + self.terms.quantity_decimals)
-
-    def fee(self, value: int, ppm: int) -> int:
-        return floor(Fraction(value * ppm, 10**6))
-
-    def cost(self, price: int, quantity: int) -> int:
-        """What a buy holds back: the value, and the higher of the two fees."""
-        value = self.money(price, quantity)
-        return value + self.fee(value, max(0, self.terms.maker_fee_ppm, self.terms.taker_fee_ppm))
+LASTING: tuple[str, ...] = (DAY, GTC, GTD)
+TAKEN_IN = {
+    DAY: (*GATHERING, "continuous", "closing-price"),
+    GTC: (*GATHERING, "continuous"),
+    GTD: (*GATHERING, "continuous"),
+    AT_THE_OPENING: ("pre-open", "opening-auction"),
+    IOC: ("continuous", "closing-price"),
+    FOK: ("continuous", "closing-price"),
+    AT_THE_CLOSE: (*GATHERING, "continuous"),
+}
 
 
 class Refused(Exception):
     """A rule was broken; the argument is the Reason."""
 
 
+def unless(holds: bool, reason: Reason) -> None:
+    if not holds:
+        raise Refused(reason)
+
+
+def asks(conditions: Conditions) -> bool:
+    """Whether an order asks for anything but self-match prevention; what marks it as of a list or a quote asks for nothing."""
+    return conditions != Conditions(
+        self_match_id=conditions.self_match_id,
+        self_match_instruction=conditions.self_match_instruction,
+        list_id=conditions.list_id,
+        quote_id=conditions.quote_id,
+        quote_entry_id=conditions.quote_entry_id,
+    )
+
+
+def combined(order_type: str, time_in_force: str, conditions: Conditions) -> bool:
+    """Whether type, time in force and conditions go together."""
+    lasting = time_in_force in LASTING
+    wrong = (
+        (order_type == MARKET and time_in_force in (GTC, GTD))
+        or (order_type == MARKET_TO_LIMIT and time_in_force != DAY)
+        or (order_type in (STOP, STOP_LIMIT, PEGGED) and not lasting)
+        or (time_in_force in (AT_THE_OPENING, AT_THE_CLOSE) and (order_type not in (MARKET, LIMIT) or asks(conditions)))
+        or (conditions.stop_price != 0) != (order_type in (STOP, STOP_LIMIT))
+        or (conditions.peg != "") != (order_type == PEGGED)
+        or (conditions.peg_offset != 0 and order_type != PEGGED)
+        or (conditions.display_quantity != 0 and not (order_type in (LIMIT, STOP_LIMIT) and lasting))
+        or (conditions.min_quantity != 0 and not (order_type in (MARKET, LIMIT) and time_in_force == IOC))
+        or (conditions.post_only and not (order_type == LIMIT and lasting))
+    )
+    return not wrong
+
+
+def whole_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 30
+
+
+@dataclass
+class Sale:
+    """A trade as it is now."""
+
+    price: int
+    quantity: int
+    maker_fee: int
+    taker_fee: int
+    busted: bool = False
+
+
 @dataclass
 class NaiveEngine:
     """Predicts what Engine.apply returns, a command at a time."""
 
-    now: int = 0
-    number: int = 0  # of the command
-    seq: int = 0  # of the last event
+    market: NaiveMarket = field(default_factory=NaiveMarket)
     day: str = ""
-    papers: dict[str, Paper] = field(default_factory=dict)
-    accounts: dict[str, DefineAccount] = field(default_factory=dict)
-    totals: dict[tuple[str, str], int] = field(default_factory=dict)  # (account, asset)
-    orders: list[Resting] = field(default_factory=list)  # open ones, oldest first
-    ended: dict[int, Resting] = field(default_factory=dict)  # those of this day
+    day_began: int = 0  # the last event of the day before
+    participants: dict[str, DefineParticipant] = field(default_factory=dict)
+    access: dict[str, str] = field(default_factory=dict)
+    phases: dict[str, str] = field(default_factory=dict)  # of markets that were moved
     names: dict[tuple[str, str], int] = field(default_factory=dict)  # (participant, ClOrdID) to order number, or 0
-    priority: int = 0
-    out: list[Event] = field(default_factory=list)
+    sales: dict[int, Sale] = field(default_factory=dict)  # trades of this day that were busted or corrected
 
     def apply(self, now: int, command: Command) -> list[Event]:
-        self.now = now
-        self.number += 1
-        self.out = []
-        if isinstance(command, NewOrder):
-            self.new_order(command)
-        elif isinstance(command, CancelOrder):
-            self.cancel(command)
-        elif isinstance(command, ReplaceOrder):
-            self.replace(command)
-        elif isinstance(command, MassCancel):
-            self.mass_cancel(command)
-        elif isinstance(command, Deposit):
-            self.transfer(command, 1)
-        elif isinstance(command, Withdraw):
-            self.transfer(command, -1)
-        elif isinstance(command, DefineInstrument):
-            self.define_instrument(command)
-        elif isinstance(command, DefineAccount):
-            self.define_account(command)
-        elif isinstance(command, SetPhase):
-            self.set_phase(command)
-        elif isinstance(command, ExpireOrders):
-            self.expire()
-        elif isinstance(command, RollDay):
-            self.roll(command)
-        return self.out
+        market = self.market
+        market.now = now
+        market.number += 1
+        market.out = []
+        match command:
+            case NewOrder():
+                self.new_order(command)
+            case CancelOrder():
+                self.cancel(command)
+            case ReplaceOrder():
+                self.replace(command)
+            case MassCancel():
+                self.mass_cancel(command)
+            case NewOrderList():
+                self.new_list(command)
+            case MassQuote():
+                self.quote(command)
+            case CancelQuotes():
+                self.cancel_quotes(command)
+            case ExpireOrders():
+                self.expire()
+            case EndPauses():
+                self.end_pauses()
+            case PublishIndicative():
+                self.publish_indicative()
+            case OperatorNote():
+                market.say(OperatorNoted, command.text, command.by)
+            case _:
+                try:
+                    self.operate(command)
+                except Refused as refused:
+                    market.say(CommandRefused, type(command).__name__, refused.args[0], "")
+        market.finish()
+        return market.out
 
-    def next_seq(self) -> int:
-        self.seq += 1
-        return self.seq
+    def operate(self, command: Command) -> None:
+        """Commands that are answered by CommandRefused where they are refused."""
+        match command:
+            case Deposit():
+                self.transfer(command, 1)
+            case Withdraw():
+                self.transfer(command, -1)
+            case DefineInstrument():
+                self.define_instrument(command)
+            case DefineAccount():
+                self.define_account(command)
+            case DefineParticipant():
+                self.define_participant(command)
+            case SetPhase():
+                self.set_phase(command)
+            case RollDay():
+                self.roll(command)
+            case SetAccess():
+                self.set_access(command)
+            case SetReference():
+                self.set_reference(command)
+            case OperatorCancel():
+                self.operator_cancel(command)
+            case BustTrade():
+                self.bust(command)
+            case CorrectTrade():
+                self.correct(command)
+            case _:
+                raise AssertionError(command)
 
-    def participants(self) -> set[str]:
-        return {account.participant for account in self.accounts.values()}
+    # ----------------------------------------------------------------------------------- what a generator looks at
 
-    # -------------------------------------------------------------------------------------------- funds
+    @property
+    def orders(self) -> list[Order]:
+        return self.market.orders
 
-    def total(self, account: str, asset: str) -> int:
-        return self.totals.get((account, asset), 0)
+    @property
+    def papers(self) -> dict[str, Paper]:
+        return self.market.papers
 
-    def move(self, account: str, asset: str, amount: int) -> None:
-        self.totals[account, asset] = self.total(account, asset) + amount
+    def find(self, participant: str, cl_ord_id: str) -> Order | None:
+        return self.order(self.names.get((participant, cl_ord_id), 0))
 
-    def reserved(self, account: str, asset: str, without: Resting | None = None) -> int:
-        """What the open orders of an account hold back of a currency or an instrument."""
-        held = 0
-        for order in self.orders:
-            if order is without or order.account != account:
-                continue
-            paper = self.papers[order.instrument]
-            if order.side == BUY and asset == paper.terms.currency:
-                held += paper.cost(order.limit, order.leaves)
-            if order.side == SELL and asset == order.instrument:
-                held += order.leaves
-        return held
-
-    def can_afford(self, order: Resting, leaves: int, limit: int) -> bool:
-        """Whether the account can carry `order` with these terms, whatever it holds back now."""
-        paper = self.papers[order.instrument]
-        if order.side == BUY:
-            asset = paper.terms.currency
-            return paper.cost(limit, leaves) <= self.total(order.account, asset) - self.reserved(order.account, asset, order)
-        short = self.accounts[order.account].short_max * 10**paper.terms.quantity_decimals
-        free = self.total(order.account, order.instrument) - self.reserved(order.account, order.instrument, order) + short
-        # Who is beyond a short limit that was lowered may still make an order smaller.
-        return leaves <= free or (order in self.orders and leaves <= order.leaves)
+    def order(self, number: int) -> Order | None:
+        """An order that is open, or has ended today."""
+        return next((order for order in self.orders if order.number == number), self.market.ended.get(number))
 
     # --------------------------------------------------------------------------------------------- rules
 
-    def entry_rules(self, command: NewOrder | ReplaceOrder, side: str) -> int:
-        """The price up to which the order may trade. Raises Refused."""
-        paper = self.papers[command.instrument]
-        terms = paper.terms
-        if paper.phase == "closed":
-            raise Refused(Reason.AFTER_CLOSE)
-        if paper.phase == "halted":
-            raise Refused(Reason.NOT_IN_THIS_PHASE)
-        if command.quantity < 1 or command.quantity % terms.lot != 0:
-            raise Refused(Reason.INVALID_QUANTITY)
-        limit = command.price
-        if command.order_type == LIMIT:
-            if command.price % terms.tick != 0:
-                raise Refused(Reason.OFF_TICK)
-            if command.price < paper.low or command.price > paper.high:
-                raise Refused(Reason.OUTSIDE_PRICE_BAND)
-        else:
-            limit = {BUY: paper.high, SELL: paper.low}[side]
-            if command.time_in_force in (GTC, GTD):
-                raise Refused(Reason.UNSUPPORTED)
-        if command.time_in_force == GTD and command.expire_time <= self.now:
-            raise Refused(Reason.UNSUPPORTED)
-        if command.quantity > terms.quantity_max or paper.money(limit, command.quantity) > terms.value_max:
-            raise Refused(Reason.LIMIT_EXCEEDED)
-        return limit
-
     def use_name(self, participant: str, cl_ord_id: str) -> None:
-        if (participant, cl_ord_id) in self.names:
-            raise Refused(Reason.DUPLICATE_CL_ORD_ID)
+        unless((participant, cl_ord_id) not in self.names, Reason.DUPLICATE_CL_ORD_ID)
         self.names[participant, cl_ord_id] = 0
 
-    def new_order(self, command: NewOrder) -> None:
-        try:
-            if command.participant not in self.participants():
-                raise Refused(Reason.UNKNOWN_ACCOUNT)
-            self.use_name(command.participant, command.cl_ord_id)
-            if command.account not in self.accounts or self.accounts[command.account].participant != command.participant:
-                raise Refused(Reason.UNKNOWN_ACCOUNT)
-            if command.instrument not in self.papers:
-                raise Refused(Reason.UNKNOWN_INSTRUMENT)
-            limit = self.entry_rules(command, command.side)
-            order = Resting(
-                self.number, command.participant, command.account, command.instrument, command.side, command.cl_ord_id,
-                command.session, command.order_type, command.time_in_force, command.price, command.quantity, command.expire_time,
-                limit, 0, command.cancel_on_disconnect,
-            )  # fmt: skip
-            if not self.can_afford(order, order.quantity, limit):
-                raise Refused(Reason.INSUFFICIENT_FUNDS)
-        except Refused as refused:
-            self.out.append(
-                OrderRejected(
-                    self.next_seq(), self.number, command.participant, command.session, command.cl_ord_id, command.account,
-                    command.instrument, command.side, command.order_type, command.time_in_force, command.price, command.quantity,
-                    command.expire_time, command.routing, refused.args[0], "", command.exec_inst,
-                )
-            )  # fmt: skip
-            return
-        self.names[command.participant, command.cl_ord_id] = order.number
-        self.orders.append(order)
-        self.out.append(
-            OrderAccepted(
-                self.next_seq(), order.number, command.participant, command.session, command.cl_ord_id, command.account,
-                command.instrument, command.side, command.order_type, command.time_in_force, command.price, command.quantity,
-                command.expire_time, command.routing, command.exec_inst, command.cancel_on_disconnect,
+    def unless_blocked(self, participant: str) -> None:
+        unless(self.access.get(participant, "normal") == "normal", Reason.BLOCKED)
+
+    def limits_of_a_day(self, participant: str, more_open: int) -> None:
+        terms = self.participants[participant]
+        used = sum(name[0] == participant for name in self.names) if terms.orders_per_day_max else 0
+        still_open = sum(order.participant == participant for order in self.orders) + more_open
+        unless(not 0 < terms.orders_per_day_max < used, Reason.LIMIT_EXCEEDED)
+        unless(not 0 < terms.open_orders_max <= still_open, Reason.LIMIT_EXCEEDED)
+
+    def terms(self, command: NewOrder | ReplaceOrder, conditions: Conditions) -> int:
+        """The rules for the terms of an order. The worst price that it may trade at. Raises Refused."""
+        paper = self.papers[command.instrument]
+        terms = paper.terms
+        price, quantity, stop = command.price, command.quantity, conditions.stop_price
+        low, high = paper.band
+
+        unless(paper.phase != "closed", Reason.AFTER_CLOSE)
+        unless(paper.phase in TAKEN_IN[command.time_in_force], Reason.NOT_IN_THIS_PHASE)
+        if paper.phase == "closing-price":
+            unless(command.order_type in (MARKET, LIMIT) and not asks(conditions), Reason.NOT_IN_THIS_PHASE)
+
+        unless(combined(command.order_type, command.time_in_force, conditions), Reason.UNSUPPORTED)
+
+        unless(quantity >= 1 and quantity % terms.lot == 0, Reason.INVALID_QUANTITY)
+        shown = conditions.display_quantity
+        unless(0 <= shown <= quantity and shown % terms.lot == 0, Reason.INVALID_QUANTITY)
+        unless(0 <= conditions.min_quantity <= quantity, Reason.INVALID_QUANTITY)
+
+        priced = command.order_type in (LIMIT, STOP_LIMIT) or (command.order_type == PEGGED and price != 0)
+        for line in [price] * priced + [stop] * (stop != 0):
+            unless(line % terms.tick == 0, Reason.OFF_TICK)
+            unless(low <= line <= high, Reason.OUTSIDE_PRICE_BAND)
+        unless(conditions.peg_offset % terms.tick == 0, Reason.OFF_TICK)
+        if paper.phase == "closing-price" and priced:
+            unless(within(command.side, paper.closing, price), Reason.OUTSIDE_PRICE_BAND)
+
+        unless(command.time_in_force != GTD or command.expire_time > self.market.now, Reason.UNSUPPORTED)
+
+        limit = price if priced else high if command.side == BUY else low
+        value = paper.money(limit, quantity)
+        unless(quantity <= terms.quantity_max and value <= terms.value_max, Reason.LIMIT_EXCEEDED)
+        value_max = int(self.participants[command.participant].value_max)
+        unless(not 0 < value_max < value, Reason.LIMIT_EXCEEDED)
+        return limit
+
+    def would_trade(self, command: NewOrder | ReplaceOrder, conditions: Conditions) -> bool:
+        """Whether a post-only order would not be so."""
+        return (
+            conditions.post_only
+            and self.papers[command.instrument].phase == "continuous"
+            and any(
+                other.side != command.side and within(command.side, other.at, command.price)
+                for other in self.market.book(command.instrument)
             )
+        )
+
+    def affordable(self, orders: list[Order]) -> bool:
+        """Whether the accounts can carry orders that are not open yet."""
+        self.orders.extend(orders)
+        rich = all(self.market.available(order.account, self.market.asset_of(order)) >= 0 for order in orders)
+        for order in orders:
+            self.orders.remove(order)
+        return rich
+
+    # --------------------------------------------------------------------------------------------- new orders
+
+    def rules_for_all(self, command: NewOrder) -> None:
+        account = self.market.accounts.get(command.account)
+        unless(account is not None and account.participant == command.participant, Reason.UNKNOWN_ACCOUNT)
+        unless(command.instrument in self.papers, Reason.UNKNOWN_INSTRUMENT)
+
+    def made(self, command: NewOrder, number: int, limit: int) -> Order:
+        """The order of a command, not open yet."""
+        return Order(
+            number, command.participant, command.session, command.cl_ord_id, command.account, command.instrument, command.side,
+            command.order_type, command.time_in_force, command.price, command.quantity, command.expire_time, command.routing,
+            command.exec_inst, command.cancel_on_disconnect, command.conditions, limit, self.market.now, command.quantity,
         )  # fmt: skip
-        self.trade(order)
 
-    # ------------------------------------------------------------------------------------------- trading
+    def accept(self, order: Order) -> None:
+        """Say that an order was taken; it is open from now on."""
+        if order.cl_ord_id:
+            self.names[order.participant, order.cl_ord_id] = order.number
+        order.parked = order.parked or self.market.waits_for(order)
+        self.orders.append(order)
+        self.market.say(
+            OrderAccepted, order.number, order.participant, order.session, order.cl_ord_id, order.account, order.instrument,
+            order.side, order.order_type, order.time_in_force, order.price, order.quantity, order.expire_time, order.routing,
+            order.exec_inst, order.marked, order.said, order.parked,
+        )  # fmt: skip
 
-    def opposite(self, order: Resting) -> list[Resting]:
-        """What the order can meet, in the order in which it meets it."""
-        met = [
-            other
-            for other in self.orders
-            if other.in_book
-            and other.instrument == order.instrument
-            and other.side != order.side
-            and (other.price <= order.limit if order.side == BUY else other.price >= order.limit)
-        ]
-        return sorted(met, key=lambda other: (other.price if order.side == BUY else -other.price, other.priority))
+    def reject(self, command: NewOrder, number: int, reason: Reason) -> None:
+        self.market.say(
+            OrderRejected, number, command.participant, command.session, command.cl_ord_id, command.account, command.instrument,
+            command.side, command.order_type, command.time_in_force, command.price, command.quantity, command.expire_time,
+            command.routing, reason, "", command.exec_inst, command.conditions,
+        )  # fmt: skip
 
-    def trade(self, order: Resting) -> None:
-        order.in_book = False
-        paper = self.papers[order.instrument]
-        may_meet_himself = self.accounts[order.account].self_trade == "allow"
-        if order.time_in_force == FOK:
-            others = [other for other in self.opposite(order) if may_meet_himself or other.participant != order.participant]
-            if sum(other.leaves for other in others) < order.leaves:
-                return self.over(order, "4", CancelReason.FOK_NOT_FILLABLE)
-        for other in self.opposite(order):
-            if order.leaves == 0:
-                break
-            if other.participant == order.participant and not may_meet_himself:
-                self.over(other, "4", CancelReason.SELF_TRADE)
-                continue
-            quantity = min(order.leaves, other.leaves)
-            value = paper.money(other.price, quantity)
-            maker_fee = paper.fee(value, paper.terms.maker_fee_ppm)
-            taker_fee = paper.fee(value, paper.terms.taker_fee_ppm)
-            for side, fee in ((order, taker_fee), (other, maker_fee)):
-                sign = 1 if side.side == BUY else -1
-                self.move(side.account, paper.terms.currency, -sign * value - fee)
-                self.move(side.account, side.instrument, sign * quantity)
-                side.executed += quantity
-            self.out.append(
-                Traded(
-                    self.next_seq(), order.instrument, other.price, quantity, other.number, order.number, order.side,
-                    other.account, order.account, other.leaves, order.leaves, maker_fee, taker_fee,
-                )
-            )  # fmt: skip
-            paper.last = other.price
-            for side in (other, order):
-                if side.leaves == 0:
-                    self.forget(side, "2")
-        if order.leaves == 0:
-            return None
-        if order.order_type == MARKET:
-            return self.over(order, "4", CancelReason.MARKET_REMAINDER)
-        if order.time_in_force == IOC:
-            return self.over(order, "4", CancelReason.IOC_REMAINDER)
-        order.in_book = True
-        self.priority += 1
-        order.priority = self.priority
-        return None
+    def new_order(self, command: NewOrder) -> None:
+        conditions = command.conditions or NOTHING_SAID
+        try:
+            unless(command.participant in self.participants, Reason.UNKNOWN_ACCOUNT)
+            self.use_name(command.participant, command.cl_ord_id)
+            self.unless_blocked(command.participant)
+            self.rules_for_all(command)
+            self.limits_of_a_day(command.participant, 0)
+            limit = self.terms(command, conditions)
+            unless(not self.would_trade(command, conditions), Reason.WOULD_TRADE)
+            order = self.made(command, self.market.number, limit)
+            unless(self.affordable([order]), Reason.INSUFFICIENT_FUNDS)
+        except Refused as refused:
+            return self.reject(command, self.market.number, refused.args[0])
+        self.accept(order)
+        return self.market.go_to_work(order)
 
-    def forget(self, order: Resting, status: str) -> None:
-        order.status = status
-        self.orders.remove(order)
-        self.ended[order.number] = order
-
-    def over(self, order: Resting, status: str, reason: CancelReason, request: CancelOrder | None = None) -> None:
-        self.forget(order, status)
-        asked = (request.session, request.cl_ord_id, request.routing) if request else ("", "", "")
-        self.out.append(OrderCanceled(self.next_seq(), order.number, order.instrument, order.leaves, reason, *asked))
+    def new_list(self, command: NewOrderList) -> None:
+        said = (command.participant, command.session, command.list_id, command.contingency, len(command.orders))
+        numbers = [self.market.number + k * NUMBERS_A_COMMAND for k in range(len(command.orders))]
+        alternatives = command.contingency == "1"
+        group = OrderList(command.contingency)
+        try:
+            unless(command.participant in self.participants, Reason.UNKNOWN_ACCOUNT)
+            unless(2 <= len(command.orders) <= 10, Reason.UNSUPPORTED)
+            unless(all(order.participant == command.participant for order in command.orders), Reason.UNSUPPORTED)
+            fresh = [(command.participant, order.cl_ord_id) not in self.names for order in command.orders]
+            self.names |= {
+                (command.participant, order.cl_ord_id): 0 for order, unused in zip(command.orders, fresh, strict=True) if unused
+            }
+            twice = len({order.cl_ord_id for order in command.orders}) < len(command.orders)
+            unless(all(fresh) and not twice, Reason.DUPLICATE_CL_ORD_ID)
+            self.unless_blocked(command.participant)
+            for k, single in enumerate(command.orders):
+                conditions = single.conditions or NOTHING_SAID
+                self.rules_for_all(single)
+                first = command.orders[0]
+                same = (single.account, single.instrument) == (first.account, first.instrument)
+                unless(same or not alternatives, Reason.UNSUPPORTED)
+                unless(single.time_in_force in LASTING, Reason.UNSUPPORTED)
+                self.limits_of_a_day(command.participant, k)
+                limit = self.terms(single, conditions)
+                unless(not self.would_trade(single, conditions), Reason.WOULD_TRADE)
+                order = self.made(single, numbers[k], limit)
+                order.list = group
+                order.parked = "list" if k and not alternatives else ""
+                group.orders.append(order)
+            unless(self.affordable(group.orders), Reason.INSUFFICIENT_FUNDS)
+        except Refused as refused:
+            self.market.say(ListRejected, *said, refused.args[0], "", command.routing)
+            for number, single in zip(numbers, command.orders, strict=True):
+                self.reject(single, number, refused.args[0])
+            return
+        self.market.say(ListAccepted, *said, command.routing)
+        orders = list(group.orders)
+        for order in orders:
+            self.accept(order)
+        for order in orders:
+            if not order.status and order.parked != "list":
+                self.market.go_to_work(order)
+                self.market.work_off()
 
     # ------------------------------------------------------------------------------------------- changes
 
-    def find(self, participant: str, cl_ord_id: str) -> Resting | None:
-        number = self.names.get((participant, cl_ord_id), 0)
-        return next((order for order in self.orders if order.number == number), self.ended.get(number))
-
-    def addressed(self, command: CancelOrder | ReplaceOrder) -> Resting:
-        if command.participant not in self.participants():
-            raise Refused(Reason.UNKNOWN_ORDER)
+    def addressed(self, command: CancelOrder | ReplaceOrder) -> Order:
+        unless(command.participant in self.participants, Reason.UNKNOWN_ORDER)
         self.use_name(command.participant, command.cl_ord_id)
         order = self.find(command.participant, command.orig_cl_ord_id)
         if order is None:
             raise Refused(Reason.UNKNOWN_ORDER)
-        if order.status:
-            raise Refused(Reason.TOO_LATE)
-        if (order.instrument, order.side) != (command.instrument, command.side):
-            raise Refused(Reason.ORDER_MISMATCH)
+        unless(not order.status, Reason.TOO_LATE)
+        unless((order.instrument, order.side) == (command.instrument, command.side), Reason.ORDER_MISMATCH)
         return order
 
     def reject_change(self, command: CancelOrder | ReplaceOrder, reason: Reason) -> None:
         order = self.find(command.participant, command.orig_cl_ord_id)
-        status = "8" if order is None else order.status or ("1" if order.executed else "0")
-        self.out.append(
-            CancelRejected(
-                self.next_seq(), order.number if order else 0, command.participant, command.session, command.cl_ord_id,
-                command.orig_cl_ord_id, "1" if isinstance(command, CancelOrder) else "2", status, reason, "", command.routing,
-            )
+        self.market.say(
+            CancelRejected, order.number if order else 0, command.participant, command.session, command.cl_ord_id,
+            command.orig_cl_ord_id, "1" if isinstance(command, CancelOrder) else "2", order.state().status if order else "8",
+            reason, "", command.routing,
         )  # fmt: skip
 
     def cancel(self, command: CancelOrder) -> None:
@@ -369,162 +454,388 @@ class NaiveEngine:
         except Refused as refused:
             return self.reject_change(command, refused.args[0])
         self.names[command.participant, command.cl_ord_id] = order.number
-        self.over(order, "4", CancelReason.REQUESTED, command)
-        return None
+        return self.market.over(order, CANCELED, CancelReason.REQUESTED, command)
 
     def replace(self, command: ReplaceOrder) -> None:
+        market = self.market
         try:
             order = self.addressed(command)
-            limit = self.entry_rules(command, order.side)
-            quantity = max(command.quantity, order.executed)
-            if not self.can_afford(order, quantity - order.executed, limit):
+            self.unless_blocked(command.participant)
+            limit = self.terms(command, command.conditions or NOTHING_SAID)
+            kept = self.keeps_place(order, command)
+            conditions = command.conditions or NOTHING_SAID
+            unless(kept or not self.would_trade(command, conditions), Reason.WOULD_TRADE)
+            quantity = max(command.quantity, order.executed + order.busted)
+            leaves = quantity - order.executed - order.busted
+            smaller_sale = order.side == SELL and leaves <= order.leaves
+            before = order.limit, order.leaves
+            order.limit, order.leaves = limit, leaves
+            if order.parked != "list" and not smaller_sale and market.available(order.account, market.asset_of(order)) < 0:
+                order.limit, order.leaves = before
                 raise Refused(Reason.INSUFFICIENT_FUNDS)
         except Refused as refused:
             return self.reject_change(command, refused.args[0])
-        loses_place = (
-            command.price != order.price
-            or quantity > order.quantity
-            or command.order_type != order.order_type
-            or command.time_in_force in (IOC, FOK)
-        )
+
         former = order.cl_ord_id
+        marked = order.conditions
+        conditions = msgspec.structs.replace(
+            conditions, list_id=marked.list_id, quote_id=marked.quote_id, quote_entry_id=marked.quote_entry_id
+        )
+        had_display = order.conditions.display_quantity
         self.names[command.participant, command.cl_ord_id] = order.number
-        order.cl_ord_id, order.session = command.cl_ord_id, command.session
+        order.cl_ord_id, order.session, order.routing = command.cl_ord_id, command.session, command.routing
         order.order_type, order.time_in_force, order.expire_time = command.order_type, command.time_in_force, command.expire_time
-        order.price, order.quantity, order.limit, order.marked = command.price, quantity, limit, command.cancel_on_disconnect
-        self.out.append(
-            OrderReplaced(
-                self.next_seq(), order.number, order.instrument, command.session, command.cl_ord_id, former, command.order_type,
-                command.time_in_force, command.price, quantity, order.leaves, command.expire_time, command.routing, loses_place,
-                command.exec_inst, command.cancel_on_disconnect,
-            )
+        order.price, order.quantity, order.exec_inst = command.price, quantity, command.exec_inst
+        order.marked, order.said = command.cancel_on_disconnect, None if conditions == NOTHING_SAID else conditions
+        if kept:
+            shown = order.shown if had_display else order.leaves
+            order.shown = min(shown, conditions.display_quantity, order.leaves)
+        elif leaves:
+            order.parked = market.waits_for(order)
+        market.say(
+            OrderReplaced, order.number, order.instrument, command.session, command.cl_ord_id, former, command.order_type,
+            command.time_in_force, command.price, quantity, leaves, command.expire_time, command.routing, not kept,
+            command.exec_inst, command.cancel_on_disconnect, order.said, order.parked if leaves else "",
         )  # fmt: skip
-        if order.leaves == 0:
-            self.forget(order, "2")
-        elif loses_place:
-            self.trade(order)
+        if not leaves:
+            market.forget(order, FILLED)
+            return market.end_dependents(order)
+        if not kept:
+            return market.go_to_work(order)
+        if order.order_type == PEGGED:
+            self.papers[order.instrument].marks = None
         return None
+
+    def keeps_place(self, order: Order, command: ReplaceOrder) -> bool:
+        if order.parked == "list":
+            return True
+
+        def alike(conditions: Conditions) -> Conditions:
+            return msgspec.structs.replace(
+                conditions,
+                display_quantity=0,
+                self_match_id="",
+                self_match_instruction="",
+                list_id="",
+                quote_id="",
+                quote_entry_id="",
+            )
+
+        return (
+            command.order_type == order.order_type
+            and command.price == order.price
+            and alike(command.conditions or NOTHING_SAID) == alike(order.conditions)
+            and command.quantity <= order.quantity
+            and command.time_in_force not in (IOC, FOK)
+            and (command.time_in_force == AT_THE_CLOSE) == (order.time_in_force == AT_THE_CLOSE)
+        )
+
+    def cancel_all(self, orders: list[Order], reason: CancelReason, status: str = CANCELED) -> None:
+        """Those of the orders that have not ended with one before."""
+        for order in orders:
+            if not order.status:
+                self.market.over(order, status, reason)
 
     def mass_cancel(self, command: MassCancel) -> None:
         try:
-            if command.participant not in self.participants():
-                raise Refused(Reason.UNKNOWN_ACCOUNT)
+            unless(command.participant in self.participants, Reason.UNKNOWN_ACCOUNT)
             if command.cl_ord_id:
                 self.use_name(command.participant, command.cl_ord_id)
-            if command.instrument and command.instrument not in self.papers:
-                raise Refused(Reason.UNKNOWN_INSTRUMENT)
+            unless(not command.instrument or command.instrument in self.papers, Reason.UNKNOWN_INSTRUMENT)
         except Refused as refused:
-            self.out.append(
-                MassCancelRejected(
-                    self.next_seq(), command.participant, command.session, command.cl_ord_id, command.instrument, refused.args[0],
-                    "", command.routing,
-                )
+            return self.market.say(
+                MassCancelRejected, command.participant, command.session, command.cl_ord_id, command.instrument, refused.args[0],
+                "", command.routing,
             )  # fmt: skip
-            return
         due = [order for order in self.orders if order.participant == command.participant]
         if command.instrument:
             due = [order for order in due if order.instrument == command.instrument]
         if command.only_session:
             due = [order for order in due if order.session == command.session]
         if command.spare_persistent:
-            due = [order for order in due if order.time_in_force == DAY]
+            due = [order for order in due if order.time_in_force not in (GTC, GTD)]
         if command.only_marked:
             due = [order for order in due if order.marked]
-        self.out.append(
-            MassCanceled(
-                self.next_seq(), command.participant, command.session, command.cl_ord_id, command.instrument, len(due),
-                command.disconnect, command.routing,
-            )
+        self.market.say(
+            MassCanceled, command.participant, command.session, command.cl_ord_id, command.instrument, len(due),
+            command.disconnect, command.routing, command.by,
         )  # fmt: skip
-        for order in due:
-            ended = CancelReason.LOGOUT if command.logout else CancelReason.DISCONNECT
-            self.over(order, "4", ended if command.disconnect else CancelReason.MASS_CANCEL)
+        reason = CancelReason.MASS_CANCEL
+        if command.disconnect:
+            reason = CancelReason.LOGOUT if command.logout else CancelReason.DISCONNECT
+        return self.cancel_all(due, CancelReason.OPERATOR if command.by else reason)
 
-    # --------------------------------------------------------------------------- time, phases, definitions
+    # --------------------------------------------------------------------------------------------- quotes
+
+    def quote(self, command: MassQuote) -> None:
+        market = self.market
+        market.seq += 1
+        answer = market.seq
+        results: list[QuoteResult] = []
+        whole = 0
+        try:
+            account = market.accounts.get(command.account)
+            unless(command.participant in self.participants, Reason.UNKNOWN_ACCOUNT)
+            unless(account is not None and account.participant == command.participant, Reason.UNKNOWN_ACCOUNT)
+            self.unless_blocked(command.participant)
+            unless(1 <= len(command.entries) <= 100, Reason.UNSUPPORTED)
+            entered = 0
+            for entry in command.entries:
+                try:
+                    entered = self.quote_entry(command, entry, entered)
+                    results.append(QuoteResult(entry.entry_id, entry.instrument))
+                except Refused as refused:
+                    results.append(QuoteResult(entry.entry_id, entry.instrument, refused.args[0]))
+        except Refused as refused:
+            whole = refused.args[0]
+        said = (command.participant, command.session, command.quote_id, results, whole, "", command.response_level, command.routing)
+        market.out.insert(0, QuotesAnswered(answer, *said))
+
+    def quote_entry(self, command: MassQuote, entry: QuoteEntry, entered: int) -> int:
+        """Take a quote; `entered` orders of this command came before it. How many there are then. Raises Refused."""
+        unless(entry.instrument in self.papers, Reason.UNKNOWN_INSTRUMENT)
+        paper = self.papers[entry.instrument]
+        sides = [(BUY, entry.bid_price, entry.bid_quantity), (SELL, entry.offer_price, entry.offer_quantity)]
+        unless(all(quantity > 0 or quantity == price == 0 for _, price, quantity in sides), Reason.INVALID_QUANTITY)
+        if entry.bid_quantity and entry.offer_quantity:
+            unless(entry.bid_price < entry.offer_price, Reason.UNSUPPORTED)
+        unless(paper.phase != "closed", Reason.AFTER_CLOSE)
+        unless(paper.phase not in ("halted", "cancel-only", "closing-price"), Reason.NOT_IN_THIS_PHASE)
+        orders: list[Order] = []
+        for side, price, quantity in sides:
+            if quantity:
+                marks = Conditions(quote_id=command.quote_id, quote_entry_id=entry.entry_id)
+                single = NewOrder(
+                    command.participant, command.session, "", command.account, entry.instrument, side, LIMIT, DAY, price,
+                    quantity, 0, command.routing, "", command.cancel_on_disconnect, marks,
+                )  # fmt: skip
+                limit = self.terms(single, marks)
+                orders.append(self.made(single, self.market.number + (entered + len(orders)) * NUMBERS_A_COMMAND, limit))
+                orders[-1].quote = True
+        former = [
+            order
+            for side in (BUY, SELL)
+            for order in self.orders
+            if order.quote and (order.account, order.instrument, order.side) == (command.account, entry.instrument, side)
+        ]
+        before = [order.leaves for order in former]
+        for order in former:
+            order.leaves = 0
+        rich = self.affordable(orders)
+        for order, leaves in zip(former, before, strict=True):
+            order.leaves = leaves
+        unless(rich, Reason.INSUFFICIENT_FUNDS)
+        self.cancel_all(former, CancelReason.REQUOTED)
+        for order in orders:
+            self.accept(order)
+            self.market.go_to_work(order)
+        return entered + len(orders)
+
+    def cancel_quotes(self, command: CancelQuotes) -> None:
+        due: list[Order] = []
+        reason = 0
+        if command.participant not in self.participants:
+            reason = Reason.UNKNOWN_ACCOUNT
+        elif command.instrument and command.instrument not in self.papers:
+            reason = Reason.UNKNOWN_INSTRUMENT
+        else:
+            due = [order for order in self.orders if order.quote and order.participant == command.participant]
+            due = [order for order in due if order.instrument == command.instrument or not command.instrument]
+        self.market.say(
+            QuotesCanceled, command.participant, command.session, command.quote_id, command.instrument, len(due), reason, "",
+            command.response_level, command.routing,
+        )  # fmt: skip
+        self.cancel_all(due, CancelReason.QUOTE_CANCEL)
+
+    # ----------------------------------------------------------------------------------------- time and phases
 
     def expire(self) -> None:
-        due = [order for order in self.orders if order.time_in_force == GTD and order.expire_time <= self.now]
-        self.out.append(OrdersExpired(self.next_seq(), len(due)))
-        for order in sorted(due, key=lambda order: (order.expire_time, order.number)):
-            self.over(order, "C", CancelReason.GTD_END)
+        due = [order for order in self.orders if order.time_in_force == GTD and order.expire_time <= self.market.now]
+        self.market.say(OrdersExpired, len(due))
+        self.cancel_all(sorted(due, key=lambda order: (order.expire_time, order.entry)), CancelReason.GTD_END, EXPIRED)
 
     def roll(self, command: RollDay) -> None:
-        if len(command.trading_day) != 8 or command.trading_day <= self.day:
-            return self.refuse(command, Reason.BAD_DEFINITION)
+        unless(len(command.trading_day) == 8 and command.trading_day > self.day, Reason.BAD_DEFINITION)
         self.day = command.trading_day
-        due = [order for order in self.orders if order.time_in_force == DAY]
-        self.out.append(DayRolled(self.next_seq(), command.trading_day, len(due)))
-        for order in due:
-            self.over(order, "C", CancelReason.DAY_END)
+        self.day_began = self.market.seq
+        self.sales = {}
+        due = [order for order in self.orders if order.time_in_force not in (GTC, GTD)]
+        self.market.say(DayRolled, command.trading_day, len(due))
+        self.cancel_all(due, CancelReason.DAY_END, EXPIRED)
         still_open = {order.number for order in self.orders}
         self.names = {name: number for name, number in self.names.items() if number in still_open}
-        self.ended = {}
+        self.market.ended = {}
         for paper in self.papers.values():
-            paper.reference = paper.last or paper.reference
-        return None
+            paper.reference = paper.around
 
     def set_phase(self, command: SetPhase) -> None:
-        chosen = [command.instrument] if command.instrument else sorted(self.papers)
-        if not chosen or chosen[0] not in self.papers:
-            return self.refuse(command, Reason.UNKNOWN_INSTRUMENT)
-        for symbol in chosen:
-            self.papers[symbol].phase = command.phase
-            self.out.append(PhaseChanged(self.next_seq(), symbol, command.phase))
+        market = self.market
+        if command.instrument:
+            unless(command.instrument in self.papers, Reason.UNKNOWN_INSTRUMENT)
+            return market.move_instrument(command.instrument, command.phase, command.by)
+        known = {paper.terms.market for paper in self.papers.values()}
+        markets = sorted(name for name in known if command.market in ("", name))
+        unless(markets != [], Reason.UNKNOWN_INSTRUMENT)
+        for name in markets:
+            self.phases[name] = command.phase
+            market.say(MarketPhaseChanged, name, command.phase, command.by)
+            for symbol, paper in sorted(self.papers.items()):
+                if paper.terms.market == name and (command.by or paper.phase != "halted"):
+                    market.move_instrument(symbol, command.phase, command.by)
         return None
+
+    def end_pauses(self) -> None:
+        due = [
+            symbol
+            for symbol, paper in sorted(self.papers.items())
+            if paper.phase == "volatility-auction" and paper.until <= self.market.now
+        ]
+        self.market.say(PausesEnded, len(due))
+        for symbol in due:
+            self.market.move_instrument(symbol, "continuous", "")
+
+    def publish_indicative(self) -> None:
+        gathering = [(symbol, paper) for symbol, paper in sorted(self.papers.items()) if paper.phase in AUCTIONS]
+        news = [(symbol, paper, self.market.auction(paper)) for symbol, paper in gathering]
+        news = [(symbol, paper, found) for symbol, paper, found in news if found != paper.indicated]
+        self.market.say(IndicativePublished, len(news))
+        for symbol, paper, found in news:
+            paper.indicated = found
+            self.market.say(AuctionIndicated, symbol, *found)
+
+    # ----------------------------------------------------------------------------------- money and definitions
 
     def transfer(self, command: Deposit | Withdraw, sign: int) -> None:
-        if command.account not in self.accounts:
-            return self.refuse(command, Reason.UNKNOWN_ACCOUNT)
-        if not command.amount.isdigit() or int(command.amount) == 0 or len(command.amount) > 30:
-            return self.refuse(command, Reason.INVALID_AMOUNT)
-        if command.asset not in self.papers and command.asset not in {paper.terms.currency for paper in self.papers.values()}:
-            return self.refuse(command, Reason.UNKNOWN_INSTRUMENT)
+        market = self.market
+        currencies = {paper.terms.currency for paper in self.papers.values()}
+        unless(command.account in market.accounts, Reason.UNKNOWN_ACCOUNT)
+        unless(whole_number(command.amount) and int(command.amount) > 0, Reason.INVALID_AMOUNT)
+        unless(command.asset in self.papers or command.asset in currencies, Reason.UNKNOWN_INSTRUMENT)
         amount = sign * int(command.amount)
-        if -amount > 0 and -amount > self.total(command.account, command.asset) - self.reserved(command.account, command.asset):
-            return self.refuse(command, Reason.INSUFFICIENT_FUNDS)
-        self.move(command.account, command.asset, amount)
-        balance = self.total(command.account, command.asset)
-        self.out.append(BalanceChanged(self.next_seq(), command.account, command.asset, str(amount), str(balance)))
-        return None
+        free = market.total(command.account, command.asset) - market.reserved(command.account, command.asset)
+        unless(amount > 0 or -amount <= free, Reason.INSUFFICIENT_FUNDS)
+        market.move(command.account, command.asset, amount)
+        balance = market.total(command.account, command.asset)
+        market.say(BalanceChanged, command.account, command.asset, str(amount), str(balance), command.by, command.reference)
 
     def define_instrument(self, command: DefineInstrument) -> None:
-        """Only definitions that make sense by themselves are expected here; those that do not are in the rule book."""
+        """Of definitions that make no sense by themselves, only what is drawn is expected here; the others are in the rule book."""
         known = self.papers.get(command.instrument)
+        unless(0 <= command.dynamic_band_bps <= 1_000_000 and command.pause_ns > 0 and command.market != "", Reason.BAD_DEFINITION)
         if known is None:
-            self.papers[command.instrument] = Paper(command, command.reference_price)
+            self.papers[command.instrument] = Paper(command, command.reference_price, command.phase)
         else:
-            now, then = known.terms, command
-            if now.currency != then.currency:
-                return self.refuse(command, Reason.BAD_DEFINITION)
-            if (now.price_decimals, now.quantity_decimals) != (then.price_decimals, then.quantity_decimals):
-                return self.refuse(command, Reason.BAD_DEFINITION)
-            if any(order.instrument == command.instrument for order in self.orders) and (
-                now.tick != then.tick
-                or now.lot != then.lot
-                or (now.maker_fee_ppm, now.taker_fee_ppm) != (then.maker_fee_ppm, then.taker_fee_ppm)
-            ):
-                return self.refuse(command, Reason.BAD_DEFINITION)
-            if then.reference_price != now.reference_price:
-                known.reference = then.reference_price
-            known.terms = then
-        self.out.append(
-            InstrumentDefined(
-                self.next_seq(), command.instrument, command.currency, command.price_decimals, command.quantity_decimals,
-                command.tick, command.lot, command.quantity_max, command.value_max, command.reference_price, command.band_bps,
-                command.maker_fee_ppm, command.taker_fee_ppm,
-            )
-        )  # fmt: skip
-        return None
+            now = known.terms
+
+            def fixed(terms: DefineInstrument) -> tuple[object, ...]:
+                return terms.currency, terms.price_decimals, terms.quantity_decimals, terms.market
+
+            def fixed_while_open(terms: DefineInstrument) -> tuple[object, ...]:
+                return terms.tick, terms.lot, terms.maker_fee_ppm, terms.taker_fee_ppm
+
+            unless(fixed(now) == fixed(command), Reason.BAD_DEFINITION)
+            still_open = any(order.instrument == command.instrument for order in self.orders)
+            unless(not still_open or fixed_while_open(now) == fixed_while_open(command), Reason.BAD_DEFINITION)
+            if command.reference_price != now.reference_price:
+                known.reference = command.reference_price
+            known.terms = command
+        self.market.say(InstrumentDefined, *msgspec.structs.astuple(command))
 
     def define_account(self, command: DefineAccount) -> None:
-        known = self.accounts.get(command.account)
-        if command.short_max < 0 or (known and known.participant != command.participant):
-            return self.refuse(command, Reason.BAD_DEFINITION)
-        self.accounts[command.account] = command
-        self.out.append(
-            AccountDefined(self.next_seq(), command.account, command.participant, command.short_max, command.self_trade)
-        )
-        return None
+        known = self.market.accounts.get(command.account)
+        unless(command.short_max >= 0, Reason.BAD_DEFINITION)
+        unless(known is None or known.participant == command.participant, Reason.BAD_DEFINITION)
+        self.market.accounts[command.account] = command
+        self.participants.setdefault(command.participant, DefineParticipant(command.participant))
+        self.market.say(AccountDefined, *msgspec.structs.astuple(command))
 
-    def refuse(self, command: Command, reason: Reason) -> None:
-        self.out.append(CommandRefused(self.next_seq(), type(command).__name__, reason, ""))
+    def define_participant(self, command: DefineParticipant) -> None:
+        unless(command.participant != "", Reason.BAD_DEFINITION)
+        unless(min(command.open_orders_max, command.orders_per_day_max, command.cancel_grace_seconds) >= 0, Reason.BAD_DEFINITION)
+        unless(min(command.orders_per_second, command.cancels_per_second) >= -1, Reason.BAD_DEFINITION)
+        unless(whole_number(command.value_max), Reason.BAD_DEFINITION)
+        self.participants[command.participant] = command
+        self.market.say(ParticipantDefined, *msgspec.structs.astuple(command))
+
+    # -------------------------------------------------------------------------------------------- the operator
+
+    def set_access(self, command: SetAccess) -> None:
+        unless(command.participant in self.participants, Reason.UNKNOWN_ACCOUNT)
+        self.access[command.participant] = command.access
+        due = [order for order in self.orders if order.participant == command.participant and command.access != "normal"]
+        self.market.say(AccessSet, command.participant, command.access, len(due), command.by)
+        self.cancel_all(due, CancelReason.KILLED)
+
+    def set_reference(self, command: SetReference) -> None:
+        unless(command.instrument in self.papers, Reason.UNKNOWN_INSTRUMENT)
+        paper = self.papers[command.instrument]
+        unless(command.price > 0, Reason.BAD_DEFINITION)
+        unless(command.price % paper.terms.tick == 0, Reason.OFF_TICK)
+        paper.reference = command.price
+        self.market.say(ReferenceSet, command.instrument, command.price, *paper.band, command.by)
+
+    def operator_cancel(self, command: OperatorCancel) -> None:
+        order = next((order for order in self.orders if order.number == command.order_id), None)
+        if order is None:
+            raise Refused(Reason.UNKNOWN_ORDER)
+        self.market.over(order, CANCELED, CancelReason.OPERATOR)
+
+    def sale(self, trade: Traded) -> Sale:
+        """A trade that may be taken back, as it is now. Raises Refused."""
+        unless(self.day_began < trade.seq <= self.market.seq, Reason.UNKNOWN_TRADE)
+        unless({trade.maker_account, trade.taker_account} <= set(self.market.accounts), Reason.UNKNOWN_TRADE)
+        unless(trade.instrument in self.papers, Reason.UNKNOWN_TRADE)
+        sale = self.sales.get(trade.seq, Sale(trade.price, trade.quantity, trade.maker_fee, trade.taker_fee))
+        unless(not sale.busted, Reason.TOO_LATE)
+        return sale
+
+    def put_in_place(self, trade: Traded, old: Sale, new: Sale) -> tuple[OrderState | None, OrderState | None]:
+        """Take a trade back and put another in its place; the orders after it, the maker's first. Raises Refused."""
+        market = self.market
+        paper = self.papers[trade.instrument]
+        sides = [
+            (trade.maker_account, SELL if trade.taker_side == BUY else BUY, old.maker_fee, new.maker_fee),
+            (trade.taker_account, trade.taker_side, old.taker_fee, new.taker_fee),
+        ]
+        before = dict(market.totals)
+        for account, side, old_fee, new_fee in sides:
+            market.settle(paper, account, side, -paper.money(old.price, old.quantity), -old.quantity, -old_fee)
+            market.settle(paper, account, side, paper.money(new.price, new.quantity), new.quantity, new_fee)
+        for account, *_ in sides:
+            for asset in (paper.terms.currency, trade.instrument):
+                if market.available(account, asset) < 0:
+                    market.totals = before
+                    raise Refused(Reason.INSUFFICIENT_FUNDS)
+        self.sales[trade.seq] = new
+        for number in (trade.maker_order_id, trade.taker_order_id):
+            order = self.order(number)
+            if order is not None:
+                order.executed -= old.quantity - new.quantity
+                order.busted += old.quantity - new.quantity
+                order.value += new.price * new.quantity - old.price * old.quantity
+        maker, taker = self.order(trade.maker_order_id), self.order(trade.taker_order_id)
+        return maker.state() if maker else None, taker.state() if taker else None
+
+    def bust(self, command: BustTrade) -> None:
+        trade = command.trade
+        old = self.sale(trade)
+        orders = self.put_in_place(trade, old, Sale(0, 0, 0, 0, busted=True))
+        self.market.say(
+            TradeBusted, trade.seq, trade.instrument, old.price, old.quantity, trade.taker_side, trade.maker_account,
+            trade.taker_account, old.maker_fee, old.taker_fee, *orders, command.by,
+        )  # fmt: skip
+
+    def correct(self, command: CorrectTrade) -> None:
+        trade = command.trade
+        old = self.sale(trade)
+        unless(command.price > 0 and 1 <= command.quantity <= old.quantity, Reason.BAD_DEFINITION)
+        unless((command.price, command.quantity) != (old.price, old.quantity), Reason.BAD_DEFINITION)
+        paper = self.papers[trade.instrument]
+        value = paper.money(command.price, command.quantity)
+        taker_fee = paper.fee(value, paper.terms.taker_fee_ppm)
+        maker_fee = taker_fee if trade.auction else paper.fee(value, paper.terms.maker_fee_ppm)
+        orders = self.put_in_place(trade, old, Sale(command.price, command.quantity, maker_fee, taker_fee))
+        self.market.say(
+            TradeCorrected, trade.seq, trade.instrument, command.price, command.quantity, trade.taker_side, trade.maker_account,
+            trade.taker_account, maker_fee, taker_fee, old.price, old.quantity, old.maker_fee, old.taker_fee, *orders, command.by,
+        )  # fmt: skip
