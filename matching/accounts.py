@@ -34,10 +34,12 @@ class Participant:
     """Who trades: his terms, his open orders by number in the order of entry, every ClOrdID that he used this
     trading day, his quotes by account and instrument (bid, offer; they may have ended), and by number what has
     ended of his quotes today and had traded. `configured` is what the configuration said of him last.
+    `blocked`: no orders are taken of him; `restricted`: that, or their number is limited.
     """
 
     __slots__ = (
-        "access", "blocked", "client_ids", "configured", "name", "open_orders", "quotes", "quotes_ended", "terms", "value_max",
+        "access", "blocked", "client_ids", "configured", "name", "open_orders", "quotes", "quotes_ended", "restricted", "terms",
+        "value_max",
     )  # fmt: skip
 
     def __init__(self, name: str) -> None:
@@ -47,16 +49,22 @@ class Participant:
         self.quotes: dict[tuple[str, str], tuple[Order | None, Order | None]] = {}
         self.quotes_ended: dict[int, Order] = {}
         self.configured: DefineParticipant | None = None
+        self.terms = DefineParticipant(name)
         self.set_access("normal")
-        self.set_terms(DefineParticipant(name))
+        self.set_terms(self.terms)
 
     def set_terms(self, terms: DefineParticipant) -> None:
         self.terms = terms
         self.value_max = int(terms.value_max)
+        self._set_restricted()
 
     def set_access(self, access: Access) -> None:
         self.access: Access = access
         self.blocked = access != "normal"
+        self._set_restricted()
+
+    def _set_restricted(self) -> None:
+        self.restricted = bool(self.blocked or self.terms.orders_per_day_max or self.terms.open_orders_max)
 
     def known_order(self, order_id: int) -> Order | None:
         """An order of his that is open or ended today. Costs a walk over the day's orders when it has ended."""
@@ -69,9 +77,9 @@ class Participant:
 class Account:
     """Cash and holdings of a participant. An order reserves what it may cost before it reaches a book, so
     neither `total` ever falls below what is reserved (less the short limit, for a holding). `configured` is what the
-    configuration said of it last."""
+    configuration said of it last. `balances` has cash and position by instrument, once it has been traded."""
 
-    __slots__ = ("cash", "configured", "name", "participant", "positions", "self_trade_allowed", "short_max", "terms")
+    __slots__ = ("balances", "cash", "configured", "name", "participant", "positions", "self_trade_allowed", "short_max", "terms")
 
     def __init__(self, participant: Participant, terms: DefineAccount) -> None:
         self.name = terms.account
@@ -79,6 +87,7 @@ class Account:
         self.configured: DefineAccount | None = None
         self.cash: dict[str, Cash] = {}
         self.positions: dict[str, Position] = {}
+        self.balances: dict[str, tuple[Cash, Position]] = {}
         self.set_terms(terms)
 
     def set_terms(self, terms: DefineAccount) -> None:
@@ -91,6 +100,11 @@ class Account:
         if cash is None:
             cash = self.cash[currency] = Cash()
         return cash
+
+    def balances_in(self, instrument: str, currency: str) -> tuple[Cash, Position]:
+        """What trades of an instrument, which is priced in `currency`, move."""
+        both = self.balances[instrument] = self.cash_in(currency), self.position_in(instrument)
+        return both
 
     def position_in(self, instrument: str) -> Position:
         position = self.positions.get(instrument)

@@ -6,6 +6,7 @@ import heapq
 from typing import Any, cast
 
 import msgspec
+from msgspec.structs import astuple
 
 from matching.accounts import Participant
 from matching.book import CANCELED, EXPIRED, FILLED, Order, OrderGroup, entry_order
@@ -50,35 +51,37 @@ DUPLICATE: Refusal = (Reason.DUPLICATE_CL_ORD_ID, "ClOrdID was used before on th
 
 
 def new_order(market: Market, command: NewOrder) -> None:
-    account = market.accounts.get(command.account)
-    participant = market.participants.get(command.participant)
+    # Every field is needed, most of them more than once, and asking a Struct for one costs as much as a dictionary does.
+    (
+        name, session, cl_ord_id, account_name, symbol, side, order_type, time_in_force, price, quantity, expire_time, routing,
+        exec_inst, cancel_on_disconnect, conditions,
+    ) = astuple(command)  # fmt: skip
+    participant = market.participants.get(name)
     if participant is None:
-        return reject(market, command, (Reason.UNKNOWN_ACCOUNT, f"unknown participant {command.participant}"))
-    cl_ord_id = command.cl_ord_id
+        return reject(market, command, (Reason.UNKNOWN_ACCOUNT, f"unknown participant {name}"))
     if cl_ord_id in participant.client_ids:
         return reject(market, command, DUPLICATE)
     participant.client_ids[cl_ord_id] = None
-    if participant.blocked:
+    if participant.restricted and participant.blocked:
         return reject(market, command, blocked(participant))
+    account = market.accounts.get(account_name)
     if account is None or account.participant is not participant:
-        return reject(market, command, (Reason.UNKNOWN_ACCOUNT, f"unknown account {command.account}"))
-    instrument = market.instruments.get(command.instrument)
+        return reject(market, command, (Reason.UNKNOWN_ACCOUNT, f"unknown account {account_name}"))
+    instrument = market.instruments.get(symbol)
     if instrument is None:
-        return reject(market, command, (Reason.UNKNOWN_INSTRUMENT, f"unknown symbol {command.instrument}"))
-    limits = participant.terms
-    if (limits.orders_per_day_max or limits.open_orders_max) and (refused := too_many(participant, 0)) is not None:
+        return reject(market, command, (Reason.UNKNOWN_INSTRUMENT, f"unknown symbol {symbol}"))
+    if participant.restricted and (refused := too_many(participant, 0)) is not None:
         return reject(market, command, refused)
-    side, order_type, price, quantity = command.side, command.order_type, command.price, command.quantity
-    conditions = command.conditions
     limit = price if order_type == LIMIT else instrument.limit_of(side, order_type, price)
-    refused = refusal(instrument, participant, command, limit, market.time)
+    refused = refusal(
+        instrument, participant, side, order_type, time_in_force, price, quantity, limit, expire_time, conditions, market.time
+    )
     if refused is None and conditions is not None:
-        refused = would_trade(instrument, command)
+        refused = would_trade(instrument, side, price, conditions)
     if refused is not None:
         return reject(market, command, refused)
 
-    cash = account.cash_in(instrument.currency)
-    position = account.position_in(instrument.symbol)
+    cash, position = account.balances.get(symbol) or account.balances_in(symbol, instrument.currency)
     if side == BUY:
         value = limit * quantity * instrument.value_unit
         reserved = value + value * instrument.fee_ppm_max // PPM
@@ -93,23 +96,39 @@ def new_order(market: Market, command: NewOrder) -> None:
 
     order_id = market.command_seq
     order = Order(
-        order_id, participant, command.session, cl_ord_id, account, cash, position, instrument, side, order_type,
-        command.time_in_force, price, quantity, command.expire_time, command.routing, market.time, command.exec_inst,
-        command.cancel_on_disconnect, limit, reserved, conditions,
+        order_id, participant, session, cl_ord_id, account, cash, position, instrument, side, order_type, time_in_force, price,
+        quantity, expire_time, routing, market.time, exec_inst, cancel_on_disconnect, limit, reserved, conditions,
     )  # fmt: skip
     participant.client_ids[cl_ord_id] = order
     participant.open_orders[order_id] = order
-    plain = conditions is None and command.time_in_force != AT_THE_CLOSE
-    parked: Parked = "" if plain else waits_for(instrument, order_type, command.time_in_force)
-    say_accepted(market, command, order_id, parked)
-    if command.time_in_force == GTD:
-        heapq.heappush(market.expiries, (order.expire_time, order_id, order))
+    plain = conditions is None and time_in_force != AT_THE_CLOSE
+    parked: Parked = "" if plain else waits_for(instrument, order_type, time_in_force)
+    market.event_seq = seq = market.event_seq + 1
+    market.events.append(
+        OrderAccepted(
+            seq, order_id, name, session, cl_ord_id, account_name, symbol, side, order_type, time_in_force, price, quantity,
+            expire_time, routing, exec_inst, cancel_on_disconnect, conditions, parked,
+        )
+    )  # fmt: skip
+    if time_in_force == GTD:
+        heapq.heappush(market.expiries, (expire_time, order_id, order))
     if plain:
         enter(market, order)
     else:
         order.parked = parked
         go_to_work(market, order)
     return None
+
+
+def terms_refused(
+    market: Market, participant: Participant, instrument: Instrument, terms: NewOrder | ReplaceOrder
+) -> Refusal | None:
+    """`refusal` of what a command says."""
+    limit = instrument.limit_of(terms.side, terms.order_type, terms.price)
+    return refusal(
+        instrument, participant, terms.side, terms.order_type, terms.time_in_force, terms.price, terms.quantity, limit,
+        terms.expire_time, terms.conditions, market.time,
+    )  # fmt: skip
 
 
 def too_many(participant: Participant, more_open: int) -> Refusal | None:
@@ -140,19 +159,14 @@ def accept(
     order.parked = parked
     if command.time_in_force == GTD:
         heapq.heappush(market.expiries, (order.expire_time, order_id, order))
-    say_accepted(market, command, order_id, parked)
-    return order
-
-
-def say_accepted(market: Market, command: NewOrder, order_id: int, parked: Parked) -> None:
-    market.event_seq = seq = market.event_seq + 1
     market.events.append(
         OrderAccepted(
-            seq, order_id, command.participant, command.session, command.cl_ord_id, command.account, command.instrument,
-            command.side, command.order_type, command.time_in_force, command.price, command.quantity, command.expire_time,
-            command.routing, command.exec_inst, command.cancel_on_disconnect, command.conditions, parked,
+            market.next_seq(), order_id, command.participant, command.session, command.cl_ord_id, command.account,
+            command.instrument, command.side, command.order_type, command.time_in_force, command.price, command.quantity,
+            command.expire_time, command.routing, command.exec_inst, command.cancel_on_disconnect, command.conditions, parked,
         )
     )  # fmt: skip
+    return order
 
 
 def reject(market: Market, command: NewOrder, refused: Refusal, order_id: int = 0) -> None:
@@ -215,9 +229,9 @@ def replace_order(market: Market, command: ReplaceOrder) -> None:
     limit = instrument.limit_of(order.side, command.order_type, command.price)
     conditions = _kept_marks(command.conditions, order.conditions)
     keeps_place = _keeps_place(order, command)
-    refused = blocked(participant) if participant.blocked else refusal(instrument, participant, command, limit, market.time)
+    refused = blocked(participant) if participant.blocked else terms_refused(market, participant, instrument, command)
     if refused is None and not keeps_place:
-        refused = would_trade(instrument, command)
+        refused = would_trade(instrument, command.side, command.price, command.conditions)
     # At or below what has been executed, there is nothing left to work: the order ends as it stands.
     done = order.executed + order.busted
     quantity = max(command.quantity, done)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matching.accounts import Participant
 from matching.book import OrderGroup
-from matching.entry import DUPLICATE, accept, reject, reserve_largest, too_many
+from matching.entry import DUPLICATE, accept, reject, reserve_largest, terms_refused, too_many
 from matching.instruments import Instrument
 from matching.market import Market, Refusal, need, reserve, sellable
 from matching.messages import (
@@ -19,7 +19,7 @@ from matching.messages import (
     Parked,
     Reason,
 )
-from matching.rules import LASTING, blocked, refusal, short_of_cash, short_of_shares, would_trade
+from matching.rules import LASTING, blocked, short_of_cash, short_of_shares, would_trade
 from matching.trading import go_to_work, waits_for
 
 
@@ -102,11 +102,10 @@ def _order_refused(
         return Reason.UNSUPPORTED, "orders that cancel each other have one account and one symbol"
     if order.time_in_force not in LASTING:
         return Reason.UNSUPPORTED, "the orders of a list are DAY, GTC or GTD"
-    limit = instrument.limit_of(order.side, order.order_type, order.price)
     return (
         too_many(participant, index)
-        or refusal(instrument, participant, order, limit, market.time)
-        or would_trade(instrument, order)
+        or terms_refused(market, participant, instrument, order)
+        or would_trade(instrument, order.side, order.price, order.conditions)
     )
 
 

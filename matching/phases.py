@@ -161,7 +161,7 @@ def _trade_at(market: Market, instrument: Instrument, price: int) -> None:
             stand_alone(market, taker)
         if not bid.ended and not offer.ended:
             quantity = min(bid.leaves, offer.leaves)
-            trade(market, maker, taker, price, quantity, auction=True)
+            trade(market, instrument, maker, taker, price, quantity, True)
             for order in (maker, taker):
                 if not order.leaves:
                     take_out(order)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matching.accounts import Account, Participant
 from matching.book import CANCELED, Order
-from matching.entry import accept, end_all
+from matching.entry import accept, end_all, terms_refused
 from matching.instruments import Instrument
 from matching.market import Market, Refusal, need, reserve, sellable
 from matching.messages import (
@@ -26,7 +26,7 @@ from matching.messages import (
     Reason,
     Side,
 )
-from matching.rules import blocked, phase_refusal, refusal, short_of_cash, short_of_shares
+from matching.rules import blocked, phase_refusal, short_of_cash, short_of_shares
 from matching.trading import enter
 
 
@@ -90,7 +90,7 @@ def _entry_refused(market: Market, account: Account, entry: QuoteEntry) -> Refus
     participant = account.participant
     for side in (BUY, SELL):
         order = _order_of(entry, side, participant, account)
-        refused = refusal(instrument, participant, order, order.price, market.time) if order.quantity else None
+        refused = terms_refused(market, participant, instrument, order) if order.quantity else None
         if refused is not None:
             return refused
     bid, offer = _present(account, entry.instrument)

@@ -24,33 +24,43 @@ from matching.messages import (
     STOP,
     STOP_LIMIT,
     Conditions,
-    NewOrder,
+    OrderType,
     Phase,
     Reason,
-    ReplaceOrder,
+    Side,
+    TimeInForce,
 )
 
 AUCTIONS: tuple[Phase, ...] = ("opening-auction", "volatility-auction", "closing-auction")
 GATHERING: tuple[Phase, ...] = ("pre-open", *AUCTIONS)
 LASTING = (DAY, GTC, GTD)  # the times in force of what may rest for long
 NO_CONDITIONS = Conditions()
-_PLAIN = (LIMIT, MARKET)
-_PERSISTENT = (GTC, GTD)
+
 
 
 def refusal(
-    instrument: Instrument, participant: Participant, terms: NewOrder | ReplaceOrder, limit: int, now: int
+    instrument: Instrument,
+    participant: Participant,
+    side: Side,
+    order_type: OrderType,
+    time_in_force: TimeInForce,
+    price: int,
+    quantity: int,
+    limit: int,
+    expire_time: int,
+    conditions: Conditions | None,
+    now: int,
 ) -> Refusal | None:
     """Why terms are not taken now, whoever's funds they are. `limit` is Instrument.limit_of them, `now` in ns."""
-    order_type, time_in_force, price, quantity = terms.order_type, terms.time_in_force, terms.price, terms.quantity
-    conditions = terms.conditions
-    plain = (
-        conditions is None
-        and order_type in _PLAIN
+    # Most orders are plain limit orders in continuous trading: of those there is nothing more to ask here.
+    ordinary = (
+        order_type == LIMIT
+        and conditions is None
+        and instrument.phase == "continuous"
         and time_in_force != AT_THE_OPENING
         and time_in_force != AT_THE_CLOSE
     )
-    if instrument.phase != "continuous" or not plain or (order_type == MARKET and time_in_force in _PERSISTENT):
+    if not ordinary:
         found = phase_refusal(instrument, order_type, time_in_force, conditions) or _combination_refusal(
             order_type, time_in_force, conditions or NO_CONDITIONS
         )
@@ -62,23 +72,20 @@ def refusal(
             f"quantity {instrument.quantity_text(quantity)} is not a positive multiple of the lot "
             f"{instrument.quantity_text(instrument.lot)}",
         )
-    if conditions is not None and (found := _partial_quantity_refusal(instrument, quantity, conditions)) is not None:
-        return found
-    if order_type == LIMIT or (order_type in PRICED and (price or order_type != PEGGED)):
+    if not ordinary and conditions is not None:
+        found = _partial_quantity_refusal(instrument, quantity, conditions)
+        if found is not None:
+            return found
+    if ordinary or (order_type in PRICED and (price or order_type != PEGGED)):
         if price % instrument.tick:
             return _off_tick(instrument, "price", price)
         if not instrument.low <= price <= instrument.high:
             return _outside_band(instrument, "price", price)
-    if conditions is not None and (found := _condition_price_refusal(instrument, conditions)) is not None:
-        return found
-    if instrument.phase == "closing-price" and order_type == LIMIT:
-        closing = instrument.closing_price
-        if price < closing if terms.side == BUY else price > closing:
-            return (
-                Reason.OUTSIDE_PRICE_BAND,
-                f"price {instrument.price_text(price)} does not admit the closing price {instrument.price_text(closing)}",
-            )
-    if time_in_force == GTD and terms.expire_time <= now:
+    if not ordinary:
+        found = _condition_price_refusal(instrument, conditions) or _closing_price_refusal(instrument, side, limit)
+        if found is not None:
+            return found
+    if time_in_force == GTD and expire_time <= now:
         return Reason.UNSUPPORTED, "the expiry of this GTD order is not in the future"
     if quantity > instrument.quantity_max:
         return (
@@ -162,7 +169,19 @@ def _partial_quantity_refusal(instrument: Instrument, quantity: int, conditions:
     return None
 
 
-def _condition_price_refusal(instrument: Instrument, conditions: Conditions) -> Refusal | None:
+def _closing_price_refusal(instrument: Instrument, side: Side, limit: int) -> Refusal | None:
+    closing = instrument.closing_price
+    if instrument.phase != "closing-price" or (limit >= closing if side == BUY else limit <= closing):
+        return None
+    return (
+        Reason.OUTSIDE_PRICE_BAND,
+        f"limit {instrument.price_text(limit)} does not admit the closing price {instrument.price_text(closing)}",
+    )
+
+
+def _condition_price_refusal(instrument: Instrument, conditions: Conditions | None) -> Refusal | None:
+    if conditions is None:
+        return None
     stop_price = conditions.stop_price
     if stop_price:
         if stop_price % instrument.tick:
@@ -189,12 +208,12 @@ def _outside_band(instrument: Instrument, what: str, price: int) -> Refusal:
     )
 
 
-def would_trade(instrument: Instrument, terms: NewOrder | ReplaceOrder) -> Refusal | None:
+def would_trade(instrument: Instrument, side: Side, price: int, conditions: Conditions | None) -> Refusal | None:
     """Why a post-only order is not taken: it would trade at once."""
-    if terms.conditions is None or not terms.conditions.post_only or instrument.phase != "continuous":
+    if conditions is None or not conditions.post_only or instrument.phase != "continuous":
         return None
-    best = instrument.offers.best if terms.side == BUY else instrument.bids.best
-    if best is None or (best.price > terms.price if terms.side == BUY else best.price < terms.price):
+    best = instrument.offers.best if side == BUY else instrument.bids.best
+    if best is None or (best.price > price if side == BUY else best.price < price):
         return None
     return Reason.WOULD_TRADE, f"it would trade at {instrument.price_text(best.price)} instead of resting"
 

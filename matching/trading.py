@@ -81,47 +81,35 @@ def go_to_work(market: Market, order: Order) -> None:
         market.pegged[instrument.symbol] = instrument
 
 
-def enter(market: Market, order: Order) -> None:
-    """Let an order trade as far as the phase allows; what is left of it rests or ends."""
+def enter(market: Market, order: Order, price: int = 0) -> None:
+    """Let an order trade as far as the phase allows; what is left of it rests or ends. A pegged order enters at the `price`
+    that it has now. Where the dynamic band keeps it from trading as far as its limit, a volatility auction begins."""
     instrument = order.instrument
-    phase = instrument.phase
-    if phase == "continuous":
-        limit = reach = order.limit
-        if instrument.dynamic_band_bps:
-            low, high = instrument.dynamic_range()
-            reach = min(limit, high) if order.side == BUY else max(limit, low)
-        _enter_trading(market, order, limit, reach, 0)
-    elif phase == "closing-price" and _admits(order, instrument.closing_price):
-        closing = instrument.closing_price
-        _enter_trading(market, order, closing, closing, closing)
-    else:
-        rest(order)
-
-
-def _admits(order: Order, price: int) -> bool:
-    return order.limit >= price if order.side == BUY else order.limit <= price
-
-
-def _enter_at(market: Market, order: Order, price: int) -> None:
-    """Let a pegged order enter at the price that it has now; its limit is what its funds are reserved for."""
-    instrument, reach = order.instrument, price
-    if instrument.dynamic_band_bps:
+    phase, buying = instrument.phase, order.side == BUY
+    closing_price = 0
+    limit = reach = price or order.limit
+    if phase != "continuous":
+        if phase != "closing-price" or not _admits(order, instrument.closing_price):
+            return rest(order)
+        limit = reach = closing_price = instrument.closing_price
+    elif instrument.dynamic_band_bps:
         low, high = instrument.dynamic_range()
-        reach = min(price, high) if order.side == BUY else max(price, low)
-    _enter_trading(market, order, price, reach, 0)
-
-
-def _enter_trading(market: Market, order: Order, limit: int, reach: int, closing_price: int) -> None:
-    """Trade up to `reach`; where that is short of `limit`, what would have traded beyond it begins a volatility auction."""
-    instrument = order.instrument
-    buying = order.side == BUY
-    best = instrument.offers.best if buying else instrument.bids.best
+        reach = min(limit, high) if buying else max(limit, low)
+    if buying:
+        own, best = instrument.bids, instrument.offers.best
+        crosses = best is not None and best.price <= reach
+    else:
+        own, best = instrument.offers, instrument.bids.best
+        crosses = best is not None and best.price >= reach
     time_in_force, conditions = order.time_in_force, order.conditions
+    rests = order.order_type == LIMIT and time_in_force != IOC and time_in_force != FOK
+    if rests and not crosses and reach == limit:
+        return own.add(order, order.price)
     if time_in_force == FOK and not _fillable(order, order.leaves, reach):
         return end(market, order, CANCELED, CancelReason.FOK_NOT_FILLABLE)
     if conditions is not None and conditions.min_quantity and not _fillable(order, conditions.min_quantity, reach):
         return end(market, order, CANCELED, CancelReason.MIN_QUANTITY)
-    if best is not None and (best.price <= reach if buying else best.price >= reach):
+    if crosses:
         _match(market, order, reach, closing_price)
         if order.ended:
             return None
@@ -132,24 +120,25 @@ def _enter_trading(market: Market, order: Order, limit: int, reach: int, closing
     if conditions is not None:
         order.shown = min(order.shown, order.leaves)
     order_type = order.order_type
-    if order_type == MARKET:
+    if rests:
+        own.add(order, order.price)
+    elif order_type == PEGGED:
+        order.parked = ""
+        own.add(order, limit)
+    elif order_type == MARKET:
         end(market, order, CANCELED, CancelReason.MARKET_REMAINDER)
     elif order_type == MARKET_TO_LIMIT:
         settle_left_over(market, order)
-    elif time_in_force == IOC:
-        end(market, order, CANCELED, CancelReason.IOC_REMAINDER)
-    elif time_in_force == FOK:
-        end(market, order, CANCELED, CancelReason.FOK_NOT_FILLABLE)
-    elif order_type == PEGGED:
-        order.parked = ""
-        _side_of(order).add(order, limit)
-    elif buying:
-        instrument.bids.add(order, order.price)
     else:
-        instrument.offers.add(order, order.price)
+        reason = CancelReason.IOC_REMAINDER if time_in_force == IOC else CancelReason.FOK_NOT_FILLABLE
+        end(market, order, CANCELED, reason)
     if pauses and time_in_force != FOK:
         change_phase(market, instrument, "volatility-auction", "")
     return None
+
+
+def _admits(order: Order, price: int) -> bool:
+    return order.limit >= price if order.side == BUY else order.limit <= price
 
 
 def _side_of(order: Order) -> BookSide:
@@ -181,13 +170,13 @@ def settle_left_over(market: Market, order: Order) -> None:
 
 def take_out(order: Order) -> None:
     """Take an open order from wherever it rests or waits."""
-    level, instrument = order.level, order.instrument
+    level = order.level
     if level is not None:
         level.side.remove(order)
     elif order.parked == "close":
-        del instrument.at_close[order.order_id]
+        del order.instrument.at_close[order.order_id]
     if order.order_type == PEGGED:
-        instrument.pegged.pop(order.order_id, None)
+        order.instrument.pegged.pop(order.order_id, None)
 
 
 # ---------------------------------------------------------------------------------------------------- trading
@@ -199,7 +188,9 @@ def _match(market: Market, taker: Order, reach: int, closing_price: int) -> None
     buying = taker.side == BUY
     opposite = instrument.offers if buying else instrument.bids
     participant = taker.participant
-    buy_stops, sell_stops = instrument.buy_stops, instrument.sell_stops
+    # Both can only become less on the way.
+    may_elect = not closing_price and (instrument.buy_stops.best is not None or instrument.sell_stops.best is not None)
+    in_group = taker.group is not None
     while taker.leaves:
         level = opposite.best
         if level is None or (level.price > reach if buying else level.price < reach):
@@ -211,17 +202,17 @@ def _match(market: Market, taker: Order, reach: int, closing_price: int) -> None
             if taker.ended:
                 return
             continue
-        if maker.group is not None or taker.group is not None:
+        if in_group or maker.group is not None:
             stand_alone(market, maker)
             if not taker.ended:
                 stand_alone(market, taker)
             if taker.ended:
                 return
-        available = maker.shown or maker.leaves
-        quantity = available if available < taker.leaves else taker.leaves
+        available, wanted = maker.shown or maker.leaves, taker.leaves
+        quantity = available if available < wanted else wanted
         price = closing_price or level.price
-        trade(market, maker, taker, price, quantity, auction=False)
-        if (buy_stops.best is not None or sell_stops.best is not None) and not closing_price:
+        trade(market, instrument, maker, taker, price, quantity, False)
+        if may_elect:
             elect(market, instrument, price)
         if not maker.leaves:
             opposite.remove(maker)
@@ -232,19 +223,21 @@ def _match(market: Market, taker: Order, reach: int, closing_price: int) -> None
         filled(market, taker)
 
 
-def trade(market: Market, maker: Order, taker: Order, price: int, quantity: int, auction: bool) -> None:
+def trade(
+    market: Market, instrument: Instrument, maker: Order, taker: Order, price: int, quantity: int, auction: bool
+) -> None:
     """Move cash and holdings for one trade, and say so. What becomes of the orders' places is the caller's."""
-    instrument = maker.instrument
-    unit, fee_ppm_max = instrument.value_unit, instrument.fee_ppm_max
-    value = price * quantity * unit
+    unit = instrument.value_unit
+    notional = price * quantity
+    value = notional * unit
     taker_fee = value * instrument.taker_fee_ppm // PPM
     maker_fee = taker_fee if auction else value * instrument.maker_fee_ppm // PPM
     maker.leaves -= quantity
     taker.leaves -= quantity
     maker.executed += quantity
     taker.executed += quantity
-    maker.value += price * quantity
-    taker.value += price * quantity
+    maker.value += notional
+    taker.value += notional
     if taker.side == BUY:
         buyer, seller = taker, maker
         buyer_pays, seller_gets = value + taker_fee, value - maker_fee
@@ -252,7 +245,7 @@ def trade(market: Market, maker: Order, taker: Order, price: int, quantity: int,
         buyer, seller = maker, taker
         buyer_pays, seller_gets = value + maker_fee, value - taker_fee
     worst = buyer.limit * buyer.leaves * unit
-    still = worst + worst * fee_ppm_max // PPM
+    still = worst + worst * instrument.fee_ppm_max // PPM
     cash = buyer.cash
     cash.total -= buyer_pays
     cash.reserved -= buyer.reserved - still
@@ -560,7 +553,7 @@ def _reprice(market: Market, instrument: Instrument) -> bool:
         order.parked = "peg"
         market.events.append(OrderRepriced(market.next_seq(), order.order_id, instrument.symbol, price))
         if price:
-            _enter_at(market, order, price)
+            enter(market, order, price)
         if instrument.phase != "continuous":
             break
     return True
