@@ -8,13 +8,13 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
 from fixserver.admin import AdminPort
 from fixserver.admin_desk import AdminDesk
-from fixserver.config import Config, ConfigError
+from fixserver.config import Config, ConfigError, Participant
 from fixserver.gateway import Gateway
 from fixserver.loop import Loop
 from fixserver.metrics import ExchangeMetrics, Page, registry_of
@@ -37,6 +37,7 @@ LOGOUT_SECONDS = 2.0  # that clients have to answer Logout in an orderly stop
 SESSION_LOG_SYNC_SECONDS = 1.0
 REPORTS_AGAIN_MAX = 1_000  # events that are reported again when the session log is lost
 EXIT_FAILED = 1
+SUSPENDED = "suspended by the operator"
 
 
 def main(config: Config, data: Path) -> int:
@@ -73,7 +74,7 @@ class Exchange:
         self.gateway = Gateway(config, self.core, self.metrics, log.info)
         self.sessions = Sessions(self.gateway, self.session_log)
         self.gateway.sessions = self.sessions
-        add_sessions(self.sessions, config, config.venue.name)
+        add_sessions(self.sessions, config, config.participants, config.venue.name)
         self._recover()
         self.loop = Loop()
         hashes = {participant.name: participant.password for participant in config.participants}
@@ -264,8 +265,9 @@ class Exchange:
 # ------------------------------------------------------------------------------------- shared with the feed
 
 
-def add_sessions(sessions: Sessions, config: Config, venue_comp_id: str) -> None:
-    """Create the sessions of every participant on every version. Raises ConfigError for a setting that is not taken."""
+def add_sessions(sessions: Sessions, config: Config, participants: Iterable[Participant], venue_comp_id: str) -> None:
+    """Create the sessions of participants on every version, where there are none. Raises ConfigError for a setting that is
+    not taken."""
     # In one go: QuickFIX reads a dictionary once for all sessions that are added together, and FIX 5.0SP2's takes it a second.
     terms = [
         SessionTerms(
@@ -275,14 +277,23 @@ def add_sessions(sessions: Sessions, config: Config, venue_comp_id: str) -> None
             participant.name,
             {key: _setting(value) for key, value in participant.quickfix.items()},
         )
-        for participant in config.participants
+        for participant in participants
         for version in VERSIONS
+        if f"{participant.name}/{version}" not in sessions.by_name
     ]
+    if not terms:
+        return
     try:
         sessions.add(terms, config.dictionaries)
     except SettingRefused as error:
         key = f"participants.{error.participant}.quickfix" if error.participant else "participants"
         raise ConfigError(config.file, key, str(error)) from None
+
+
+def log_out_all(sessions: Sessions, participant: str, text: str) -> None:
+    """Have a participant's sessions logged out at the end of the turn."""
+    found = (sessions.by_name.get(f"{participant}/{version}") for version in VERSIONS)
+    sessions.to_log_out += [(session, text) for session in found if session is not None and session.connection is not None]
 
 
 def _setting(value: str | int | bool) -> str:
