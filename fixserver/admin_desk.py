@@ -21,7 +21,7 @@ from fixserver.admin_market import MarketActions
 from fixserver.admin_participants import ParticipantActions
 from fixserver.journal_command import readable
 from fixserver.sessions import SEQUENCE_NUMBER_MAX, VERSIONS, Session, utc_text
-from matching.messages import Command, CommandRefused, Event
+from matching.messages import Command, CommandRefused, Event, OperatorNote
 from matching.snapshot import snapshots
 
 if TYPE_CHECKING:
@@ -278,7 +278,7 @@ class AdminDesk:
             self._sessions.admin_sent = True
             answer.done(run())
 
-        self._gateway.operate([], then)
+        self._gateway.operate([OperatorNote(text, by=operator)], then)
 
     def _run(self, make: Callable[[], list[Command]], answer: Answer) -> None:
         """Make commands when everything before them has been applied, and run them. The answer is what they caused, or

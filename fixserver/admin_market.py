@@ -16,7 +16,7 @@ import msgspec
 from fixserver import config as configuration
 from fixserver import tradelookup
 from fixserver.admin import Arguments, Page, Refused, page_of
-from fixserver.config import BAND_DECIMALS, FEE_DECIMALS, MAIN_MARKET, NANOSECONDS, Config, to_text, to_units
+from fixserver.config import BAND_DECIMALS, FEE_DECIMALS, NANOSECONDS, Config, to_text, to_units
 from fixserver.schedule import STOPPED, schedules_of
 from matching.instruments import Instrument, money_text
 from matching.messages import (
@@ -216,10 +216,12 @@ class MarketActions:
             raise Refused(f'"{asked.symbol[:40]}" is not a symbol: {configuration.SYMBOL_IS}')
         if asked.symbol == self._config.venue.currency:
             raise Refused(f"{asked.symbol} is the venue's currency")
-        market = MAIN_MARKET if asked.market is None else asked.market
         terms = self._checked(_given(asked, "symbol", "phase", "maker_fee", "taker_fee"), asked)
-        phase = asked.phase or (self._scheduled(market) if market in self._schedules else engine.markets.get(market, "continuous"))
-        return [msgspec.structs.replace(terms, phase=phase, by=by)]
+        phase = engine.markets.get(terms.market, "continuous")  # that of its market, as the core has it
+        commands: list[Command] = [msgspec.structs.replace(terms, phase=phase, by=by)]
+        if asked.phase not in (None, phase):
+            commands.append(SetPhase(asked.symbol, asked.phase, by=by))
+        return commands
 
     def _change_instrument(self, asked: Terms, by: str) -> list[Command]:
         old = self._instrument(asked.symbol).terms

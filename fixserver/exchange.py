@@ -17,6 +17,7 @@ from fixserver.admin_desk import AdminDesk
 from fixserver.config import Config, ConfigError, Participant
 from fixserver.gateway import Gateway
 from fixserver.loop import Loop
+from fixserver.members import Member, password_hash
 from fixserver.metrics import ExchangeMetrics, Page, registry_of
 from fixserver.port import FixPort
 from fixserver.scrape import ScrapePort
@@ -74,11 +75,14 @@ class Exchange:
         self.gateway = Gateway(config, self.core, self.metrics, log.info)
         self.sessions = Sessions(self.gateway, self.session_log)
         self.gateway.sessions = self.sessions
+        self.gateway.on_participant = self._on_participant
+        self._configured = {participant.name: participant for participant in config.participants}
         add_sessions(self.sessions, config, config.participants, config.venue.name)
+        self._port: FixPort | None = None
         self._recover()
         self.loop = Loop()
-        hashes = {participant.name: participant.password for participant in config.participants}
-        self.port = listen(
+        hashes = {name: text for name in self.core.engine.participants if (text := self._password_hash(name))}
+        self.port = self._port = listen(
             config, "exchange.port", config.exchange.address, config.exchange.port,
             lambda: FixPort(self.loop, self.sessions, config.exchange, hashes, log.info),
         )  # fmt: skip
@@ -104,9 +108,6 @@ class Exchange:
         started = time.monotonic()
         found, head = self.session_log.recovered, self.core.event_head
         after = max(0, head - REPORTS_AGAIN_MAX) if found.lost else found.reported_event
-        # Events are published when their reports are noted: a session log behind them is an old copy.
-        for said in self.sessions.restore_numbers(head > 0, events=head, behind=found.reported_event < head):
-            log.warning("%s", said)
         again = 0
         for events in self.core.recover(after):
             if events:
@@ -117,6 +118,10 @@ class Exchange:
                 again += len(events)
             else:
                 self.gateway.restore()
+                self._add_sessions(self.core.engine.participants)
+                # Events are published when their reports are noted: a session log behind them is an old copy.
+                for said in self.sessions.restore_numbers(head > 0, events=head, behind=found.reported_event < head):
+                    log.warning("%s", said)
         for said in self.core.warnings:
             log.warning("%s", said)
         engine = self.core.engine
@@ -133,8 +138,38 @@ class Exchange:
                 f"{engine.command_seq:,}", f"{engine.event_seq:,}", time.monotonic() - started, f"{self.gateway.open_orders:,}",
                 f"; the reports of {again:,} events go out again" if again else "",
             )  # fmt: skip
+        self.sessions.restored()
         self.gateway.open_for_business(self.config)
         self.sessions.end_turn(self.gateway.reported_event)
+
+    # ------------------------------------------------------------------------------------------------ who may
+
+    def _password_hash(self, name: str) -> str:
+        """Of a participant; empty for one who may not log on."""
+        configured = self._configured.get(name)
+        participant = self.core.engine.participants.get(name)
+        member = None
+        if participant is not None:
+            member = Member(participant.terms.password, participant.access, participant.configured is not None)
+        return password_hash(configured.password if configured is not None else None, member)
+
+    def _add_sessions(self, names: Iterable[str]) -> None:
+        """Create the sessions of those of them whom only an operator has named, where there are none."""
+        known = self.core.engine.participants
+        added = [
+            Participant(name=name, password=known[name].terms.password)
+            for name in names
+            if name not in self._configured and known[name].configured is None and known[name].terms.password
+        ]
+        add_sessions(self.sessions, self.config, added, self.config.venue.name)
+
+    def _on_participant(self, name: str) -> None:
+        """Somebody is new, or may do something else from now on."""
+        self._add_sessions([name])
+        if self._port is not None:  # it is not while the venue recovers
+            self._port.set_password(name, self._password_hash(name))
+        if self.core.engine.participants[name].access == "suspended":
+            log_out_all(self.sessions, name, SUSPENDED)
 
     # ----------------------------------------------------------------------------------------------- turns
 

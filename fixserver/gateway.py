@@ -20,6 +20,7 @@ from fixserver.sessions import utc_text
 from fixserver.throttle import STATUS_REPORTS_PER_SECOND_MAX, Throttle
 from fixserver.values import InstrumentNumbers, Refused
 from matching.messages import (
+    AccessSet,
     CancelRejected,
     Command,
     CommandRefused,
@@ -34,13 +35,14 @@ from matching.messages import (
     OrderRejected,
     OrderReplaced,
     OrderState,
+    ParticipantDefined,
     Reason,
     RollDay,
     Traded,
 )
 
 if TYPE_CHECKING:
-    from fixserver.config import Config, Participant
+    from fixserver.config import Config
     from fixserver.metrics import ExchangeMetrics
     from fixserver.sessions import Session, Sessions
     from matching.sequencer import Sequencer
@@ -76,7 +78,8 @@ class Gateway:
         self._inbox: list[Entry] = []
         self._has_questions = False
         self._batches: list[tuple[int, float]] = []  # of this turn: commands, and how long they took to become durable
-        self._participants: dict[str, Participant] = {participant.name: participant for participant in config.participants}
+        self._exchange = config.exchange
+        self.on_participant: Callable[[str], None] = lambda name: None  # somebody is new, or may do something else now
         self._throttles: dict[str, Throttle] = {}
         self._policies: dict[str, str] = {}  # which orders end with their session, by session: "", "day", "all"
         self._marked_sessions: set[str] = set()  # which may have orders that end with the session
@@ -96,6 +99,8 @@ class Gateway:
             MassCanceled: self._report_mass_canceled,
             MassCancelRejected: self._report_mass_cancel_rejected,
             InstrumentDefined: self._note_instrument,
+            ParticipantDefined: self._note_participant,
+            AccessSet: self._note_participant,
             CommandRefused: self._note_refused,
         }
 
@@ -129,20 +134,23 @@ class Gateway:
         """Bring the core to what the configuration says, as commands: instruments, accounts, first deposits."""
         engine = self.core.engine
         commands: list[Command] = []
+        # What the configuration says as it did before is not said again: an operator may have changed it since.
         for instrument in config.instruments:
-            wanted = instrument.define(config.venue)
-            known = engine.instruments.get(instrument.symbol)
-            if known is None or known.terms != wanted:
-                commands.append(wanted)
+            terms = instrument.define(config.venue)
+            listed = engine.instruments.get(instrument.symbol)
+            if listed is None or listed.configured != terms:
+                commands.append(terms)
         deposits: list[Command] = []
-        for participant in config.participants:
-            definition = participant.define()
-            account = engine.accounts.get(definition.account)
+        for entry in config.participants:
+            account, participant = engine.accounts.get(entry.name), engine.participants.get(entry.name)
             if account is None:
-                deposits += config.deposits(participant)
-            elif (account.short_max, account.self_trade_allowed) == (definition.short_max, definition.self_trade == "allow"):
-                continue
-            commands.append(definition)
+                deposits += config.deposits(entry)
+            # With his password's hash, so that another one in the configuration is seen, and one by an operator kept.
+            may = msgspec.structs.replace(entry.define_participant(), password=entry.password)
+            if participant is None or participant.configured != may:
+                commands.append(may)
+            if account is None or account.configured != entry.define():
+                commands.append(entry.define())
         self._inbox += commands + deposits
         self._roll_day_if_due()
         for name in sorted(self._marked_sessions):  # whose connections this process, or its machine, has ended
@@ -155,7 +163,7 @@ class Gateway:
     def on_logon(self, session: Session) -> None:
         policy = _CANCEL_POLICIES.get(session.logon_fields.get("8013", ""))
         if policy is None:
-            policy = self._participants[session.participant].cancel_on_disconnect
+            policy = self.core.engine.participants[session.participant].terms.cancel_on_disconnect
         self._policies[session.name] = "" if policy == "none" else policy
         self._leaving.pop(session.name, None)
         self.say(f"{session.name}: logged on")
@@ -168,8 +176,8 @@ class Gateway:
         """A session has ended: have those of its orders canceled that are to end with it, now or when its grace is over."""
         if not self._policies.get(session) and session not in self._marked_sessions:
             return
-        participant = self._participants.get(session.rpartition("/")[0])
-        grace = participant.cancel_grace_seconds if participant is not None else 0
+        participant = self.core.engine.participants.get(session.rpartition("/")[0])
+        grace = participant.terms.cancel_grace_seconds if participant is not None else 0
         if grace:
             self._leaving[session] = time.monotonic() + grace, logout
         else:
@@ -435,8 +443,8 @@ class Gateway:
         self._send(event.session, ORDER_CANCEL_REJECT, body, event.routing)
 
     def _report_mass_canceled(self, event: MassCanceled) -> None:
-        if event.disconnect:
-            return
+        if event.disconnect or event.by:
+            return  # no participant asked
         begin = event.session.rpartition("/")[2]
         body = self._reports[begin].mass_canceled(event, self._times[begin])
         self._send(event.session, ORDER_MASS_CANCEL_REPORT, body, event.routing)
@@ -450,14 +458,21 @@ class Gateway:
     def _note_instrument(self, event: InstrumentDefined) -> None:
         self._instruments[event.instrument] = InstrumentNumbers(event.price_decimals, event.quantity_decimals, event.currency)
 
+    def _note_participant(self, event: ParticipantDefined | AccessSet) -> None:
+        self._throttles.pop(event.participant, None)  # the next one has his present limits
+        self.on_participant(event.participant)
+
     def _note_refused(self, event: CommandRefused) -> None:
         self.say(f"{event.command} was refused: {event.text}")
 
     # ---------------------------------------------------------------------------------- questions, refusals
 
     def _new_throttle(self, participant: str) -> Throttle:
-        terms = self._participants[participant]
-        return Throttle(terms.orders_per_second, terms.cancels_per_second)
+        terms, exchange = self.core.engine.participants[participant].terms, self._exchange
+        return Throttle(
+            exchange.orders_per_second if terms.orders_per_second < 0 else terms.orders_per_second,
+            exchange.cancels_per_second if terms.cancels_per_second < 0 else terms.cancels_per_second,
+        )
 
     def _now(self, session: Session) -> str:
         return self._reports[session.begin_string].time(time.time_ns())
