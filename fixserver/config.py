@@ -305,7 +305,7 @@ class Participant(_Section, kw_only=True):
         return DefineAccount(account=self.name, participant=self.name, short_max=self.short_max, self_trade=self.self_trade)
 
     def define_participant(self) -> DefineParticipant:
-        """The command that makes the engine know him, and what he may do. His password stays in the configuration."""
+        """The command that makes the engine know him, and what he may do; without his password's hash."""
         return DefineParticipant(
             participant=self.name,
             orders_per_second=self.orders_per_second,
