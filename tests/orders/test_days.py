@@ -11,7 +11,8 @@ import pytest
 
 from fixserver import gateway as gateway_module
 from fixserver.config import load
-from fixserver.gateway import Gateway, trading_day
+from fixserver.gateway import Gateway
+from fixserver.timers import trading_day
 from fixserver.metrics import ExchangeMetrics
 from fixserver.sessions import utc_text
 from matching.sequencer import Sequencer
