@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from fixserver.admin import AdminPort
 from fixserver.admin_desk import AdminDesk
+from fixserver.clock import Clock, real
 from fixserver.config import Config, ConfigError, Participant
 from fixserver.gateway import Gateway
 from fixserver.loop import Loop
@@ -22,7 +23,7 @@ from fixserver.metrics import ExchangeMetrics, Page, registry_of
 from fixserver.port import FixPort
 from fixserver.scrape import ScrapePort
 from fixserver.sessionlog import SessionLog
-from fixserver.sessions import SENT_UNNOTED_MAX, VERSIONS, Sessions, SessionTerms, SettingRefused
+from fixserver.sessions import SENT_UNNOTED_MAX, VERSIONS, Sessions, SessionTerms, SettingRefused, utc_text
 from matching.recordlog import LogDamaged, LogMissing
 from matching.sequencer import RecoveryRefused, Sequencer, VenueLocked
 
@@ -41,10 +42,12 @@ EXIT_FAILED = 1
 SUSPENDED = "suspended by the operator"
 
 
-def main(config: Config, data: Path) -> int:
-    """Run until SIGTERM or SIGINT; returns the exit code. Raises ConfigError."""
+def main(config: Config, data: Path, clock: Clock = real) -> int:
+    """Run until SIGTERM or SIGINT; returns the exit code. `clock` is what the venue's time goes by. Raises ConfigError."""
+    if clock is not real:
+        log.warning("the venue's time is not the real one: it is %s", utc_text(clock(), 3))
     try:
-        exchange = Exchange(config, data)
+        exchange = Exchange(config, data, clock)
     except (VenueLocked, RecoveryRefused, LogDamaged, LogMissing) as error:
         log.error("%s", error)
         return EXIT_FAILED
@@ -65,12 +68,12 @@ def main(config: Config, data: Path) -> int:
 class Exchange:
     """One venue, trading."""
 
-    def __init__(self, config: Config, data: Path) -> None:
+    def __init__(self, config: Config, data: Path, clock: Clock = real) -> None:
         """Recovers the venue and opens its ports. Raises VenueLocked, RecoveryRefused, LogDamaged, LogMissing, ConfigError."""
         self.config = config
         self.data = data
         self.metrics = ExchangeMetrics()
-        self.core = Sequencer(data, config.exchange.durability)
+        self.core = Sequencer(data, config.exchange.durability, clock)
         self.session_log = SessionLog(data / "sessions")
         self.gateway = Gateway(config, self.core, self.metrics, log.info)
         self.sessions = Sessions(self.gateway, self.session_log)
