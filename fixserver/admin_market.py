@@ -153,24 +153,23 @@ class MarketActions:
     def _resume(self, asked: Resume, by: str) -> list[Command]:
         """What is stopped goes where the schedule has it now, or through a volatility auction to continuous trading."""
         engine = self._core.engine
-        stopped = [instrument for instrument in self._chosen(asked) if instrument.phase in STOPPED]
+        stopped = sorted((one for one in self._chosen(asked) if one.phase in STOPPED), key=lambda one: one.symbol)
         if not stopped and asked.symbol:
             raise Refused(f"{asked.symbol} is not halted: it is in {engine.instruments[asked.symbol].phase}")
         if not stopped:
             raise Refused("nothing there is halted")
-        commands: list[Command] = []
-        if not asked.symbol:
-            # A market that was halted as a whole is scheduled again; its instruments, which are halted, are passed over by this.
-            markets = sorted({instrument.market for instrument in stopped})
-            commands += [SetPhase("", self._scheduled(one), one) for one in markets if engine.markets.get(one) in STOPPED]
-        for instrument in sorted(stopped, key=lambda one: one.symbol):
-            phase = self._scheduled(instrument.market)
-            if asked.auction:
-                if phase != "continuous":
-                    raise Refused(f"{instrument.symbol} is in {phase} by its schedule now: resume it without an auction")
-                phase = "volatility-auction"
-            commands.append(SetPhase(instrument.symbol, phase, by=by))
-        return commands
+        # A market that was halted as a whole is scheduled again.
+        markets = [] if asked.symbol else sorted({one.market for one in stopped if engine.markets.get(one.market) in STOPPED})
+        if not asked.auction:
+            commands: list[Command] = [SetPhase("", self._scheduled(market), market, by) for market in markets]
+            alone = [instrument for instrument in stopped if instrument.market not in markets]
+            return commands + [SetPhase(one.symbol, self._scheduled(one.market), by=by) for one in alone]
+        for instrument in stopped:
+            if (phase := self._scheduled(instrument.market)) != "continuous":
+                raise Refused(f"{instrument.symbol} is in {phase} by its schedule now: resume it without an auction")
+        # As the schedule moves it, which passes over what is halted.
+        commands = [SetPhase("", "continuous", market) for market in markets]
+        return commands + [SetPhase(one.symbol, "volatility-auction", by=by) for one in stopped]
 
     def _scheduled(self, market: str) -> Phase:
         schedule = self._schedules.get(market)
@@ -305,10 +304,10 @@ class MarketActions:
             place = asked.place or self._locate(number)
             if place is not None:
                 found = tradelookup.trade_at(self._events, place, number)
-        except (LogDamaged, LogMissing, msgspec.DecodeError) as error:
-            raise Refused(f"the event log cannot be read: {error}") from None
-        except (OSError, OverflowError, ValueError):
-            found = None
+        except (LogDamaged, LogMissing, msgspec.DecodeError, OSError, OverflowError, ValueError) as error:
+            if asked.place is None:
+                raise Refused(f"the event log cannot be read: {error}") from None
+            # Nothing is wrong with the log: there is no record at such a place.
         if found is None:
             raise Refused(f"event {number} is not a trade")
         return found
