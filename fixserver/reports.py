@@ -299,8 +299,8 @@ class Reports:
         self, event: TradeBusted | TradeCorrected, order: OpenOrder, status: str, maker: bool, trans_type: str, exec_type: str
     ) -> str:
         trans = ""
-        if self.dialect.exec_trans_type:
-            trans, exec_type = f"20={trans_type}{SOH}", status
+        if self.dialect.exec_trans_type:  # says with it what becomes of a fill, and with ExecType that it is one
+            trans, exec_type = f"20={trans_type}{SOH}", "2" if status == "2" else "1"
         match_id = f"880={event.trade_seq}{SOH}" if self.dialect.trade_match_id else ""
         return (
             f"{order.ids}17={exec_id(event.seq, maker)}{SOH}{trans}19={exec_id(event.trade_seq, maker)}{SOH}150={exec_type}{SOH}"
