@@ -24,7 +24,6 @@ NOT_APPLICABLE = {
     "F.1.c": "As E.1.a.",
     "H.1.b": "The venue knows of no stock split: the operator cancels the orders in an instrument before its terms change.",
     "L.1.a": "The venue guarantees no execution before it happens.",
-    **dict.fromkeys(("E.1.d", "E.1.f", "J.1.a", "J.1.b", "J.1.c", "J.1.d"), "Not yet."),
 }
 
 

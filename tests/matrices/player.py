@@ -11,7 +11,7 @@ from tests.matrices.notation import REQUESTS, TAGS, Row, Scenario
 from tests.orders.desk import check
 from tests.venue import Client, Message, Venue, utc
 
-WAIT_SECONDS = 5.0  # for an answer
+WAIT_SECONDS = 10.0  # for an answer
 PRICE = "100.00"
 BUY, SELL = "1", "2"
 OF_ORDERS = ("8", "9")  # the rest is of the session, or news of the market
@@ -198,6 +198,8 @@ class Player:
             self._trade(deed, action["quantity"], action.get("price", PRICE))
         elif deed in ("halts", "resumes"):
             self.operator.does(deed.removesuffix("s"), symbol=self.symbol)
+        elif deed == "sets":
+            self.operator.does("phase", symbol=self.symbol, phase=action["name"])
         elif deed == "cancels":
             self.operator.does("cancel order", order=int(self._order_ids[action["name"]]))
         else:
