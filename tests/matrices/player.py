@@ -112,7 +112,7 @@ class Player:
                     self._compare(row, self.client.next(self.symbol))
                 else:
                     self._act(dict(row.action))
-            except AssertionError as error:
+            except (AssertionError, KeyError) as error:  # KeyError: a letter that nothing has
                 raise Otherwise(f"{self.scenario.file.name}:{row.line} on {self.version}\n     row {row.text}\n{error}") from None
         self._flush()
         rest = self.client.rest(self.symbol)
