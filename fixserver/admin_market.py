@@ -6,7 +6,6 @@ What is given is decimal text, and becomes whole units here. What only the core 
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -173,7 +172,7 @@ class MarketActions:
 
     def _scheduled(self, market: str) -> Phase:
         schedule = self._schedules.get(market)
-        return schedule.phase_at(time.time_ns()) if schedule else "continuous"
+        return schedule.phase_at(self._core.clock()) if schedule else "continuous"
 
     def _chosen(self, asked: Target) -> list[Instrument]:
         """Raises Refused."""
