@@ -159,6 +159,11 @@ class Market:
         for command in setup:
             assert "refused" not in "".join(self.do(command))
 
+    @staticmethod
+    def terms(**changes: Any) -> DefineInstrument:
+        """X on other terms."""
+        return msgspec.structs.replace(STOCK, **changes)
+
     def do(self, *commands: Command) -> list[str]:
         """Apply commands, each at `now`, and say what they caused."""
         lines = []
@@ -245,6 +250,14 @@ class Market:
             peg_offset=units(offset or "0", prices), self_match_id=match, self_match_instruction=prevent,  # type: ignore[arg-type]
         )  # fmt: skip
         return order_type, units(price or "0", prices), units(str(quantity), quantities), said if said != Conditions() else None
+
+    def trade_at(self, price: str, of: str = "X") -> list[str]:
+        """Let bob buy one of eve at a price; what else came of it than their own lines."""
+        number = len(self.trades)
+        self.buy("bob", 1, price, of=of, id=f"t{number}")
+        _, traded, *more = self.sell("eve", 1, price, of=of, id=f"t{number}")
+        assert traded == f"eve t{number} sells 1 {of} at {price} to bob t{number}: 0 and 0 left"
+        return more
 
     def cancel(self, trader: str, orig: str, side: Side = BUY, *, id: str = "c1", of: str = "X") -> list[str]:
         return self.do(CancelOrder(trader, trader, id, orig, of, side))
