@@ -17,7 +17,7 @@ from clearing import schema
 from clearing.database import DatabaseGone, migrate, trouble_named
 from clearing.eventlog import Record
 from clearing.money import for_sqlite
-from clearing.postings import OWN_ACCOUNTS, AccountRow, AssetRow, Books, Changes, LedgerRefused
+from clearing.postings import CORRECTION, OWN_ACCOUNTS, AccountRow, AssetRow, Books, Changes, LedgerRefused
 from matching.messages import INT64_MAX
 
 _ACCOUNT_COLUMNS, _ASSET_COLUMNS = AccountRow._fields, AssetRow._fields
@@ -79,7 +79,8 @@ class Ledger:
                 books = Books()
                 accounts, assets = read_accounts(connection), read_assets(connection)
                 balances = connection.execute(select(schema.balances).order_by(*schema.balances.primary_key))
-                books.load(accounts, assets, {(row.account, row.asset): row.amount for row in balances})
+                kept = {(row.account, row.asset): row.amount for row in balances}
+                books.load(accounts, assets, kept, read_corrections(connection))
                 self.books = books
         return self.cursor
 
@@ -143,6 +144,8 @@ class Ledger:
         if changes.transactions:
             self._insert(connection, schema.transactions, changes.transactions)
             self._insert(connection, schema.postings, changes.postings)
+        if changes.remarks:
+            connection.execute(insert(schema.remarks), [row._asdict() for row in changes.remarks])
         if changes.balances:
             dialect: Any = sqlite if self.engine.dialect.name == "sqlite" else postgresql
             new = dialect.insert(schema.balances)
@@ -165,7 +168,7 @@ class Ledger:
         with trouble_named(self.engine):
             assert self._connection is not None
             with self._connection.begin():
-                for table in (schema.postings, schema.transactions, schema.balances, schema.assets, schema.accounts, schema.cursor):
+                for table in reversed(schema.metadata.sorted_tables):
                     self._connection.execute(delete(table))
         self.load()
 
@@ -189,6 +192,14 @@ def read_accounts(connection: Connection) -> list[AccountRow]:
 def read_assets(connection: Connection) -> list[AssetRow]:
     columns = [schema.assets.c[name] for name in _ASSET_COLUMNS]
     return [AssetRow(*row) for row in connection.execute(select(*columns).order_by(schema.assets.c.id))]
+
+
+def read_corrections(connection: Connection) -> list[tuple[int, int]]:
+    """(event, the transaction that it takes back) of each correction, oldest first."""
+    seq, reverses = schema.remarks.c.event_seq, schema.remarks.c.reverses
+    corrections = select(seq, reverses).join(schema.transactions, schema.transactions.c.event_seq == seq)
+    rows = connection.execute(corrections.where(schema.transactions.c.kind == CORRECTION).order_by(seq))
+    return [(row[0], row[1]) for row in rows]
 
 
 def _insert_many(connection: Connection, table: Table, rows: list[Any]) -> None:

@@ -14,9 +14,11 @@ from clearing import schema
 from clearing.ledger import Cursor, read_accounts, read_assets, read_cursor
 from clearing.money import exact_sums
 from clearing.postings import (
+    BUST,
     CASH_IN,
     CASH_OUT,
     CLEARING_ID,
+    CORRECTION,
     CURRENCY,
     DEPOSIT,
     DEPOSIT_LEG,
@@ -27,6 +29,7 @@ from clearing.postings import (
     PARTICIPANT,
     SECURITIES_IN,
     SECURITIES_OUT,
+    TAKEN_BACK,
     TAKER_FEE,
     TRADE,
     WITHDRAWAL,
@@ -70,6 +73,7 @@ def check(connection: Connection, head: int, engine: Mapping[str, EngineAccount]
         _cursor_faults(connection, cursor, head),
         _shape_faults(connection),
         _novation_faults(connection),
+        _reversal_faults(connection),
         _balance_faults(connection),
         _engine_faults(connection, cursor, engine),
     ):
@@ -91,10 +95,15 @@ def _cursor_faults(connection: Connection, cursor: Cursor, head: int) -> Iterato
 
 def _shape_faults(connection: Connection) -> Iterator[str]:
     """Each transaction has the legs that its kind has, each once, between accounts and in an asset that exist."""
-    legs = {
-        TRADE: (4, [CASH_IN, CASH_OUT, SECURITIES_IN, SECURITIES_OUT, MAKER_FEE, TAKER_FEE]),
-        DEPOSIT: (1, [DEPOSIT_LEG]),
-        WITHDRAWAL: (1, [WITHDRAWAL_LEG]),
+    exchange, fees = [CASH_IN, CASH_OUT, SECURITIES_IN, SECURITIES_OUT], [MAKER_FEE, TAKER_FEE]
+    back = [TAKEN_BACK + leg for leg in exchange]
+    fees_back = [TAKEN_BACK + leg for leg in fees]
+    legs = {  # those that have to be there, those that may be
+        TRADE: (exchange, fees),
+        DEPOSIT: ([DEPOSIT_LEG], []),
+        WITHDRAWAL: ([WITHDRAWAL_LEG], []),
+        BUST: (back, fees_back),
+        CORRECTION: (back + exchange, fees_back + fees),
     }
     duplicates = select(postings.c.event_seq).group_by(postings.c.event_seq, postings.c.leg).having(func.count() > 1)
     for (seq,) in connection.execute(duplicates.order_by(postings.c.event_seq)):
@@ -105,9 +114,9 @@ def _shape_faults(connection: Connection) -> Iterator[str]:
     posted = select(transactions.c.event_seq, transactions.c.kind, func.count(postings.c.leg)).outerjoin(
         postings, postings.c.event_seq == transactions.c.event_seq
     )
-    for kind, (fixed, allowed) in legs.items():
-        right = func.sum(case((postings.c.leg.in_(allowed[:fixed]), 1), else_=0)) == fixed
-        wrong = func.sum(case((postings.c.leg.not_in(allowed), 1), else_=0)) > 0
+    for kind, (fixed, optional) in legs.items():
+        right = func.sum(case((postings.c.leg.in_(fixed), 1), else_=0)) == len(fixed)
+        wrong = func.sum(case((postings.c.leg.not_in(fixed + optional), 1), else_=0)) > 0
         found = posted.where(transactions.c.kind == kind).group_by(transactions.c.event_seq, transactions.c.kind)
         for seq, _, count in connection.execute(found.having(or_(~right, wrong)).order_by(transactions.c.event_seq)):
             yield f"event {seq}: a {kind} is not made of the {count} postings that it has"
@@ -121,7 +130,7 @@ def _shape_faults(connection: Connection) -> Iterator[str]:
         ("an account", postings.c.to_account, accounts),
         ("an asset", postings.c.asset, assets),
     ):
-        key = table.c[next(iter(table.primary_key.columns)).name]
+        key = next(iter(table.primary_key.columns))
         orphans = select(postings.c.event_seq, postings.c.leg).outerjoin(table, key == column).where(key.is_(None))
         for seq, leg in connection.execute(orphans.order_by(postings.c.event_seq)):
             yield f"event {seq}: posting {leg} belongs to {what} that is not there"
@@ -133,16 +142,19 @@ def _novation_faults(connection: Connection) -> Iterator[str]:
     uneven = (
         select(into.c.event_seq, into.c.leg)
         .join(out, and_(out.c.event_seq == into.c.event_seq, out.c.leg == into.c.leg + 1))
-        .where(into.c.leg.in_([CASH_IN, SECURITIES_IN]))
+        .where(into.c.leg.in_([CASH_IN, SECURITIES_IN, TAKEN_BACK + CASH_IN, TAKEN_BACK + SECURITIES_IN]))
         .where(or_(into.c.amount != out.c.amount, into.c.asset != out.c.asset))
     )
     for seq, leg in connection.execute(uneven.order_by(into.c.event_seq)):
         yield f"event {seq}: the clearing house takes in by posting {leg} what it does not give out by posting {leg + 1}"
+    into_clearing = [CASH_IN, SECURITIES_IN, TAKEN_BACK + CASH_OUT, TAKEN_BACK + SECURITIES_OUT]
+    out_of_clearing = [CASH_OUT, SECURITIES_OUT, TAKEN_BACK + CASH_IN, TAKEN_BACK + SECURITIES_IN]
+    fees = [MAKER_FEE, TAKER_FEE, TAKEN_BACK + MAKER_FEE, TAKEN_BACK + TAKER_FEE]
     wrong_side = select(postings.c.event_seq, postings.c.leg).where(
         or_(
-            and_(postings.c.leg.in_([CASH_IN, SECURITIES_IN]), postings.c.to_account != CLEARING_ID),
-            and_(postings.c.leg.in_([CASH_OUT, SECURITIES_OUT]), postings.c.from_account != CLEARING_ID),
-            and_(postings.c.leg.in_([MAKER_FEE, TAKER_FEE]), postings.c.from_account != FEES_ID, postings.c.to_account != FEES_ID),
+            and_(postings.c.leg.in_(into_clearing), postings.c.to_account != CLEARING_ID),
+            and_(postings.c.leg.in_(out_of_clearing), postings.c.from_account != CLEARING_ID),
+            and_(postings.c.leg.in_(fees), postings.c.from_account != FEES_ID, postings.c.to_account != FEES_ID),
             and_(postings.c.leg == DEPOSIT_LEG, postings.c.from_account != OUTSIDE_ID),
             and_(postings.c.leg == WITHDRAWAL_LEG, postings.c.to_account != OUTSIDE_ID),
         )
@@ -164,6 +176,47 @@ def _novation_faults(connection: Connection) -> Iterator[str]:
     for seq, price, quantity, value, delivered, decimals, price_decimals in rows:
         if delivered != quantity or value != price * quantity * 10 ** (MONEY_DECIMALS - decimals - price_decimals):
             yield f"event {seq}: a trade of {quantity} at {price} moves {delivered} for {value}"
+
+
+def _reversal_faults(connection: Connection) -> Iterator[str]:
+    """A bust or a correction takes back the very legs of the transaction that it names, each the other way, and no
+    transaction is taken back twice."""
+    remarks, taken = schema.remarks, transactions.alias()
+    unnamed = (
+        select(transactions.c.event_seq, transactions.c.kind)
+        .outerjoin(remarks, remarks.c.event_seq == transactions.c.event_seq)
+        .outerjoin(taken, taken.c.event_seq == remarks.c.reverses)
+        .where(transactions.c.kind.in_([BUST, CORRECTION]), func.coalesce(taken.c.kind, "").not_in([TRADE, CORRECTION]))
+    )
+    for seq, kind in connection.execute(unnamed.order_by(transactions.c.event_seq)):
+        yield f"event {seq}: a {kind} does not name the trade, or the correction of one, that it takes back"
+    twice = select(remarks.c.reverses).where(remarks.c.reverses.is_not(None)).group_by(remarks.c.reverses)
+    for (seq,) in connection.execute(twice.having(func.count() > 1).order_by(remarks.c.reverses)):
+        yield f"event {seq} is taken back twice"
+    first, back = postings.alias(), postings.alias()
+    same = and_(
+        back.c.leg == first.c.leg + TAKEN_BACK,
+        back.c.from_account == first.c.to_account,
+        back.c.to_account == first.c.from_account,
+        back.c.asset == first.c.asset,
+        back.c.amount == first.c.amount,
+    )
+    not_taken = (
+        select(remarks.c.event_seq, remarks.c.reverses, first.c.leg)
+        .join(first, and_(first.c.event_seq == remarks.c.reverses, first.c.leg < TAKEN_BACK))
+        .outerjoin(back, and_(back.c.event_seq == remarks.c.event_seq, same))
+        .where(back.c.leg.is_(None))
+    )
+    for seq, reverses, leg in connection.execute(not_taken.order_by(remarks.c.event_seq, first.c.leg)):
+        yield f"event {seq}: takes event {reverses} back, but not its posting {leg} as it is"
+    not_there = (
+        select(remarks.c.event_seq, remarks.c.reverses, back.c.leg)
+        .join(back, and_(back.c.event_seq == remarks.c.event_seq, back.c.leg > TAKEN_BACK))
+        .outerjoin(first, and_(first.c.event_seq == remarks.c.reverses, first.c.leg == back.c.leg - TAKEN_BACK))
+        .where(first.c.leg.is_(None))
+    )
+    for seq, reverses, leg in connection.execute(not_there.order_by(remarks.c.event_seq, back.c.leg)):
+        yield f"event {seq}: posting {leg} takes back what event {reverses} has not posted"
 
 
 def _balance_faults(connection: Connection) -> Iterator[str]:

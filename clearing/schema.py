@@ -6,6 +6,7 @@ so every transaction sums to zero in each asset: there is no row that could say 
     accounts      who can own something: the participants' accounts, and the venue's own
     assets        what can be owned: currencies, in money units, and instruments, in their quantity units
     transactions  one for each event that moves something, under that event's number: so none is there twice
+    remarks       of transactions of which there is something to say: what they take back, who entered them, and why
     postings      what a transaction moves; `leg` says which part of it this is (see clearing.postings)
     balances      what follows from the postings: kept with them in the same database transaction
     cursor        one row: the last event that is posted, in the same database transaction too
@@ -66,12 +67,21 @@ transactions = Table(
     metadata,
     Column("event_seq", BigInteger, primary_key=True, autoincrement=False),
     Column("time", BigInteger, nullable=False),  # ns since 1970-01-01 UTC
-    Column("kind", String(16), nullable=False),  # trade, deposit, withdrawal
-    Column("instrument", Integer),  # of a trade, and so on
+    Column("kind", String(16), nullable=False),  # trade, deposit, withdrawal, bust, correction
+    Column("instrument", Integer),  # of a trade, and so on; of a bust what it takes back, of a correction what is so now
     Column("price", BigInteger),
     Column("quantity", BigInteger),
     Column("maker_order_id", BigInteger),
     Column("taker_order_id", BigInteger),
+)
+
+remarks = Table(
+    "remarks",
+    metadata,
+    Column("event_seq", BigInteger, ForeignKey("transactions.event_seq"), primary_key=True, autoincrement=False),
+    Column("reverses", BigInteger, ForeignKey("transactions.event_seq"), unique=True),  # a transaction is taken back once
+    Column("entered_by", String, nullable=False),  # the operator; empty where nobody did
+    Column("reference", String, nullable=False),
 )
 
 postings = Table(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Integer, func, literal, select, union_all
+from sqlalchemy import Connection, Integer, case, func, literal, select, union_all
 
 from clearing import schema
 from clearing.ledger import read_accounts, read_assets
@@ -18,6 +18,7 @@ from clearing.postings import (
     MAKER_FEE,
     PARTICIPANT,
     SECURITIES_IN,
+    TAKEN_BACK,
     TAKER_FEE,
     AccountRow,
     AssetRow,
@@ -34,8 +35,11 @@ class Balance(NamedTuple):
 
 class Line(NamedTuple):
     """One movement of one asset, seen from the account: `change` above zero is received. `balance` is that of the
-    asset afterwards. `what` is buy, sell, novation, maker fee, taker fee, deposit or withdrawal; quantity, instrument and
-    price are those of the trade, None where there is none."""
+    asset afterwards. `what` is buy, sell, novation, maker fee, taker fee (or rebate), deposit or withdrawal; quantity,
+    instrument and price are those of the trade, None where there is none.
+
+    `reverses` is the event of which this takes a movement back, and quantity and price are those of then; None otherwise.
+    `entered_by` and `reference` are empty where there are none."""
 
     event_seq: int
     time: int
@@ -46,6 +50,9 @@ class Line(NamedTuple):
     quantity: int | None
     instrument: AssetRow | None
     price: int | None
+    reverses: int | None = None
+    entered_by: str = ""
+    reference: str = ""
 
 
 class Statement(NamedTuple):
@@ -78,7 +85,9 @@ def statement(
     """Movements of an account from `begin` up to, not including, `end` (ns), oldest first; of one asset where it is named."""
     assets = {row.id: row for row in read_assets(connection)}
     shown = [row.id for row in assets.values() if asset in ("", row.name)]
-    postings, transactions = schema.postings, schema.transactions
+    postings, transactions, remarks = schema.postings, schema.transactions, schema.remarks
+    reversed_one = transactions.alias()
+    taken_back = postings.c.leg > TAKEN_BACK
     first_seq = 1
     if begin is not None:
         first = connection.execute(select(func.min(transactions.c.event_seq)).where(transactions.c.time >= begin)).scalar_one()
@@ -101,23 +110,32 @@ def statement(
                 postings.c.asset,
                 postings.c.amount,
                 literal(sign, Integer()).label("sign"),
-                transactions.c.quantity,
+                case((taken_back, reversed_one.c.quantity), else_=transactions.c.quantity).label("quantity"),
                 transactions.c.instrument,
-                transactions.c.price,
+                case((taken_back, reversed_one.c.price), else_=transactions.c.price).label("price"),
+                case((taken_back, remarks.c.reverses)).label("reverses"),
+                func.coalesce(remarks.c.entered_by, "").label("entered_by"),
+                func.coalesce(remarks.c.reference, "").label("reference"),
             )
             .join(transactions, transactions.c.event_seq == postings.c.event_seq)
+            .outerjoin(remarks, remarks.c.event_seq == postings.c.event_seq)
+            .outerjoin(reversed_one, reversed_one.c.event_seq == remarks.c.reverses)
             .where(column == account.id, postings.c.asset.in_(shown), postings.c.event_seq >= first_seq)
         )
         sides.append(side if end is None else side.where(transactions.c.time < end))
     both = union_all(*sides)
-    rows = connection.execute(both.order_by("seq", "leg_of"), execution_options={"yield_per": ROWS_AT_A_TIME})
+    # Within a correction, what is taken back comes before what is put in its place.
+    found = both.subquery()
+    order = found.c.seq, case((found.c.leg_of > TAKEN_BACK, 0), else_=1), found.c.leg_of
+    rows = connection.execute(select(found).order_by(*order), execution_options={"yield_per": ROWS_AT_A_TIME})
 
     def lines() -> Iterator[Line]:
-        for seq, time, leg, key, amount, sign, quantity, instrument, price in rows:
+        for seq, time, leg, key, amount, sign, quantity, instrument, price, *remark in rows:
             change = sign * amount
             running[key] += change
             traded = None if instrument is None else assets[instrument]
-            yield Line(seq, time, _what(account.id, leg, sign), assets[key], change, running[key], quantity, traded, price)
+            what = _what(account.id, leg - TAKEN_BACK, -sign) if leg > TAKEN_BACK else _what(account.id, leg, sign)
+            yield Line(seq, time, what, assets[key], change, running[key], quantity, traded, price, *remark)
 
     opening = [(assets[key], amount) for key, amount in sorted(running.items()) if amount]
     return Statement(account, opening, lines())

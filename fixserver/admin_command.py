@@ -292,7 +292,7 @@ def _target(args: argparse.Namespace, last: str = "") -> dict[str, Any]:
     found: dict[str, Any] = _given(market=args.market, all=args.all)
     if last:
         if not words:
-            raise Wrong(f"{last} is missing")
+            raise Wrong(f"{last.upper()} is missing")
         found[last] = words.pop()
     if words and not found.keys() & {"market", "all"}:
         found["symbol"] = words.pop(0)

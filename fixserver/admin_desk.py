@@ -21,7 +21,7 @@ from fixserver.admin_market import MarketActions
 from fixserver.admin_participants import ParticipantActions
 from fixserver.journal_command import readable
 from fixserver.sessions import SEQUENCE_NUMBER_MAX, VERSIONS, Session, utc_text
-from matching.messages import Command, CommandRefused, Event
+from matching.messages import Command, CommandRefused, Event, OperatorNote
 from matching.snapshot import snapshots
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from matching.sequencer import Sequencer
 
 EVENTS_TOLD_MAX = 1_000  # of what commands caused: the rest is counted
+STEPS_MAX = 16
 RATE_SECONDS = 1.0  # between two looks at the numbers of who is connected
 # What people call a session's version, and FIX calls it in the first field.
 VERSION_NAMES = {name.removeprefix("FIX."): name for name in VERSIONS if name != "FIXT.1.1"} | {"5.0SP2": "FIXT.1.1"}
@@ -278,18 +279,29 @@ class AdminDesk:
             self._sessions.admin_sent = True
             answer.done(run())
 
-        self._gateway.operate([], then)
+        self._gateway.operate([OperatorNote(text, by=operator)], then)
 
     def _run(self, make: Callable[[], list[Command]], answer: Answer) -> None:
         """Make commands when everything before them has been applied, and run them. The answer is what they caused, or
         why the first of them that was refused was."""
 
-        def then(events: list[Event]) -> None:
-            refusals = [event.text for event in events if isinstance(event, CommandRefused)]
-            if refusals:
-                answer.refused(refusals[0])
-            else:
-                answer.done(self._told(events))
+        caused: list[Event] = []
+
+        def run(commands: list[Command]) -> None:
+            # Few commands are steps, of which none is done behind one that was refused; many do not depend on each other.
+            count = len(commands) if len(commands) > STEPS_MAX else 1
+
+            def then(events: list[Event]) -> None:
+                caused.extend(events)
+                refusals = [event.text for event in events if isinstance(event, CommandRefused)]
+                if refusals:
+                    answer.refused(refusals[0])
+                elif commands[count:]:
+                    run(commands[count:])
+                else:
+                    answer.done(self._told(caused))
+
+            self._gateway.operate(commands[:count], then)
 
         def begin(_: list[Event]) -> None:
             try:
@@ -297,8 +309,8 @@ class AdminDesk:
                 _check_journal_takes(commands)
             except Refused as refusal:
                 answer.refused(str(refusal))
-                return
-            self._gateway.operate(commands, then)
+            else:
+                run(commands)
 
         self._gateway.operate([], begin)
 

@@ -6,7 +6,6 @@ What is given is decimal text, and becomes whole units here. What only the core 
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ import msgspec
 from fixserver import config as configuration
 from fixserver import tradelookup
 from fixserver.admin import Arguments, Page, Refused, page_of
-from fixserver.config import BAND_DECIMALS, FEE_DECIMALS, MAIN_MARKET, NANOSECONDS, Config, to_text, to_units
+from fixserver.config import BAND_DECIMALS, FEE_DECIMALS, NANOSECONDS, Config, to_text, to_units
 from fixserver.schedule import STOPPED, schedules_of
 from matching.instruments import Instrument, money_text
 from matching.messages import (
@@ -153,28 +152,27 @@ class MarketActions:
     def _resume(self, asked: Resume, by: str) -> list[Command]:
         """What is stopped goes where the schedule has it now, or through a volatility auction to continuous trading."""
         engine = self._core.engine
-        stopped = [instrument for instrument in self._chosen(asked) if instrument.phase in STOPPED]
+        stopped = sorted((one for one in self._chosen(asked) if one.phase in STOPPED), key=lambda one: one.symbol)
         if not stopped and asked.symbol:
             raise Refused(f"{asked.symbol} is not halted: it is in {engine.instruments[asked.symbol].phase}")
         if not stopped:
             raise Refused("nothing there is halted")
-        commands: list[Command] = []
-        if not asked.symbol:
-            # A market that was halted as a whole is scheduled again; its instruments, which are halted, are passed over by this.
-            markets = sorted({instrument.market for instrument in stopped})
-            commands += [SetPhase("", self._scheduled(one), one) for one in markets if engine.markets.get(one) in STOPPED]
-        for instrument in sorted(stopped, key=lambda one: one.symbol):
-            phase = self._scheduled(instrument.market)
-            if asked.auction:
-                if phase != "continuous":
-                    raise Refused(f"{instrument.symbol} is in {phase} by its schedule now: resume it without an auction")
-                phase = "volatility-auction"
-            commands.append(SetPhase(instrument.symbol, phase, by=by))
-        return commands
+        # A market that was halted as a whole is scheduled again.
+        markets = [] if asked.symbol else sorted({one.market for one in stopped if engine.markets.get(one.market) in STOPPED})
+        if not asked.auction:
+            commands: list[Command] = [SetPhase("", self._scheduled(market), market, by) for market in markets]
+            alone = [instrument for instrument in stopped if instrument.market not in markets]
+            return commands + [SetPhase(one.symbol, self._scheduled(one.market), by=by) for one in alone]
+        for instrument in stopped:
+            if (phase := self._scheduled(instrument.market)) != "continuous":
+                raise Refused(f"{instrument.symbol} is in {phase} by its schedule now: resume it without an auction")
+        # As the schedule moves it, which passes over what is halted.
+        commands = [SetPhase("", "continuous", market) for market in markets]
+        return commands + [SetPhase(one.symbol, "volatility-auction", by=by) for one in stopped]
 
     def _scheduled(self, market: str) -> Phase:
         schedule = self._schedules.get(market)
-        return schedule.phase_at(time.time_ns()) if schedule else "continuous"
+        return schedule.phase_at(self._core.clock()) if schedule else "continuous"
 
     def _chosen(self, asked: Target) -> list[Instrument]:
         """Raises Refused."""
@@ -216,10 +214,12 @@ class MarketActions:
             raise Refused(f'"{asked.symbol[:40]}" is not a symbol: {configuration.SYMBOL_IS}')
         if asked.symbol == self._config.venue.currency:
             raise Refused(f"{asked.symbol} is the venue's currency")
-        market = MAIN_MARKET if asked.market is None else asked.market
         terms = self._checked(_given(asked, "symbol", "phase", "maker_fee", "taker_fee"), asked)
-        phase = asked.phase or (self._scheduled(market) if market in self._schedules else engine.markets.get(market, "continuous"))
-        return [msgspec.structs.replace(terms, phase=phase, by=by)]
+        phase = engine.markets.get(terms.market, "continuous")  # that of its market, as the core has it
+        commands: list[Command] = [msgspec.structs.replace(terms, phase=phase, by=by)]
+        if asked.phase not in (None, phase):
+            commands.append(SetPhase(asked.symbol, asked.phase, by=by))
+        return commands
 
     def _change_instrument(self, asked: Terms, by: str) -> list[Command]:
         old = self._instrument(asked.symbol).terms
@@ -303,10 +303,10 @@ class MarketActions:
             place = asked.place or self._locate(number)
             if place is not None:
                 found = tradelookup.trade_at(self._events, place, number)
-        except (LogDamaged, LogMissing, msgspec.DecodeError) as error:
-            raise Refused(f"the event log cannot be read: {error}") from None
-        except (OSError, OverflowError, ValueError):
-            found = None
+        except (LogDamaged, LogMissing, msgspec.DecodeError, OSError, OverflowError, ValueError) as error:
+            if asked.place is None:
+                raise Refused(f"the event log cannot be read: {error}") from None
+            # Nothing is wrong with the log: there is no record at such a place.
         if found is None:
             raise Refused(f"event {number} is not a trade")
         return found

@@ -122,8 +122,7 @@ class ParticipantActions:
             self_trade=asked.self_trade, **given,
         )  # fmt: skip
         decimals = {symbol: instrument.terms.quantity_decimals for symbol, instrument in engine.instruments.items()}
-        for key, what in account_faults(terms, decimals):
-            raise Refused(f"{key}: {what}")
+        _check(terms, decimals)
         participant = msgspec.structs.replace(terms.define_participant(), password=terms.password, by=by)
         account = msgspec.structs.replace(terms.define(), by=by)
         amounts = {venue.currency: to_units(asked.cash, MONEY_DECIMALS)}
@@ -135,11 +134,7 @@ class ParticipantActions:
         given = _given(asked)
         if len(given) == 1:
             raise Refused("nothing to set: say which limit")
-        for key, what in account_faults(Terms(password=passwords.DECOY, **given), {}):
-            raise Refused(f"{key}: {what}")
-        for key in ("open_orders_max", "orders_per_day_max"):
-            if given.get(key, 0) < 0:
-                raise Refused(f"{key}: {given[key]} is below zero (0 is no limit)")
+        _check(Terms(password=passwords.DECOY, **{"open_orders_max": 0, "orders_per_day_max": 0} | given), {})
         if asked.value_max is not None:
             given["value_max"] = str(to_units(asked.value_max, MONEY_DECIMALS))
         return [msgspec.structs.replace(terms, by=by, **{name: value for name, value in given.items() if name != "name"})]
@@ -219,6 +214,15 @@ class ParticipantActions:
             terms = account.terms
             accounts.append({"account": name, "short_max": terms.short_max, "self_trade": terms.self_trade, "balances": balances})
         return self._row(participant) | {"accounts": accounts}
+
+
+def _check(terms: Terms, decimals: dict[str, int]) -> None:
+    """Raises Refused."""
+    for key, what in account_faults(terms, decimals):
+        raise Refused(f"{key}: {what}")
+    for key in ("open_orders_max", "orders_per_day_max"):  # a configuration's -1, as the exchange has it, is for who reads that
+        if (most := getattr(terms, key)) < 0:
+            raise Refused(f"{key}: {most} is below zero (0 is no limit)")
 
 
 def _hash(text: str) -> str:

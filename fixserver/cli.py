@@ -159,11 +159,20 @@ def _add_run(subparsers: Subparsers, help_text: str) -> None:
 def _add_exchange(subparsers: Subparsers, help_text: str) -> None:
     def run(args: argparse.Namespace) -> int:
         config = _prepare(args, "exchange", "exchange")
-        from fixserver import exchange
+        from fixserver import clock, exchange
 
-        return exchange.main(config, args.data)
+        try:
+            venue_clock = clock.of_options(args.clock_start, args.clock_rate)
+        except clock.ClockRefused as error:
+            print(f"fixserver exchange: {error}", file=sys.stderr)
+            return EXIT_USAGE
+        return exchange.main(config, args.data, venue_clock)
 
-    _add_process_arguments(_add(subparsers, "exchange", help_text, run))
+    parser = _add(subparsers, "exchange", help_text, run)
+    _add_process_arguments(parser)
+    # For tests and rehearsals of a trading day: not what a venue that is one runs with, so that the help is silent of it.
+    parser.add_argument("--clock-start", default="", metavar="TIME", help=argparse.SUPPRESS)
+    parser.add_argument("--clock-rate", type=int, default=1, metavar="N", help=argparse.SUPPRESS)
 
 
 def _add_clearing(subparsers: Subparsers, help_text: str) -> None:

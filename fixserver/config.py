@@ -43,6 +43,7 @@ BAND_DECIMALS = 2
 PARTICIPANTS_MAX = 10_000
 DECIMAL_TEXT_MAX = 40
 AS_THE_EXCHANGE = -1
+CANCEL_ONLY_SECONDS_MAX = 3600
 GRACE_SECONDS_MAX = 86_400
 PAUSE_SECONDS_MAX = 86_400
 NANOSECONDS = 10**9
@@ -151,8 +152,8 @@ class Listener(_Section, kw_only=True):
 
 class Exchange(Listener, kw_only=True):
     """Order entry. `durability` "fsync" survives a loss of power, "os" only a crash of the process.
-    The rates and numbers of orders are a participant's, unless he has his own; 0 is no limit. With
-    `cancel_only_after_recovery`, what was not stopped in order takes only cancels until an operator resumes it."""
+    The rates and numbers of orders are a participant's, unless he has his own; 0 is no limit. For
+    `cancel_only_seconds` after a restart only cancels are taken; 0: orders are taken at once."""
 
     port: int = 5001
     metrics_port: int = 9101
@@ -162,7 +163,7 @@ class Exchange(Listener, kw_only=True):
     cancels_per_second: int = 2_000
     open_orders_max: int = 0
     orders_per_day_max: int = 0
-    cancel_only_after_recovery: bool = False
+    cancel_only_seconds: int = 0
 
 
 class Clearing(_Section, kw_only=True):
@@ -305,7 +306,7 @@ class Participant(_Section, kw_only=True):
         return DefineAccount(account=self.name, participant=self.name, short_max=self.short_max, self_trade=self.self_trade)
 
     def define_participant(self) -> DefineParticipant:
-        """The command that makes the engine know him, and what he may do. His password stays in the configuration."""
+        """The command that makes the engine know him, and what he may do; without his password's hash."""
         return DefineParticipant(
             participant=self.name,
             orders_per_second=self.orders_per_second,
@@ -489,6 +490,8 @@ def _faults(config: Config) -> Iterator[tuple[str, str]]:
     """Everything that the shape alone does not rule out, as (key, what), in the order of the file."""
     yield from _venue_faults(config)
     yield from _listener_faults(config, "exchange", config.exchange)
+    if not 0 <= config.exchange.cancel_only_seconds <= CANCEL_ONLY_SECONDS_MAX:
+        yield "exchange.cancel_only_seconds", f"{config.exchange.cancel_only_seconds} is not from 0 to {CANCEL_ONLY_SECONDS_MAX}"
     if config.exchange.snapshot_commands < 1:
         yield "exchange.snapshot_commands", f"{config.exchange.snapshot_commands} is not above zero"
     for key in _LIMITS:

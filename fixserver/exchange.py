@@ -8,20 +8,22 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
 from fixserver.admin import AdminPort
 from fixserver.admin_desk import AdminDesk
-from fixserver.config import Config, ConfigError
+from fixserver.clock import Clock, real
+from fixserver.config import Config, ConfigError, Participant
 from fixserver.gateway import Gateway
 from fixserver.loop import Loop
+from fixserver.members import Member, password_hash
 from fixserver.metrics import ExchangeMetrics, Page, registry_of
 from fixserver.port import FixPort
 from fixserver.scrape import ScrapePort
 from fixserver.sessionlog import SessionLog
-from fixserver.sessions import SENT_UNNOTED_MAX, VERSIONS, Sessions, SessionTerms, SettingRefused
+from fixserver.sessions import SENT_UNNOTED_MAX, VERSIONS, Sessions, SessionTerms, SettingRefused, utc_text
 from matching.recordlog import LogDamaged, LogMissing
 from matching.sequencer import RecoveryRefused, Sequencer, VenueLocked
 
@@ -37,12 +39,15 @@ LOGOUT_SECONDS = 2.0  # that clients have to answer Logout in an orderly stop
 SESSION_LOG_SYNC_SECONDS = 1.0
 REPORTS_AGAIN_MAX = 1_000  # events that are reported again when the session log is lost
 EXIT_FAILED = 1
+SUSPENDED = "suspended by the operator"
 
 
-def main(config: Config, data: Path) -> int:
-    """Run until SIGTERM or SIGINT; returns the exit code. Raises ConfigError."""
+def main(config: Config, data: Path, clock: Clock = real) -> int:
+    """Run until SIGTERM or SIGINT; returns the exit code. `clock` is what the venue's time goes by. Raises ConfigError."""
+    if clock is not real:
+        log.warning("the venue's time is not the real one: it is %s", utc_text(clock(), 3))
     try:
-        exchange = Exchange(config, data)
+        exchange = Exchange(config, data, clock)
     except (VenueLocked, RecoveryRefused, LogDamaged, LogMissing) as error:
         log.error("%s", error)
         return EXIT_FAILED
@@ -63,21 +68,24 @@ def main(config: Config, data: Path) -> int:
 class Exchange:
     """One venue, trading."""
 
-    def __init__(self, config: Config, data: Path) -> None:
+    def __init__(self, config: Config, data: Path, clock: Clock = real) -> None:
         """Recovers the venue and opens its ports. Raises VenueLocked, RecoveryRefused, LogDamaged, LogMissing, ConfigError."""
         self.config = config
         self.data = data
         self.metrics = ExchangeMetrics()
-        self.core = Sequencer(data, config.exchange.durability)
+        self.core = Sequencer(data, config.exchange.durability, clock)
         self.session_log = SessionLog(data / "sessions")
         self.gateway = Gateway(config, self.core, self.metrics, log.info)
         self.sessions = Sessions(self.gateway, self.session_log)
         self.gateway.sessions = self.sessions
-        add_sessions(self.sessions, config, config.venue.name)
+        self.gateway.on_participant = self._on_participant
+        self._configured = {participant.name: participant for participant in config.participants}
+        add_sessions(self.sessions, config, config.participants, config.venue.name)
+        self._port: FixPort | None = None
         self._recover()
         self.loop = Loop()
-        hashes = {participant.name: participant.password for participant in config.participants}
-        self.port = listen(
+        hashes = {name: text for name in self.core.engine.participants if (text := self._password_hash(name))}
+        self.port = self._port = listen(
             config, "exchange.port", config.exchange.address, config.exchange.port,
             lambda: FixPort(self.loop, self.sessions, config.exchange, hashes, log.info),
         )  # fmt: skip
@@ -103,9 +111,6 @@ class Exchange:
         started = time.monotonic()
         found, head = self.session_log.recovered, self.core.event_head
         after = max(0, head - REPORTS_AGAIN_MAX) if found.lost else found.reported_event
-        # Events are published when their reports are noted: a session log behind them is an old copy.
-        for said in self.sessions.restore_numbers(head > 0, events=head, behind=found.reported_event < head):
-            log.warning("%s", said)
         again = 0
         for events in self.core.recover(after):
             if events:
@@ -116,6 +121,10 @@ class Exchange:
                 again += len(events)
             else:
                 self.gateway.restore()
+                self._add_sessions(self.core.engine.participants)
+                # Events are published when their reports are noted: a session log behind them is an old copy.
+                for said in self.sessions.restore_numbers(head > 0, events=head, behind=found.reported_event < head):
+                    log.warning("%s", said)
         for said in self.core.warnings:
             log.warning("%s", said)
         engine = self.core.engine
@@ -132,8 +141,38 @@ class Exchange:
                 f"{engine.command_seq:,}", f"{engine.event_seq:,}", time.monotonic() - started, f"{self.gateway.open_orders:,}",
                 f"; the reports of {again:,} events go out again" if again else "",
             )  # fmt: skip
+        self.sessions.restored()
         self.gateway.open_for_business(self.config)
         self.sessions.end_turn(self.gateway.reported_event)
+
+    # ------------------------------------------------------------------------------------------------ who may
+
+    def _password_hash(self, name: str) -> str:
+        """Of a participant; empty for one who may not log on."""
+        configured = self._configured.get(name)
+        participant = self.core.engine.participants.get(name)
+        member = None
+        if participant is not None:
+            member = Member(participant.terms.password, participant.access, participant.configured is not None)
+        return password_hash(configured.password if configured is not None else None, member)
+
+    def _add_sessions(self, names: Iterable[str]) -> None:
+        """Create the sessions of those of them whom only an operator has named, where there are none."""
+        known = self.core.engine.participants
+        added = [
+            Participant(name=name, password=known[name].terms.password)
+            for name in names
+            if name not in self._configured and known[name].configured is None and known[name].terms.password
+        ]
+        add_sessions(self.sessions, self.config, added, self.config.venue.name)
+
+    def _on_participant(self, name: str) -> None:
+        """Somebody is new, or may do something else from now on."""
+        self._add_sessions([name])
+        if self._port is not None:  # it is not while the venue recovers
+            self._port.set_password(name, self._password_hash(name))
+        if self.core.engine.participants[name].access == "suspended":
+            log_out_all(self.sessions, name, SUSPENDED)
 
     # ----------------------------------------------------------------------------------------------- turns
 
@@ -264,8 +303,9 @@ class Exchange:
 # ------------------------------------------------------------------------------------- shared with the feed
 
 
-def add_sessions(sessions: Sessions, config: Config, venue_comp_id: str) -> None:
-    """Create the sessions of every participant on every version. Raises ConfigError for a setting that is not taken."""
+def add_sessions(sessions: Sessions, config: Config, participants: Iterable[Participant], venue_comp_id: str) -> None:
+    """Create the sessions of participants on every version, where there are none. Raises ConfigError for a setting that is
+    not taken."""
     # In one go: QuickFIX reads a dictionary once for all sessions that are added together, and FIX 5.0SP2's takes it a second.
     terms = [
         SessionTerms(
@@ -275,14 +315,23 @@ def add_sessions(sessions: Sessions, config: Config, venue_comp_id: str) -> None
             participant.name,
             {key: _setting(value) for key, value in participant.quickfix.items()},
         )
-        for participant in config.participants
+        for participant in participants
         for version in VERSIONS
+        if f"{participant.name}/{version}" not in sessions.by_name
     ]
+    if not terms:
+        return
     try:
         sessions.add(terms, config.dictionaries)
     except SettingRefused as error:
         key = f"participants.{error.participant}.quickfix" if error.participant else "participants"
         raise ConfigError(config.file, key, str(error)) from None
+
+
+def log_out_all(sessions: Sessions, participant: str, text: str) -> None:
+    """Have a participant's sessions logged out at the end of the turn."""
+    found = (sessions.by_name.get(f"{participant}/{version}") for version in VERSIONS)
+    sessions.to_log_out += [(session, text) for session in found if session is not None and session.connection is not None]
 
 
 def _setting(value: str | int | bool) -> str:

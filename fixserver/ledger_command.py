@@ -257,6 +257,12 @@ def _line_json(line: statements.Line) -> dict[str, Any]:
         entry["instrument"] = line.instrument.name
         entry["quantity"] = decimal_text(line.quantity, line.instrument.decimals)
         entry["price"] = decimal_text(line.price, line.instrument.price_decimals or 0)
+    if line.reverses is not None:
+        entry["takes_back"] = line.reverses
+    if line.entered_by:
+        entry["by"] = line.entered_by
+    if line.reference:
+        entry["reference"] = line.reference
     return entry
 
 
@@ -267,6 +273,10 @@ def _line_text(line: statements.Line) -> list[str]:
         quantity = decimal_text(line.quantity, line.instrument.decimals)
         price = decimal_text(line.price, line.instrument.price_decimals or 0)
         what = f"{what}{' for' if 'fee' in what or 'rebate' in what else ''} {quantity} {line.instrument.name} at {price}"
+    if line.reverses is not None:
+        what = f"event {line.reverses} taken back: {what}"
+    what += f" by {line.entered_by}" if line.entered_by else ""
+    what += f" ({line.reference})" if line.reference else ""
     change = shown(line.change, line.asset)
     sign = "" if line.change < 0 else "+"
     return [_time_text(line.time), str(line.event_seq), what, line.asset.name, sign + change, shown(line.balance, line.asset)]

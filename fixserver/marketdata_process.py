@@ -18,10 +18,11 @@ import msgspec
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from fixserver.config import MARKET_DATA_SUFFIX, Config, ConfigError
-from fixserver.exchange import add_sessions, listen, write_ports
+from fixserver.config import MARKET_DATA_SUFFIX, Config, ConfigError, Participant
+from fixserver.exchange import SUSPENDED, add_sessions, listen, log_out_all, write_ports
 from fixserver.loop import Loop
 from fixserver.marketdata_desk import RECORDS_PER_TURN_MAX, MarketDataDesk
+from fixserver.members import Members, password_hash
 from fixserver.metrics import Page, registry_of
 from fixserver.port import FixPort
 from fixserver.scrape import ScrapePort
@@ -126,17 +127,22 @@ class FeedProcess:
         self.feed = Feed(data)
         log.info("%s", self.feed.origin)
         started = time.monotonic()
+        self.members = Members(directory, from_file=self.feed.depth.cursor > 0)
+        self.feed.also = self.members.apply
         self.feed.catch_up()
         log.info("at event %d after %.1f s", self.feed.depth.cursor, time.monotonic() - started)
         self.desk = MarketDataDesk(self.feed, subscriptions_max=config.marketdata.subscriptions_max)
         self._numbers = NumbersLog(directory / "sessions")
         self.sessions = Sessions(self.desk, self._numbers)
         self._numbers.resending = self.sessions.resending
-        add_sessions(self.sessions, with_feed_names(config), config.venue.market_data_name)
+        self._configured = {participant.name: participant for participant in config.participants}
+        self._add_sessions([*config.participants, *self._added(self.members.by_name)])
         for said in self.sessions.restore_numbers(ran_before):
             log.warning("%s", said)
+        self.sessions.restored()
         self.loop = Loop()
-        passwords = {participant.name: participant.password for participant in config.participants}
+        passwords = {name: text for name in {**self._configured, **self.members.by_name} if (text := self._password_hash(name))}
+        self.members.changed.clear()
         section = config.marketdata
         self.port = listen(
             config, "marketdata.port", section.address, section.port,
@@ -170,6 +176,8 @@ class FeedProcess:
         self.loop.poll(wait_seconds)
         sessions.set_time(time.time_ns())
         desk.on_turn()
+        if self.members.changed:
+            self._follow_members()
         now = time.monotonic()
         if now - self._ticked >= TICK_SECONDS:
             self._ticked = now
@@ -182,6 +190,30 @@ class FeedProcess:
         self.port.flush()
         if sessions.failure is not None:
             raise sessions.failure
+
+    # --------------------------------------------------------------------------------------------- who may
+
+    def _password_hash(self, name: str) -> str:
+        configured = self._configured.get(name)
+        return password_hash(configured.password if configured is not None else None, self.members.by_name.get(name))
+
+    def _added(self, names: Iterable[str]) -> list[Participant]:
+        """Those of them whom only an operator has named. One who is suspended has sessions all the same, to be refused on."""
+        found = ((name, self.members.by_name[name]) for name in names if name not in self._configured)
+        return [Participant(name=name, password=member.password) for name, member in found if not member.configured]
+
+    def _add_sessions(self, participants: Iterable[Participant]) -> None:
+        named = [_with_feed_name(participant) for participant in participants]
+        add_sessions(self.sessions, self.config, named, self.config.venue.market_data_name)
+
+    def _follow_members(self) -> None:
+        """Let in, and log out, as the event log says since the last turn."""
+        changed, self.members.changed = dict.fromkeys(self.members.changed), []
+        self._add_sessions(self._added(changed))
+        for name in changed:
+            self.port.set_password(name, self._password_hash(name))
+            if self.members.by_name[name].access == "suspended":
+                log_out_all(self.sessions, name, SUSPENDED)
 
     def stop(self) -> None:
         """Have run() end in order. May be called from a signal handler."""
@@ -226,17 +258,11 @@ class FeedProcess:
         os.close(self._lock)
 
 
-def with_feed_names(config: Config) -> Config:
-    """The configuration with the names that single participants call the feed by: theirs for the venue, and the suffix."""
-    return msgspec.structs.replace(
-        config,
-        participants=[
-            msgspec.structs.replace(participant, venue_comp_id=participant.venue_comp_id + MARKET_DATA_SUFFIX)
-            if participant.venue_comp_id
-            else participant
-            for participant in config.participants
-        ],
-    )
+def _with_feed_name(participant: Participant) -> Participant:
+    """With the name that he calls the feed by, where he has one of his own for the venue: that, and the suffix."""
+    if not participant.venue_comp_id:
+        return participant
+    return msgspec.structs.replace(participant, venue_comp_id=participant.venue_comp_id + MARKET_DATA_SUFFIX)
 
 
 def main(config: Config, data: Path) -> int:

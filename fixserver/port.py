@@ -242,7 +242,7 @@ class FixPort:
         password_hashes: dict[str, str],
         say: Callable[[str], None],
     ) -> None:
-        """`password_hashes` is by participant. Raises OSError when the address cannot be bound."""
+        """`password_hashes` is by participant; who has none may not log on. Raises OSError when the address cannot be bound."""
         self.loop = loop
         self.sessions = sessions
         self.listener = listener
@@ -258,7 +258,7 @@ class FixPort:
         self._known_good: dict[str, bytes] = {}
         self._key = os.urandom(32)
         self._verifier = ThreadPoolExecutor(1, thread_name_prefix="password")
-        self._verified: list[tuple[Connection, Session, str, bytes, bool]] = []
+        self._verified: list[tuple[Connection, Session, str, bytes, str, bool]] = []
         self._verifying: dict[str, int] = {}  # how many, by participant
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._wake_reader.setblocking(False)
@@ -312,6 +312,14 @@ class FixPort:
 
     # --------------------------------------------------------------------------------------------- logon
 
+    def set_password(self, participant: str, password_hash: str) -> None:
+        """Check his next Logons against another hash; with an empty one he may not log on. Who is logged on stays so."""
+        self._known_good.pop(participant, None)
+        if password_hash:
+            self._password_hashes[participant] = password_hash
+        else:
+            self._password_hashes.pop(participant, None)
+
     def identify(self, connection: Connection) -> None:
         """Look at a first message: whose session is it, and does he know the password? The answer comes later, from
         another thread, because a password hash takes its time."""
@@ -337,7 +345,7 @@ class FixPort:
 
         def verify() -> None:
             good = passwords.verify(password, expected) and expected is not passwords.DECOY
-            self._verified.append((connection, session, username, mark, good))
+            self._verified.append((connection, session, username, mark, expected, good))
             self._wake_writer.send(b"\0")
 
         self._verifier.submit(verify)
@@ -346,10 +354,12 @@ class FixPort:
     def _woken(self, mask: int) -> None:
         self._wake_reader.recv(4096)
         while self._verified:
-            connection, session, username, mark, good = self._verified.pop(0)
+            connection, session, username, mark, expected, good = self._verified.pop(0)
             self._verifying[session.participant] -= 1
             if not self._verifying[session.participant]:
                 del self._verifying[session.participant]
+            # Another password, or none, may have been set meanwhile.
+            good = good and self._password_hashes.get(session.participant) == expected
             if good:
                 self._known_good[username] = mark
             if connection.closed:

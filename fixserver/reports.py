@@ -40,6 +40,7 @@ SOH = "\x01"
 AVG_PX_DECIMALS = 4  # beyond those of the price
 NO_ORDER = "NONE"
 NO_SYMBOL = "[N/A]"
+PARTIALLY_FILLED, FILLED, CANCELED = "1", "2", "4"  # OrdStatus(39)
 UNDISCLOSED = "7"  # Side(54), where a report is about no order in particular
 SAID_BY_AN_ORDER = ("11", "1", "55", "54", "38", "40", "44", "59", "126", "432", "18", *TAGS)
 # What names a message, for BusinessRejectRefID(379): ClOrdID, MDReqID, MassStatusReqID, and whatever else asks.
@@ -87,12 +88,13 @@ class OpenOrder:
 
     `ids` is how its reports begin, `stated` what the order said, as fields of the version of its session; `special` is the
     end of that, which versions say differently. `leaves` and `executed` in quantity units; `value` is price times quantity
-    over its fills. `quote`: it is a side of one. `contingency` is that of its list, where the version says it.
+    over its fills. `quote`: it is a side of one. `contingency` is that of its list. `complete` is its OrdStatus when nothing
+    is left: not that of a filled order where a trade was taken back.
     """
 
     __slots__ = (
-        "cl_ord_id", "conditions", "contingency", "decimals", "exec_inst", "executed", "ids", "leaves", "order_id", "price",
-        "quote", "routing", "session", "special", "stated", "value",
+        "cl_ord_id", "complete", "conditions", "contingency", "decimals", "exec_inst", "executed", "ids", "leaves", "order_id",
+        "price", "quote", "routing", "session", "special", "stated", "value",
     )  # fmt: skip
 
     def __init__(self, state: OrderAccepted | OrderRejected | OrderState, decimals: Decimals, dialect: Dialect) -> None:
@@ -110,6 +112,7 @@ class OpenOrder:
         self.conditions = conditions
         self.quote = conditions is not None and conditions.quote_id != ""
         self.contingency = ""
+        self.complete = FILLED
         self.ids = f"37={state.order_id}{SOH}11={state.cl_ord_id}{SOH}" if state.cl_ord_id else f"37={state.order_id}{SOH}"
         self.special = conditions_text(state.exec_inst, conditions, decimals, dialect) if conditions or state.exec_inst else ""
         self.stated = (
@@ -125,6 +128,7 @@ class OpenOrder:
     def stand_as(self, state: OrderState) -> None:
         """Have been filled as far as `state` says."""
         self.leaves, self.executed, self.value = state.leaves, state.executed, state.value
+        self.complete = CANCELED if state.busted else FILLED
 
     def stated_in(self, dialect: Dialect) -> str:
         """`stated`, as another version says it."""
@@ -136,7 +140,6 @@ class OpenOrder:
         """Be an order of a list of this ContingencyType."""
         plain = self._plain
         self.contingency = contingency
-        assert self.conditions is not None, "an order of a list has its ListID among its conditions"
         self.special = conditions_text(self.exec_inst, self.conditions, self.decimals, dialect) + self.contingency_in(dialect)
         self.stated = plain + self.special
 
@@ -228,8 +231,10 @@ class Reports:
         """A fill; `order` is as it stands after it."""
         decimals = order.decimals
         leaves = order.leaves
-        status = "1" if leaves else "2"
-        exec_type = status if self.dialect.exec_trans_type else "F"
+        status = PARTIALLY_FILLED if leaves else order.complete
+        exec_type = "F"
+        if self.dialect.exec_trans_type:
+            exec_type = PARTIALLY_FILLED if leaves else FILLED
         liquidity = f"851={'1' if maker else '2'}{SOH}" if self.dialect.last_liquidity else ""
         match_id = f"880={event.seq}{SOH}" if self.dialect.trade_match_id else ""
         return (
@@ -253,7 +258,7 @@ class Reports:
 
     def replaced(self, event: OrderReplaced, order: OpenOrder, time: str) -> str:
         """`order` is as it stands after the replace."""
-        status = "2" if not order.leaves else "1" if order.executed else "0"
+        status = order.complete if not order.leaves else "1" if order.executed else "0"
         if self.dialect.exec_trans_type and order.leaves:
             status = "1" if order.executed else "5"
         return (
@@ -294,8 +299,8 @@ class Reports:
         self, event: TradeBusted | TradeCorrected, order: OpenOrder, status: str, maker: bool, trans_type: str, exec_type: str
     ) -> str:
         trans = ""
-        if self.dialect.exec_trans_type:
-            trans, exec_type = f"20={trans_type}{SOH}", status
+        if self.dialect.exec_trans_type:  # says with it what becomes of a fill, and with ExecType that it is one
+            trans, exec_type = f"20={trans_type}{SOH}", "2" if status == "2" else "1"
         match_id = f"880={event.trade_seq}{SOH}" if self.dialect.trade_match_id else ""
         return (
             f"{order.ids}17={exec_id(event.seq, maker)}{SOH}{trans}19={exec_id(event.trade_seq, maker)}{SOH}150={exec_type}{SOH}"
@@ -315,9 +320,13 @@ class Reports:
         leaves, executed = decimals.quantity(order.leaves), decimals.quantity(order.executed)
         return f"151={leaves}{SOH}14={executed}{SOH}6={order.avg_px}{SOH}60={time}{SOH}"
 
-    def status(self, state: OrderState, decimals: Decimals, exec_id: str, time: str, extra: str = "") -> str:
+    def status(
+        self, state: OrderState, decimals: Decimals, exec_id: str, time: str, extra: str = "", contingency: str = ""
+    ) -> str:
         """The present state of an order, as an answer to a question."""
         order = OpenOrder.of_state(state, decimals, self.dialect)
+        if contingency:
+            order.join(contingency, self.dialect)
         trans, exec_type = (f"20=3{SOH}", state.status) if self.dialect.exec_trans_type else ("", "I")
         return (
             f"{order.ids}17={exec_id}{SOH}{trans}150={exec_type}{SOH}39={state.status}{SOH}{order.stated}"
@@ -338,13 +347,17 @@ class Reports:
             f"58={text}{SOH}{extra}"
         )
 
-    def refused(self, fields: dict[str, str], exec_id: str, time: str, reason: Reason, text: str) -> str:
-        """A NewOrderSingle that says what the core has no number for: refused before it."""
+    def refused(
+        self, fields: dict[str, str], exec_id: str, time: str, reason: Reason, text: str, list_id: str = ""
+    ) -> str:
+        """An order that says what the core has no number for: refused before it."""
         said = "".join(f"{tag}={fields[tag]}{SOH}" for tag in SAID_BY_AN_ORDER if tag in fields)
         symbol = "" if "55" in fields else f"55={NO_SYMBOL}{SOH}"
+        side = "" if "54" in fields else f"54={UNDISCLOSED}{SOH}"
+        of_list = f"66={list_id}{SOH}" if list_id else ""
         return (
             f"37={NO_ORDER}{SOH}17={exec_id}{SOH}{self._trans}150=8{SOH}39=8{SOH}103={self.dialect.ord_rej_reason(reason)}{SOH}"
-            f"{said}{symbol}151=0{SOH}14=0{SOH}6=0{SOH}60={time}{SOH}58={text}{SOH}"
+            f"{said}{symbol}{side}{of_list}151=0{SOH}14=0{SOH}6=0{SOH}60={time}{SOH}58={text}{SOH}"
         )
 
     def cancel_rejected(self, event: CancelRejected, time: str) -> str:

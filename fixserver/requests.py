@@ -48,7 +48,8 @@ DAY_SECONDS = 86_400
 # What is read without asking whether it is there. The dictionary sees to it, unless a session is configured to use none.
 REQUIRED = {
     "D": frozenset(("11", "54", "40")), "G": frozenset(("11", "54", "40")), "F": frozenset(("11", "54")), "H": frozenset(),
-    "q": frozenset(("11", "530")), "AF": frozenset(("584", "585")),
+    "q": frozenset(("11", "530")), "AF": frozenset(("584", "585")), "E": frozenset(("66", "73")), "i": frozenset(("117",)),
+    "Z": frozenset(("298",)), "x": frozenset(("320", "559")), "e": frozenset(("324", "263")), "g": frozenset(("335", "263")),
 }  # fmt: skip
 
 _SIDES: dict[str, Side] = {"1": "1", "2": "2"}

@@ -474,6 +474,9 @@ class Sessions(fix.Application):  # type: ignore[misc]
         self.messages_sent: dict[str, int] = {}
         self.admin_sent = False  # in this turn
         self._skipped_ahead = False
+        # While a start finds out what was sent before it: what numbers skip of sessions that are found, and of all.
+        self._skip_found = self._skip_all = 0
+        self._restores = False
         self._acceptors: list[Any] = []  # hold the sessions
         self._dictionaries: dict[tuple[str, ...], Any] = {}  # by version and settings
         self.now: Any = None
@@ -526,6 +529,8 @@ class Sessions(fix.Application):  # type: ignore[misc]
             session = Session(one, self, identity, quickfix_session)
             self.by_name[session.name] = session
             self.by_comp_ids[one.begin_string, one.comp_id, one.venue_comp_id] = session
+            if self._restores:
+                self._restore(session)
 
     def restore_numbers(self, anything_happened: bool, *, events: int = 0, behind: bool = False) -> list[str]:
         """Set every session's numbers as the session log has them. Returns what there is to say of it.
@@ -538,30 +543,47 @@ class Sessions(fix.Application):  # type: ignore[misc]
         assert self.log is not None
         found = self.log.recovered
         lost = found.lost and anything_happened
-        for session in self.by_name.values():
-            target, sender = found.numbers.get(session.name, (1, 1))
-            session.trusts_next_logon = lost or not target
-            session.set_numbers(target, sender)
-        said = list(found.warnings)
         if lost:
             self._skipped_ahead = True
-            for session in self.by_name.values():
-                session.skip(int(time.time()) - LOST_EPOCH + 2 * events)
+            self._skip_all = int(time.time()) - LOST_EPOCH + 2 * events
+        self._restores = True
+        for session in self.by_name.values():
+            self._restore(session)
+        said = list(found.warnings)
+        if lost:
             said.append("the session log is missing: sequence numbers go on from the clients' next Logons")
         elif anything_happened and (found.tail_missing or behind):
             said.append(self.skip_ahead(SKIP_AHEAD))
         return said
+
+    def _restore(self, session: Session) -> None:
+        assert self.log is not None
+        target, sender = self.log.recovered.numbers.get(session.name, (1, 1))
+        session.trusts_next_logon = bool(self._skip_all) or not target
+        session.set_numbers(target, sender)
+        if self._skip_all:
+            session.skip(self._skip_all)
+        if self._skip_found:
+            self._skip(session)
+
+    def restored(self) -> None:
+        """The start is over: sessions that are added from now on are new, or go on as the session log has them."""
+        self._skip_found = self._skip_all = 0
 
     def skip_ahead(self, count: int) -> str:
         """Let the sender numbers skip what may have been sent without being logged. Once; returns what there is to say."""
         if self._skipped_ahead:
             return ""
         self._skipped_ahead = True
-        assert self.log is not None
+        self._skip_found = count
         for session in self.by_name.values():
-            if session.numbers[1] > 1 or self.log.recovered.tail_missing:
-                session.skip(count)
+            self._skip(session)
         return f"messages may have been sent that the session log does not know: sequence numbers skip ahead by {count:,}"
+
+    def _skip(self, session: Session) -> None:
+        assert self.log is not None
+        if session.numbers[1] > 1 or self.log.recovered.tail_missing:
+            session.skip(self._skip_found)
 
     def may_send_unnoted(self) -> bool:
         """Whether what this turn sends may leave before it is noted: few reports, which the journal yields again."""

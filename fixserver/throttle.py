@@ -4,11 +4,11 @@ from __future__ import annotations
 
 REFUSED_SECONDS_MAX = 5  # in a row with refusals, and the session is logged out
 STATUS_REPORTS_PER_SECOND_MAX = 10_000  # in answer to mass status requests, of any participant
-CANCELS = ("F", "q")
+CANCELS = ("F", "q", "Z")
 
 
 class Throttle:
-    """Counts by whole seconds: at most `orders_per_second` of D, G, H and AF, and `cancels_per_second` of F and q.
+    """Counts by whole seconds: at most `cancels_per_second` of F, q and Z, and `orders_per_second` of everything else.
     0 is no limit."""
 
     __slots__ = (

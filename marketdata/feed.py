@@ -8,7 +8,7 @@ or at twice that.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -30,12 +30,15 @@ class Feed:
         self._decoder = msgspec.msgpack.Decoder(EventBatch)
         self._saved_at = self.depth.cursor
         self._last: tuple[int, bytes] | None = None
+        self.also: Callable[[EventBatch], None] | None = None  # somebody else who wants to see each record, before it counts
 
     def records(self, records_max: int) -> Iterator[EventBatch]:
         """Apply what has been written since, at most so many records, and yield each after it. Raises
         LogDamaged or LogMissing."""
         for first, _, payload in self._reader.read(records_max):
             batch = self._decoder.decode(payload)
+            if self.also is not None:
+                self.also(batch)
             self.depth.apply(batch)
             self._last = (first, payload)
             yield batch

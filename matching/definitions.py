@@ -7,7 +7,7 @@ import msgspec
 from matching.accounts import Account, Participant
 from matching.book import CANCELED
 from matching.entry import end_all
-from matching.instruments import PPM, Instrument
+from matching.instruments import PPM, Instrument, money_text
 from matching.market import Market
 from matching.messages import (
     INT64_MAX,
@@ -58,7 +58,8 @@ def _transfer(market: Market, command: Deposit | Withdraw, sign: int) -> None:
     balance = account.position_in(command.asset) if is_security else account.cash_in(command.asset)
     available = balance.total - balance.reserved
     if sign < 0 and amount > available:
-        text = f"{available} {command.asset} are available in {account.name}"
+        shown = market.instruments[command.asset].quantity_text(available) if is_security else money_text(available)
+        text = f"{shown} {command.asset} are available in {account.name}"
         return market.refuse(command, Reason.INSUFFICIENT_FUNDS, text)
     balance.total += sign * amount
     market.events.append(

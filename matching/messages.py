@@ -436,7 +436,7 @@ class CancelQuotes(_Record, frozen=True, tag=14):
 class DefineParticipant(_Record, frozen=True, tag=15):
     """Add a participant, or change his terms.
 
-    `password` is a salted hash, empty for one that the configuration has. Rates are messages a second, -1
+    `password` is a salted hash, of which the core does nothing but keep it. Rates are messages a second, -1
     for those of the exchange's configuration, 0 for no limit. `value_max` (money units, as text) bounds one
     order, `open_orders_max` those open at once, `orders_per_day_max` the ClOrdIDs of a trading day; 0 is no limit.
     """

@@ -13,25 +13,30 @@ from typing import Any
 
 from tests.venue import DICTIONARIES, Venue
 
-KEPT = {"D", "F", "G", "H", "q", "AF", "8", "9", "r", "j"}
+KEPT = frozenset(["D", "F", "G", "H", "q", "AF", "8", "9", "r", "j"])
 
 
 @functools.cache
-def _light() -> bytes:
+def _light(kept: frozenset[str]) -> bytes:
     root = ElementTree.fromstring((DICTIONARIES / "FIX50SP2.xml").read_bytes())
     messages = root.find("messages")
     assert messages is not None
     for message in list(messages):
-        if message.get("msgtype") not in KEPT:
+        if message.get("msgtype") not in kept:
             messages.remove(message)
     return ElementTree.tostring(root)
 
 
+def light_dictionaries(directory: Path, kept: frozenset[str] = KEPT) -> Path:
+    """Make `directory`, with dictionaries in which FIX 5.0SP2 has the messages of `kept` alone."""
+    directory.mkdir(parents=True)
+    for name in ("FIX42.xml", "FIX44.xml", "FIXT11.xml"):
+        shutil.copy(DICTIONARIES / name, directory)
+    (directory / "FIX50SP2.xml").write_bytes(_light(kept))
+    return directory
+
+
 def light_venue(directory: Path, **settings: Any) -> Venue:
     """A Venue with dictionaries of its own in `directory`."""
-    dictionaries = directory / "dictionaries"
-    dictionaries.mkdir(parents=True)
-    for name in ("FIX42.xml", "FIX44.xml", "FIXT11.xml"):
-        shutil.copy(DICTIONARIES / name, dictionaries)
-    (dictionaries / "FIX50SP2.xml").write_bytes(_light())
+    dictionaries = light_dictionaries(directory / "dictionaries")
     return Venue(directory, venue={"dictionaries": str(dictionaries)}, **settings)

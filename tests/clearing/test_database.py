@@ -15,6 +15,8 @@ from sqlalchemy import CheckConstraint, inspect, text
 from clearing import schema
 from clearing.database import DatabaseRefused, is_current, open_database, sqlite_url
 from clearing.ledger import Ledger
+from tests.clearing.test_postings import OPENING, bust, trade
+from tests.clearing.venue import record
 
 
 def test_the_migrations_make_the_tables_that_the_program_knows(ledger: Ledger) -> None:
@@ -99,3 +101,23 @@ def test_what_cannot_hold_a_ledger(url: str, why: str) -> None:
     with pytest.raises(DatabaseRefused, match=re.escape(why)) as refused:
         open_database(url)
     assert "secret" not in str(refused.value)
+
+
+def test_a_ledger_of_before_is_brought_up_to_date_with_all_that_is_in_it(url: str) -> None:
+    """Made by the first revision, with a trade in it; the present program goes on with it, and takes the trade back."""
+    engine = open_database(url)
+    ledger = Ledger(engine)
+    ledger.load()
+    ledger.post([record([*OPENING, trade(7)])])
+    ledger.close()
+    with engine.connect() as connection, connection.begin():
+        connection.execute(text("DROP TABLE remarks"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+        assert not is_current(connection)
+    assert ledger.load().event_seq == 7
+    ledger.post([record([bust(8, 7)])])
+    with engine.connect() as connection:
+        assert is_current(connection)
+        assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []
+        assert connection.execute(text("SELECT event_seq, reverses FROM remarks")).all() == [(8, 7)]
+    ledger.close()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 
 from clearing.ledger import Cursor, EventsMissing, Ledger
-from clearing.postings import LedgerRefused
+from clearing.postings import PASSED_OVER, Books, LedgerRefused
 from matching.messages import (
     INT64_MAX,
     MONEY_UNIT,
@@ -15,6 +17,8 @@ from matching.messages import (
     InstrumentDefined,
     OrderAccepted,
     PhaseChanged,
+    TradeBusted,
+    TradeCorrected,
     Traded,
 )
 from tests.clearing.venue import named_balances, named_postings, record, rows
@@ -269,3 +273,110 @@ def test_the_largest_trade_there_can_be(ledger: Ledger) -> None:
         ("B", "X"): INT64_MAX,
         ("@fees", "USD"): 7 + INT64_MAX,
     }
+
+
+# ----------------------------------------------------------------------------------------- busts and corrections
+
+
+def bust(seq: int, trade_seq: int, price: int = 18950, quantity: int = 10, fees: tuple[int, int] = (0, 0)) -> TradeBusted:
+    """The trade `trade(trade_seq)`, which ALICE bought of BOB, never was."""
+    return TradeBusted(seq, trade_seq, "AAPL", price, quantity, "1", "BOB", "ALICE", *fees, None, None, "operator eve")
+
+
+def correction(seq: int, trade_seq: int, old: tuple[int, int, int, int], new: tuple[int, int, int, int]) -> TradeCorrected:
+    """`old` and `new` are price, quantity, maker's fee, taker's fee."""
+    price, quantity, *fees = new
+    return TradeCorrected(
+        seq, trade_seq, "AAPL", price, quantity, "1", "BOB", "ALICE", *fees, *old, None, None, "operator eve"
+    )
+
+
+def test_a_bust_takes_each_leg_back_and_changes_nothing_that_was_posted(ledger: Ledger) -> None:
+    ledger.post([record([*OPENING, trade(7, fees=(-20 * CENT, 60 * CENT))])])
+    before, postings = named_balances(ledger), named_postings(ledger)
+    ledger.post([record([bust(8, 7, fees=(-20 * CENT, 60 * CENT))])])
+    assert named_postings(ledger) == [
+        *postings,
+        (8, 11, "@clearing", "ALICE", "USD", 1_895 * MONEY_UNIT),
+        (8, 12, "BOB", "@clearing", "USD", 1_895 * MONEY_UNIT),
+        (8, 13, "@clearing", "BOB", "AAPL", 10),
+        (8, 14, "ALICE", "@clearing", "AAPL", 10),
+        (8, 15, "BOB", "@fees", "USD", 20 * CENT),
+        (8, 16, "@fees", "ALICE", "USD", 60 * CENT),
+    ]
+    assert before["ALICE", "AAPL"] == 10
+    assert named_balances(ledger) == {
+        ("@outside", "USD"): -100_000 * MONEY_UNIT,
+        ("@outside", "AAPL"): -500,
+        ("ALICE", "USD"): 100_000 * MONEY_UNIT,
+        ("BOB", "AAPL"): 500,
+    }
+    assert rows(ledger.engine)["transactions"][-1] == (8, 1_000, "bust", 2, 18950, 10, None, None)
+    assert rows(ledger.engine)["remarks"] == [(8, 7, "operator eve", "")]
+
+
+def test_a_correction_takes_the_old_back_and_posts_the_new(ledger: Ledger) -> None:
+    ledger.post([record([*OPENING, trade(7, fees=(1, 2)), correction(8, 7, (18950, 10, 1, 2), (18900, 4, 0, -1))])])
+    assert named_postings(ledger)[-11:] == [
+        (8, 1, "ALICE", "@clearing", "USD", 756 * MONEY_UNIT),
+        (8, 2, "@clearing", "BOB", "USD", 756 * MONEY_UNIT),
+        (8, 3, "BOB", "@clearing", "AAPL", 4),
+        (8, 4, "@clearing", "ALICE", "AAPL", 4),
+        (8, 6, "@fees", "ALICE", "USD", 1),
+        (8, 11, "@clearing", "ALICE", "USD", 1_895 * MONEY_UNIT),
+        (8, 12, "BOB", "@clearing", "USD", 1_895 * MONEY_UNIT),
+        (8, 13, "@clearing", "BOB", "AAPL", 10),
+        (8, 14, "ALICE", "@clearing", "AAPL", 10),
+        (8, 15, "@fees", "BOB", "USD", 1),
+        (8, 16, "@fees", "ALICE", "USD", 2),
+    ]
+    assert named_balances(ledger) == {
+        ("@outside", "USD"): -100_000 * MONEY_UNIT,
+        ("@outside", "AAPL"): -500,
+        ("@fees", "USD"): -1,
+        ("ALICE", "USD"): (100_000 - 756) * MONEY_UNIT + 1,
+        ("ALICE", "AAPL"): 4,
+        ("BOB", "USD"): 756 * MONEY_UNIT,
+        ("BOB", "AAPL"): 496,
+    }
+    assert rows(ledger.engine)["transactions"][-1] == (8, 1_000, "correction", 2, 18900, 4, None, None)
+
+
+def test_what_follows_a_correction_takes_the_correction_back(ledger: Ledger) -> None:
+    """Also when the ledger was loaded anew in between."""
+    ledger.post([record([*OPENING, trade(7), trade(8), correction(9, 7, (18950, 10, 0, 0), (18950, 9, 0, 0))])])
+    ledger.load()
+    ledger.post([record([correction(10, 7, (18950, 9, 0, 0), (18950, 8, 0, 0))])])
+    ledger.load()
+    ledger.post([record([bust(11, 7, quantity=8), bust(12, 8)])])
+    assert rows(ledger.engine)["remarks"] == [
+        (9, 7, "operator eve", ""),
+        (10, 9, "operator eve", ""),
+        (11, 10, "operator eve", ""),
+        (12, 8, "operator eve", ""),
+    ]
+    assert named_balances(ledger)["BOB", "AAPL"] == 500
+
+
+def test_who_entered_a_transfer_and_why_is_kept(ledger: Ledger) -> None:
+    reference = "None\tof\\your \n'business'"  # nothing that a person may write means something to the database
+    amount = str(MONEY_UNIT)
+    ledger.post(
+        [
+            record(OPENING),
+            record([BalanceChanged(7, "BOB", "USD", amount, amount, "operator eve", reference)]),
+            record([BalanceChanged(8, "BOB", "AAPL", "-1", "499", "", "a reference alone")]),
+        ]
+    )
+    assert rows(ledger.engine)["remarks"] == [(7, None, "operator eve", reference), (8, None, "", "a reference alone")]
+
+
+def test_every_kind_of_event_is_posted_or_passed_over_knowingly() -> None:
+    assert {kind.__name__ for kind in PASSED_OVER} == {
+        "OrderAccepted", "OrderRejected", "OrderCanceled", "OrderReplaced", "CancelRejected", "MassCanceled", "MassCancelRejected",
+        "PhaseChanged", "OrdersExpired", "DayRolled", "CommandRefused", "ListAccepted", "ListRejected", "OrderActivated",
+        "OrderRepriced", "OrderRestated", "OrderRefreshed", "QuotesAnswered", "QuotesCanceled", "ParticipantDefined", "AccessSet",
+        "ReferenceSet", "MarketPhaseChanged", "Uncrossed", "AuctionIndicated", "PausesEnded", "IndicativePublished",
+        "OperatorNoted",
+    }  # fmt: skip
+    assert set(Books().posts) == set(get_args(Event)) - PASSED_OVER

@@ -12,7 +12,7 @@ from clearing.ledger import Ledger
 from clearing.money import exact_sums
 from clearing.reconciliation import FAULTS_OF_A_KIND_MAX, EngineAccount, check
 from matching.messages import MONEY_UNIT, BalanceChanged
-from tests.clearing.test_postings import OPENING, trade
+from tests.clearing.test_postings import OPENING, bust, correction, trade
 from tests.clearing.venue import all_records, engine_accounts, record, rows, trade_randomly
 
 ENGINE = {
@@ -181,3 +181,72 @@ def test_a_check_of_a_venue_whose_engine_went_on(ledger: Ledger, tmp_path: Path)
     ledger.post(records[:-1])
     assert faults(ledger, engine.event_seq) == []
     assert faults(ledger, engine.event_seq, engine_accounts(engine)) != []
+
+
+# ----------------------------------------------------------------------------------------- busts and corrections
+
+
+@pytest.fixture
+def amended(ledger: Ledger) -> Ledger:
+    """Trades 7 and 8; 9 corrects 7, 10 takes it back as it is then."""
+    ledger.post(
+        [
+            record([*OPENING, trade(7, fees=(0, 5)), trade(8)]),
+            record([correction(9, 7, (18950, 10, 0, 5), (18900, 4, 0, 1)), bust(10, 7, 18900, 4, (0, 1))]),
+        ]
+    )
+    return ledger
+
+
+def test_a_ledger_with_busts_and_corrections_has_no_faults(amended: Ledger) -> None:
+    engine = {
+        "ALICE": EngineAccount({"USD": (100_000 - 1_895) * MONEY_UNIT}, {"AAPL": 10}),
+        "BOB": EngineAccount({"USD": 1_895 * MONEY_UNIT}, {"AAPL": 490}),
+    }
+    assert faults(amended, 10, engine) == []
+
+
+def test_a_bust_that_takes_back_something_else(amended: Ledger) -> None:
+    change(amended, "UPDATE postings SET amount = 3 WHERE event_seq = 10 AND leg IN (13, 14)")
+    assert faults(amended, 10)[:2] == [
+        "event 10: takes event 9 back, but not its posting 3 as it is",
+        "event 10: takes event 9 back, but not its posting 4 as it is",
+    ]
+    change(
+        amended,
+        "UPDATE postings SET amount = 4 WHERE event_seq = 10 AND leg IN (13, 14)",
+        "DELETE FROM postings WHERE event_seq = 9 AND leg = 6",
+    )
+    assert faults(amended, 10)[0] == "event 10: posting 16 takes back what event 9 has not posted"
+
+
+def test_a_bust_of_nothing(amended: Ledger) -> None:
+    change(amended, "DELETE FROM remarks WHERE event_seq = 10")
+    assert faults(amended, 10) == ["event 10: a bust does not name the trade, or the correction of one, that it takes back"]
+    change(amended, "INSERT INTO remarks VALUES (10, 5, '', '')")
+    assert faults(amended, 10)[0] == "event 10: a bust does not name the trade, or the correction of one, that it takes back"
+
+
+def test_a_correction_without_what_takes_its_place(amended: Ledger) -> None:
+    change(amended, "DELETE FROM postings WHERE event_seq = 9 AND leg = 1")
+    assert faults(amended, 10)[0] == "event 9: a correction is not made of the 9 postings that it has"
+
+
+def test_a_reversal_on_the_wrong_side_of_the_clearing_house(amended: Ledger) -> None:
+    change(amended, "UPDATE postings SET from_account = 4, to_account = 1 WHERE event_seq = 10 AND leg = 11")
+    assert faults(amended, 10)[0] == "event 10: posting 11 is not with the account of the venue that it should be with"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO remarks VALUES (8, 9, '', '')",
+        "INSERT INTO remarks VALUES (99, 8, '', '')",
+        "INSERT INTO remarks VALUES (8, 99, '', '')",
+        "INSERT INTO remarks VALUES (10, 8, '', '')",
+    ],
+)
+def test_what_the_table_of_remarks_refuses(amended: Ledger, statement: str) -> None:
+    """A transaction taken back twice, a remark on nothing, the reversal of nothing, a second remark."""
+    with pytest.raises(Exception, match=r"(?i)constraint"):
+        change(amended, statement)

@@ -7,7 +7,7 @@ import pytest
 from clearing.ledger import Ledger
 from clearing.statements import find_account, read_balances, statement
 from matching.messages import MONEY_UNIT, AccountDefined, BalanceChanged
-from tests.clearing.test_postings import CENT, OPENING, trade
+from tests.clearing.test_postings import CENT, OPENING, bust, correction, trade
 from tests.clearing.venue import record
 
 USD = MONEY_UNIT
@@ -127,3 +127,72 @@ def test_a_participant_comes_before_the_venue(ledger: Ledger) -> None:
         assert find_account(connection, "@fees") == (4, "participant", "@fees", "X")
         assert find_account(connection, "@outside") == (3, "outside", "@outside", "")
         assert find_account(connection, "NOBODY") is None
+
+
+# ----------------------------------------------------------------------------------------- busts and corrections
+
+
+@pytest.fixture
+def amended(ledger: Ledger) -> Ledger:
+    """ALICE's purchase 7 is corrected to 4 at 189.00, and then taken back; a deposit has a reference."""
+    ledger.post(
+        [
+            record([*OPENING, trade(7, fees=(0, 5))], time=100),
+            record([correction(8, 7, (18950, 10, 0, 5), (18900, 4, 0, 1))], time=200),
+            record([bust(9, 7, 18900, 4, (0, 1))], time=300),
+            record([BalanceChanged(10, "ALICE", "AAPL", "1", "1", "operator eve", "a gift")], time=400),
+        ]
+    )
+    return ledger
+
+
+def amendments(ledger: Ledger, name: str, *, begin: int | None = None, asset: str = "") -> list[tuple[object, ...]]:
+    """(event, what it takes back, what, quantity, price, asset, change, balance)."""
+    with ledger.engine.connect() as connection:
+        account = find_account(connection, name)
+        assert account is not None
+        return [
+            (line.event_seq, line.reverses, line.what, line.quantity, line.price, line.asset.name, line.change, line.balance)
+            for line in statement(connection, account, begin, None, asset).lines
+        ]
+
+
+def test_a_correction_shows_what_was_and_then_what_is(amended: Ledger) -> None:
+    assert amendments(amended, "ALICE", begin=200)[:6] == [
+        (8, 7, "buy", 10, 18950, "USD", 1_895 * USD, 100_000 * USD - 5),
+        (8, 7, "buy", 10, 18950, "AAPL", -10, 0),
+        (8, 7, "taker fee", 10, 18950, "USD", 5, 100_000 * USD),
+        (8, None, "buy", 4, 18900, "USD", -756 * USD, 99_244 * USD),
+        (8, None, "buy", 4, 18900, "AAPL", 4, 4),
+        (8, None, "taker fee", 4, 18900, "USD", -1, 99_244 * USD - 1),
+    ]
+
+
+def test_a_bust_shows_what_it_takes_back(amended: Ledger) -> None:
+    assert amendments(amended, "BOB", begin=300) == [
+        (9, 8, "sell", 4, 18900, "USD", -756 * USD, 0),
+        (9, 8, "sell", 4, 18900, "AAPL", 4, 500),
+    ]
+    assert amendments(amended, "@fees", begin=200) == [
+        (8, 7, "taker fee", 10, 18950, "USD", -5, 0),
+        (8, None, "taker fee", 4, 18900, "USD", 1, 1),
+        (9, 8, "taker fee", 4, 18900, "USD", -1, 0),
+    ]
+    assert amendments(amended, "@clearing", begin=300, asset="AAPL") == [
+        (9, 8, "novation", 4, 18900, "AAPL", -4, -4),
+        (9, 8, "novation", 4, 18900, "AAPL", 4, 0),
+    ]
+
+
+def test_who_did_it_and_why(amended: Ledger) -> None:
+    with amended.engine.connect() as connection:
+        account = find_account(connection, "ALICE")
+        assert account is not None
+        said = [(line.event_seq, line.entered_by, line.reference) for line in statement(connection, account, asset="AAPL").lines]
+    assert said == [
+        (7, "", ""),
+        (8, "operator eve", ""),
+        (8, "operator eve", ""),
+        (9, "operator eve", ""),
+        (10, "operator eve", "a gift"),
+    ]

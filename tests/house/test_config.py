@@ -118,7 +118,7 @@ def test_every_key_has_a_default_but_what_only_the_venue_can_know() -> None:
     assert (venue.path, venue.file) == (Path("some"), Path("some/venue.toml"))
     assert (venue.venue.name, venue.venue.market_data_name, venue.venue.day_roll_seconds) == ("FIXSERVER", "FIXSERVER-MD", 79_200)
     assert (venue.exchange.durability, venue.exchange.port, venue.marketdata.port) == ("fsync", 5001, 5002)
-    assert venue.exchange.cancel_only_after_recovery is False
+    assert venue.exchange.cancel_only_seconds == 0
     aapl = venue.instrument("AAPL")
     assert (aapl.market, aapl.dynamic_band_bps, aapl.pause_seconds) == ("MAIN", 0, 300)
     assert venue.schedules[0].days == ["mon", "tue", "wed", "thu", "fri"]
@@ -243,7 +243,8 @@ ONE_LINE = [
     ("exchange.orders_per_second", -1, "exchange.orders_per_second: -1 is below zero (0 is no limit)"),
     ("exchange.open_orders_max", -1, "exchange.open_orders_max: -1 is below zero (0 is no limit)"),
     ("exchange.orders_per_day_max", -7, "exchange.orders_per_day_max: -7 is below zero (0 is no limit)"),
-    ("exchange.cancel_only_after_recovery", "no", "exchange.cancel_only_after_recovery: expected bool, got str"),
+    ("exchange.cancel_only_seconds", "no", "exchange.cancel_only_seconds: expected int, got str"),
+    ("exchange.cancel_only_seconds", -1, "exchange.cancel_only_seconds: -1 is not from 0 to 3600"),
     ("marketdata.subscriptions_max", 0, "marketdata.subscriptions_max: 0 is not above zero"),
     ("exchange.certificate", "no.pem", "exchange.certificate: no.pem is not there"),
     (

@@ -203,7 +203,7 @@ def test_only_what_is_available_can_be_withdrawn():
     market.buy("ann", 9, "10.00", id="b1")
     market.sell("ann", 9, "11.00", id="s1")
     assert market.withdraw("ann", "USD", money("10.01")) == [
-        "Withdraw refused, INSUFFICIENT_FUNDS: 100000000000 USD are available in ann"
+        "Withdraw refused, INSUFFICIENT_FUNDS: 10.00 USD are available in ann"
     ]
     assert market.withdraw("ann", "X", "2") == ["Withdraw refused, INSUFFICIENT_FUNDS: 1 X are available in ann"]
     assert market.withdraw("ann", "USD", money("10")) == ["ann: USD -10, now 90"]

@@ -235,7 +235,7 @@ def test_the_rules_of_entry_hold_for_a_replace():
         "ann r6: replace of b1 rejected, status 0, LIMIT_EXCEEDED: value 9900.00 is above the limit 9000.00",
         "ann r7: replace of b1 rejected, status 0, UNSUPPORTED: a market order cannot be GTC or GTD",
         "ann r8: replace of b1 rejected, status 0, UNSUPPORTED: the expiry of this GTD order is not in the future",
-        "ann r9: replace of b1 rejected, status 0, UNSUPPORTED: OrdType 4 is not taken",
+        "ann r9: replace of b1 rejected, status 0, UNSUPPORTED: StopPx belongs to a stop or stop limit order, which needs one",
     ]
     assert market.book() == (["ann b1 100 at 10.00"], [])
 

@@ -144,8 +144,8 @@ def test_a_day_is_eight_digits(day: str):
 def test_a_phase_is_set_for_one_instrument_or_for_all():
     market = Market()
     assert market.phase("halted", "X") == ["X: halted"]
-    assert market.phase("closed") == ["MAIN: closed", "COIN: closed", "X: closed"]
-    assert market.phase("continuous") == ["MAIN: continuous", "COIN: continuous", "X: continuous"]
+    assert market.phase("closed", by="op") == ["market MAIN: closed by op", "COIN: closed by op", "X: closed by op"]
+    assert market.phase("continuous") == ["market MAIN: continuous", "COIN: continuous", "X: continuous"]
     assert market.phase("halted", "Z") == ["SetPhase refused, UNKNOWN_INSTRUMENT: unknown symbol Z"]
 
 
@@ -191,10 +191,10 @@ def test_an_instrument_must_make_sense(change: dict[str, object], wrong: str):
     assert Market().do(terms) == [f"DefineInstrument refused, BAD_DEFINITION: {terms.instrument}: {wrong}"]
 
 
-@pytest.mark.parametrize("change", [{"currency": "EUR"}, {"price_decimals": 3}, {"quantity_decimals": 1}])
-def test_currency_and_decimals_never_change(change: dict[str, object]):
+@pytest.mark.parametrize("change", [{"currency": "EUR"}, {"price_decimals": 3}, {"quantity_decimals": 1}, {"market": "OTHER"}])
+def test_currency_decimals_and_market_never_change(change: dict[str, object]):
     assert Market().do(msgspec.structs.replace(STOCK, **change)) == [
-        "DefineInstrument refused, BAD_DEFINITION: X: currency and decimals of an instrument do not change"
+        "DefineInstrument refused, BAD_DEFINITION: X: currency, decimals and market of an instrument do not change"
     ]
 
 
@@ -204,7 +204,7 @@ def test_tick_lot_and_fees_change_while_no_order_rests(change: dict[str, object]
     market.buy("ann", 1, "10.00", id="b1")
     terms = msgspec.structs.replace(STOCK, **change)
     assert market.do(terms) == [
-        "DefineInstrument refused, BAD_DEFINITION: X: tick, lot and fees do not change while orders rest"
+        "DefineInstrument refused, BAD_DEFINITION: X: tick, lot and fees do not change while orders are open"
     ]
     market.cancel("ann", "b1")
     assert market.do(terms) == ["X: defined"]

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from matching.messages import BUY, FOK, GTC, GTD, IOC, SELL, DefineAccount, NewOrder
+from matching.messages import FOK, GTC, GTD, IOC, SELL, DefineAccount
 from tests.matching.market import NOON, SECOND, STOCK, Market
 
 COARSE = msgspec.structs.replace(STOCK, instrument="Y", tick=5, lot=10, quantity_max=1_000, value_max=9_000 * 10**10)
@@ -104,13 +104,6 @@ def test_a_gtd_order_ends_in_the_future(until: int):
     ]
 
 
-def test_only_market_and_limit_orders_are_taken():
-    market = Market()
-    assert market.do(NewOrder("ann", "ann", "o1", "ann", "X", BUY, "3", "0", 1_000, 1)) == [
-        "ann o1: rejected, UNSUPPORTED: OrdType 3 is not taken"
-    ]
-
-
 @pytest.mark.parametrize(
     ("phase", "refusal"),
     [("halted", "NOT_IN_THIS_PHASE: X is halted"), ("closed", "AFTER_CLOSE: X is closed")],
@@ -156,10 +149,10 @@ def test_rules_are_looked_at_in_this_order():
     """Phase, size, tick, band, kind, limits, funds: a refusal names the first that is broken."""
     market = Market((msgspec.structs.replace(COARSE, instrument="X", value_max=10**10),), cash="0", holdings="0")
     refusals = []
-    market.phase("halted")
+    market.phase("halted", "X")
     for name, quantity, price in [("a", 7, "13.01")]:
         refusals += market.sell("ann", quantity, price, id=name)
-    market.phase("continuous")
+    market.phase("continuous", "X")
     for name, quantity, price in [("b", 7, "13.01"), ("c", 2_000, "13.01"), ("d", 2_000, "13.00"), ("e", 2_000, "10.00"),
                                   ("f", 1_000, "10.00")]:  # fmt: skip
         refusals += market.sell("ann", quantity, price, id=name)

@@ -83,8 +83,8 @@ def test_nothing_is_applied_before_it_is_durable(tmp_path: Path, monkeypatch: py
     "wrong",
     [
         NewOrder("ann", "s", "o1", "ann", "X", "5", "2", "0", 1, 1),
-        NewOrder("ann", "s", "o1", "ann", "X", "1", "3", "0", 1, 1),
-        NewOrder("ann", "s", "o1", "ann", "X", "1", "2", "2", 1, 1),
+        NewOrder("ann", "s", "o1", "ann", "X", "1", "5", "0", 1, 1),
+        NewOrder("ann", "s", "o1", "ann", "X", "1", "2", "5", 1, 1),
         NewOrder("ann", "s", "o1", "ann", "X", "1", "2", "0", 1.5, 1),
         NewOrder("ann", "s", "o1", "ann", "X", "1", "2", "0", 2**64, 1),
         NewOrder("ann", "s", "\udcff", "ann", "X", "1", "2", "0", 1, 1),

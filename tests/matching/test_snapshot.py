@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from matching.engine import Engine
-from matching.state import EngineState
 from matching.messages import DefineAccount, Event
 from matching.snapshot import KEEP, SnapshotDamaged, read_snapshot, snapshots, write_snapshot
+from matching.state import EngineState
 from tests.matching.market import STOCK, Market
 from tests.matching.venues import random_commands
 

@@ -23,9 +23,7 @@ NOT_APPLICABLE = {
     "E.1.c": "Nobody at the venue changes the terms of a client's order: the operator can cancel it (E.1.b).",
     "F.1.c": "As E.1.a.",
     "H.1.b": "The venue knows of no stock split: the operator cancels the orders in an instrument before its terms change.",
-    "K.1.b": "ExecInst K, cancel on trading halt, is not taken: such an order is refused. See K.1.a.",
     "L.1.a": "The venue guarantees no execution before it happens.",
-    **dict.fromkeys(("E.1.b", "E.1.d", "E.1.f", "J.1.a", "J.1.b", "J.1.c", "J.1.d", "K.1.a"), "Not yet."),
 }
 
 

@@ -50,7 +50,7 @@ def outcomes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     venue = light_venue(
         tmp_path_factory.mktemp("matrices"),
         instruments=dict.fromkeys(symbols, INSTRUMENT),
-        participants={"CLIENT": wealth, "MARKET": {**wealth, "self_trade": "allow"}},
+        participants={"CLIENT": {**wealth, "self_trade": "decrement"}, "MARKET": {**wealth, "self_trade": "allow"}},
     )
     venue.config.write_text(venue.config.read_text().replace("[venue]", f"[venue]\n{DAY_ROLL[0]}"))
     with venue:

@@ -50,7 +50,7 @@ def open_desk(venue: Venue, number: int, version: str, *, target: str = "FIXSERV
         trader = Trader(lambda: venue.ports()["fix"], f"{name}{number}", version, target=target)
         venue.clients.append(trader)
         traders.append(trader)
-    desk = Desk(Words(version), names, traders[0], traders[1], f"X{number}", f"Y{number}")
+    desk = Desk(Words(version), names, traders[0], traders[1], f"X{number}", f"Y{number}", venue)
     for trader in traders:
         trader.desk = desk
         trader.logon(reset=reset)
@@ -110,6 +110,31 @@ def desk(venue: Venue, desk_numbers: Iterator[int], version: str) -> Iterator[De
     for client in venue.clients:
         client.close()
     venue.clients.clear()
+
+
+@pytest.fixture(scope="module")
+def standing_desks(venue: Venue, desk_numbers: Iterator[int]) -> Iterator[Callable[[str], Desk]]:
+    """A desk for each version that stays while a module's tests come and go: for what leaves nothing behind but a used ClOrdID."""
+    opened: dict[str, Desk] = {}
+
+    def desk_of(version: str) -> Desk:
+        if version not in opened:
+            others, venue.clients = venue.clients, []  # these are not the test's, which closes its own
+            opened[version] = open_desk(venue, next(desk_numbers), version)
+            venue.clients = others
+        return opened[version]
+
+    yield desk_of
+    for desk in opened.values():
+        desk.a.close()
+        desk.b.close()
+
+
+@pytest.fixture
+def standing_desk(standing_desks: Callable[[str], Desk], version: str) -> Desk:
+    found = standing_desks(version)
+    found.order_ids.clear()
+    return found
 
 
 @pytest.fixture

@@ -11,9 +11,10 @@ import pytest
 
 from fixserver import gateway as gateway_module
 from fixserver.config import load
-from fixserver.gateway import Gateway, trading_day
+from fixserver.gateway import Gateway
 from fixserver.metrics import ExchangeMetrics
 from fixserver.sessions import utc_text
+from fixserver.timers import trading_day
 from matching.sequencer import Sequencer
 from tests.orders.conftest import open_desk, places
 from tests.orders.desk import BUY, SELL, Desk

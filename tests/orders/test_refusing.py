@@ -28,6 +28,17 @@ class Case:
     core: bool = False
 
 
+STOP_PRICE = "StopPx belongs to a stop or stop limit order, which needs one"
+PEG = "a peg price type belongs to a pegged order, which needs one"
+LASTING = "a stop or pegged order is DAY, GTC or GTD"
+LEFT_OVER = "a market order with left over as limit is for the day"
+AT_THE_CLOSE = "an order at the opening or at the close is a plain market or limit order"
+POST_ONLY = "participate-don't-initiate belongs to a limit order that is DAY, GTC or GTD"
+ICEBERG = "a display quantity belongs to a limit or stop limit order that is DAY, GTC or GTD"
+DISPLAY = "display quantity 11 is not a multiple of the lot up to the order's quantity"
+MINIMUM = "MinQty belongs to an immediate-or-cancel order"
+WOULD_TRADE = "it would trade at 100.00 instead of resting"
+
 CASES = [
     Case("unknown symbol", {"55": "NOSUCH"}, ("1", "1", "1"), "unknown symbol NOSUCH"),
     Case("quantity of zero", {"38": "0"}, ("0", "13", "13"), "OrderQty is not above zero"),
@@ -51,8 +62,39 @@ CASES = [
     Case("price with too many decimals", {"44": "100.001"}, ("0", "99", "18"), "Price 100.001 has more than 2 decimals"),
     Case("limit without a price", {"44": None}, ("0", "11", "11"), "Price is missing on a limit order"),
     Case("unknown account", {"1": "SOMEBODY"}, ("0", "15", "15"), "unknown account SOMEBODY", True),
-    Case("stop order", {"40": "3", "99": "101", "44": None}, ("0", "11", "11"), "OrdType 3 is not taken"),
-    Case("at the opening", {"59": "2"}, ("0", "11", "11"), "TimeInForce 2 is not taken"),
+    Case("with or without", {"40": "6"}, ("0", "11", "11"), "OrdType 6 is not taken"),
+    Case("at the opening, when that is over", {"59": "2"}, ("2", "2", "2"), "TimeInForce 2 is not taken in phase continuous", True),
+    Case("stop without a stop price", {"40": "3", "44": None}, ("0", "11", "11"), STOP_PRICE, True),
+    Case("limit with a stop price", {"99": "101.00"}, ("0", "11", "11"), STOP_PRICE, True),
+    Case(
+        "stop limit without a price", {"40": "4", "44": None, "99": "101.00"}, ("0", "11", "11"),
+        "Price is missing on a limit order",
+    ),
+    Case(
+        "stop price above the band", {"40": "3", "44": None, "99": "150.01"}, ("0", "99", "16"),
+        "stop price 150.01 is outside the band 50.00 to 150.00", True,
+    ),
+    Case(
+        "stop price off the tick", {"40": "3", "44": None, "99": "100.03", "55": "TICK"}, ("0", "99", "18"),
+        "stop price 100.03 is not a multiple of the tick 0.05", True,
+    ),
+    Case(
+        "stop price with too many decimals", {"40": "3", "44": None, "99": "100.001"}, ("0", "99", "18"),
+        "StopPx 100.001 has more than 2 decimals",
+    ),
+    Case("stop, immediate or cancel", {"40": "3", "44": None, "99": "101.00", "59": "3"}, ("0", "11", "11"), LASTING, True),
+    Case("pegged to nothing", {"40": "P", "44": None}, ("0", "11", "11"), PEG, True),
+    Case("limit with a peg", {"18": "R"}, ("0", "11", "11"), PEG, True),
+    Case("pegged to two prices", {"40": "P", "44": None, "18": "R M"}, ("0", "11", "11"), "an order is pegged to one price"),
+    Case("limit with a peg offset", {"211": "0.05"}, ("0", "11", "11"), "a peg offset belongs to a pegged order", True),
+    Case(
+        "peg offset off the tick", {"40": "P", "44": None, "18": "R", "211": "-0.03", "55": "TICK"}, ("0", "99", "18"),
+        "peg offset -0.03 is not a multiple of the tick 0.05", True,
+    ),
+    Case("left over as limit, GTC", {"40": "K", "44": None, "59": "1"}, ("0", "11", "11"), LEFT_OVER, True),
+    Case("at the close, iceberg", {"59": "7", "111": "5"}, ("0", "11", "11"), AT_THE_CLOSE, True),
+    Case("post-only, fill or kill", {"18": "6", "59": "4"}, ("0", "11", "11"), POST_ONLY, True),
+    Case("post-only that would trade", {"18": "6", "54": "1", "55": "OFFERED"}, ("0", "99", "99"), WOULD_TRADE, True),
     Case("good till crossing", {"59": "5"}, ("0", "11", "11"), "TimeInForce 5 is not taken"),
     Case("market and GTC", {"40": "1", "44": None, "59": "1"}, ("0", "11", "11"), "a market order cannot be GTC or GTD", True),
     Case("GTD without an end", {"59": "6"}, ("0", "11", "11"), "a GTD order needs ExpireTime or ExpireDate"),
@@ -61,9 +103,17 @@ CASES = [
         "the expiry of this GTD order is not in the future", True,
     ),
     Case("sell short", {"54": "5"}, ("0", "11", "11"), "Side 5 is not taken"),
-    Case("iceberg", {"111": "5"}, ("0", "11", "11"), "MaxFloor is not taken"),
-    Case("minimum quantity", {"110": "5"}, ("0", "11", "11"), "MinQty is not taken"),
-    Case("post-only", {"18": "6"}, ("0", "11", "11"), "ExecInst 6 is not taken"),
+    Case("shown to others only", {"210": "5"}, ("0", "11", "11"), "MaxShow is not taken"),
+    Case("hidden", {"111": "0"}, ("0", "13", "13"), "MaxFloor is not above zero"),
+    Case("iceberg that shows more than there is", {"111": "11"}, ("0", "13", "13"), DISPLAY, True),
+    Case("iceberg, immediate or cancel", {"111": "5", "59": "3"}, ("0", "11", "11"), ICEBERG, True),
+    Case("minimum quantity of a day order", {"110": "5"}, ("0", "11", "11"), MINIMUM, True),
+    Case(
+        "minimum quantity above the quantity", {"110": "11", "59": "3"}, ("0", "13", "13"),
+        "MinQty 11 is not between zero and the order's quantity", True,
+    ),
+    Case("minimum quantity below zero", {"110": "-1", "59": "3"}, ("0", "13", "13"), "MinQty is below zero"),
+    Case("all or none", {"18": "G"}, ("0", "11", "11"), "ExecInst G is not taken"),
     Case("another currency", {"15": "EUR"}, ("0", "11", "11"), "Currency EUR is not that of the instrument, USD"),
     Case("ClOrdID of 65 characters", {"11": "C" * 65}, ("0", "11", "11"), "ClOrdID has more than 64 characters"),
     Case(
@@ -71,20 +121,31 @@ CASES = [
         "3 NOBODYS needed, 0 available in A", True,
     ),
 ]  # fmt: skip
-SAID = ("11", "1", "55", "54", "38", "40", "44", "59", "126", "432", "18")
+SAID = ("11", "1", "55", "54", "38", "40", "44", "59", "126", "432", "18", "99", "110", "111", "211")
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.what)
-def test_refused(desk: Desk, case: Case) -> None:
-    fields: dict[str, str] = {"11": "R1", **GOOD}
+def test_refused(standing_desk: Desk, case: Case) -> None:
+    desk = standing_desk
+    fields: dict[str, str] = {"11": case.what.replace(" ", "-"), **GOOD}
     for tag, value in case.fields.items():
         if value is None:
             del fields[tag]
         else:
             fields[tag] = value
+    if fields["55"] == "OFFERED":
+        fields["55"] = "X"
+        desk.b.enter("OFFER", SELL, 1, "100.00")
+        desk.b.told()
+        desk.order_ids.clear()
     sent = fields | ({"55": desk.x} if fields["55"] == "X" else {})
     desk.a.send("D", "21=1|" + "".join(f"{tag}={value}|" for tag, value in sent.items()) + f"60={utc()}|")
     said = ({"1": "A", "59": "0"} if case.core else {}) | {tag: value for tag, value in fields.items() if tag in SAID}
+    if case.core and desk.words.latest:  # which has other fields for these
+        if "111" in said:
+            said["1138"] = said.pop("111")
+        if said.get("18") == "R":
+            said["1094"] = "5"
     code = desk.words.pick(*case.codes)
     assert desk.a.told() == [
         in_order(
@@ -188,4 +249,7 @@ def test_the_codes_of_every_version() -> None:
         "ORDER_MISMATCH": other,
         "INVALID_AMOUNT": other,
         "BAD_DEFINITION": other,
+        "WOULD_TRADE": other,
+        "BLOCKED": other,
+        "UNKNOWN_TRADE": other,
     }

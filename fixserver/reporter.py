@@ -1,0 +1,407 @@
+"""Tells FIX sessions what the core did: events in, messages out, and the open orders that they are about. It submits nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from fixserver import lists, quotes, statuses
+from fixserver.dialects import DIALECTS, Dialect
+from fixserver.lists import Standing
+from fixserver.reports import OpenOrder, Reports
+from fixserver.sessions import utc_text
+from fixserver.values import InstrumentNumbers, Refused
+from matching.messages import (
+    AccessSet,
+    CancelReason,
+    CancelRejected,
+    CommandRefused,
+    Event,
+    InstrumentDefined,
+    ListAccepted,
+    ListRejected,
+    MarketPhaseChanged,
+    MassCanceled,
+    MassCancelRejected,
+    OrderAccepted,
+    OrderActivated,
+    OrderCanceled,
+    OrderRejected,
+    OrderReplaced,
+    OrderRepriced,
+    OrderRestated,
+    ParticipantDefined,
+    PhaseChanged,
+    QuotesAnswered,
+    QuotesCanceled,
+    Reason,
+    TradeBusted,
+    TradeCorrected,
+    Traded,
+)
+
+if TYPE_CHECKING:
+    from fixserver.metrics import ExchangeMetrics
+    from fixserver.sessions import Sessions
+    from matching.engine import Engine
+    from matching.sequencer import Sequencer
+
+SOH = "\x01"
+EXECUTION_REPORT = "8"
+ORDER_CANCEL_REJECT = "9"
+ORDER_MASS_CANCEL_REPORT = "r"
+LIST_STATUS = "N"
+MASS_QUOTE_ACKNOWLEDGEMENT = "b"
+SECURITY_STATUS = "f"
+TRADING_SESSION_STATUS = "h"
+POSS_RESEND = f"97=Y{SOH}"
+UNKNOWN = InstrumentNumbers(0, 0, "")  # how numbers of an instrument are written that there is not
+# Ends of quotes that the acknowledgement has told of.
+TOLD_BY_ACKNOWLEDGEMENT = (CancelReason.REQUOTED, CancelReason.QUOTE_CANCEL)
+
+
+class Reporter:
+    """What the sessions of the order-entry port are told.
+
+    `instruments` are how numbers are read and written, by symbol; `orders` those that are open, by number.
+    `marked_sessions` are sessions that may have orders that end with them.
+    """
+
+    def __init__(self, core: Sequencer, metrics: ExchangeMetrics, say: Callable[[str], None]) -> None:
+        self._core = core
+        self._metrics = metrics
+        self._say = say
+        self.sessions: Sessions | None = None  # set by whoever creates both
+        self.on_participant: Callable[[ParticipantDefined | AccessSet], None] = lambda event: None
+        self.by_version = {begin: Reports(dialect) for begin, dialect in DIALECTS.items()}
+        self.instruments: dict[str, InstrumentNumbers] = {}
+        self.orders: dict[int, OpenOrder] = {}
+        self.marked_sessions: set[str] = set()
+        self.reported_event = 0  # reports of events up to this one have been made
+        self._list: _List | None = None  # whose orders are being reported
+        self._poss_resend = ""
+        self._muted = False
+        self._times = _Times()
+        self._by_type: dict[type, Callable[[Any], None]] = {
+            OrderAccepted: self._accepted,
+            OrderRejected: self._rejected,
+            Traded: self._traded,
+            OrderCanceled: self._canceled,
+            OrderReplaced: self._replaced,
+            CancelRejected: self._cancel_rejected,
+            MassCanceled: self._mass_canceled,
+            MassCancelRejected: self._mass_cancel_rejected,
+            InstrumentDefined: self._instrument_defined,
+            CommandRefused: self._command_refused,
+            OrderActivated: self._activated,
+            OrderRestated: self._restated,
+            OrderRepriced: self._repriced,
+            ListAccepted: self._list_begun,
+            ListRejected: self._list_begun,
+            QuotesAnswered: self._quotes_answered,
+            QuotesCanceled: self._quotes_canceled,
+            TradeBusted: self._busted,
+            TradeCorrected: self._corrected,
+            PhaseChanged: self._phase_changed,
+            MarketPhaseChanged: self._market_phase_changed,
+            ParticipantDefined: self._participant_defined,
+            AccessSet: self._access_set,
+        }
+
+    # ---------------------------------------------------------------------------------------------- start
+
+    def restore(self) -> None:
+        """Know what the core knows now: instruments, and the open orders that reports will be about."""
+        engine = self._core.engine
+        self.orders.clear()
+        self.marked_sessions.clear()
+        for instrument in engine.instruments.values():
+            terms = instrument.terms
+            self.instruments[terms.instrument] = InstrumentNumbers(terms.price_decimals, terms.quantity_decimals, terms.currency)
+        for state in engine.open_orders():
+            dialect = self.reports_of(state.session).dialect
+            order = self.orders[state.order_id] = OpenOrder.of_state(state, self.instruments[state.instrument], dialect)
+            contingency = contingency_of(engine, state.participant, state.order_id)
+            if contingency:
+                order.join(contingency, dialect)
+            if state.cancel_on_disconnect:
+                self.marked_sessions.add(state.session)
+        self.reported_event = engine.event_seq
+
+    def report_again(self, events: list[Event], after_event: int) -> None:
+        """Report events of before a crash that were not reported, those behind `after_event`: marked PossResend."""
+        self._muted = True
+        self.report([event for event in events if event.seq <= after_event])
+        self._muted, self._poss_resend = False, POSS_RESEND
+        self.report([event for event in events if event.seq > after_event])
+        self._poss_resend = ""
+
+    # -------------------------------------------------------------------------------------------- reports
+
+    def report(self, events: list[Event]) -> None:
+        if not events:
+            return
+        by_type = self._by_type
+        self._times.set(self._core.engine.time)
+        for event in events:
+            report = by_type.get(type(event))
+            if report is not None:
+                report(event)
+        self.reported_event = events[-1].seq
+
+    def reports_of(self, session: str) -> Reports:
+        return self.by_version[session.rpartition("/")[2]]
+
+    def _send(self, session: str, msg_type: str, body: str, routing: str) -> None:
+        """To the session that is meant; one that is no longer configured gets nothing."""
+        assert self.sessions is not None
+        to = self.sessions.by_name.get(session)
+        if to is not None and not self._muted:
+            to.send(msg_type, body, self._poss_resend + routing if self._poss_resend else routing)
+
+    def _tell_all(self, msg_type: str, body_of: Callable[[Dialect, str], str]) -> None:
+        """To every session that is logged on: what concerns the market is nobody's in particular."""
+        assert self.sessions is not None
+        bodies: dict[str, str] = {}
+        for session in self.sessions.by_name.values():
+            if session.logged_on and not self._muted:
+                begin = session.begin_string
+                if begin not in bodies:
+                    bodies[begin] = body_of(DIALECTS[begin], self._times[begin])
+                session.send(msg_type, bodies[begin], self._poss_resend)
+
+    def _accepted(self, event: OrderAccepted) -> None:
+        begin = event.session.rpartition("/")[2]
+        reports = self.by_version[begin]
+        order = self.orders[event.order_id] = OpenOrder(event, self.instruments[event.instrument], reports.dialect)
+        if event.cancel_on_disconnect:
+            self.marked_sessions.add(event.session)
+        self._metrics.orders += 1
+        if self._list is not None:
+            order.join(self._list.event.contingency, reports.dialect)
+        if not order.quote:
+            self._send(event.session, EXECUTION_REPORT, reports.accepted(event, order, self._times[begin]), event.routing)
+        if self._list is not None:
+            self._list_goes_on(Standing(order.cl_ord_id, "0", order.decimals.quantity(order.leaves)))
+
+    def _rejected(self, event: OrderRejected) -> None:
+        begin = event.session.rpartition("/")[2]
+        reports = self.by_version[begin]
+        order = OpenOrder(event, self.instruments.get(event.instrument, UNKNOWN), reports.dialect)
+        self._metrics.orders += 1
+        self._metrics.rejects.add(event.reason.name.lower())
+        if self._list is not None:
+            order.join(self._list.event.contingency, reports.dialect)
+        self._send(event.session, EXECUTION_REPORT, reports.rejected(event, order, self._times[begin]), event.routing)
+        if self._list is not None:
+            self._list_goes_on(Standing(order.cl_ord_id, "8", "0", reports.dialect.ord_rej_reason(event.reason), event.text))
+
+    def _traded(self, event: Traded) -> None:
+        self._metrics.trades += 1
+        maker, taker = self.orders[event.maker_order_id], self.orders[event.taker_order_id]
+        quantity, value = event.quantity, event.price * event.quantity
+        taker.leaves, maker.leaves = event.taker_leaves, event.maker_leaves
+        for order in (taker, maker):
+            order.executed += quantity
+            order.value += value
+            begin = order.session.rpartition("/")[2]
+            body = self.by_version[begin].filled(event, order, order is maker, self._times[begin])
+            self._send(order.session, EXECUTION_REPORT, body, order.routing)
+            if not order.leaves:
+                del self.orders[order.order_id]
+
+    def _canceled(self, event: OrderCanceled) -> None:
+        """To the session that asked, and to the one that the order belongs to."""
+        order = self.orders.pop(event.order_id)
+        if order.quote and event.reason in TOLD_BY_ACKNOWLEDGEMENT:
+            return
+        self._send_canceled(event, order, order.session, order.routing if event.session != order.session else event.routing)
+        if event.session and event.session != order.session:
+            self._send_canceled(event, order, event.session, event.routing)
+
+    def _send_canceled(self, event: OrderCanceled, order: OpenOrder, session: str, routing: str) -> None:
+        begin = session.rpartition("/")[2]
+        self._send(session, EXECUTION_REPORT, self.by_version[begin].canceled(event, order, self._times[begin]), routing)
+
+    def _replaced(self, event: OrderReplaced) -> None:
+        """To the session that asked, which the order belongs to from now on, and to the one that it belonged to."""
+        order = self.orders[event.order_id]
+        owner, owner_routing = order.session, order.routing
+        order.replace(event, self.reports_of(event.session).dialect)
+        if event.cancel_on_disconnect:
+            self.marked_sessions.add(event.session)
+        self._send_replaced(event, order, event.session, event.routing)
+        if owner != event.session:
+            self._send_replaced(event, order, owner, owner_routing)
+        if not order.leaves:
+            del self.orders[event.order_id]
+
+    def _send_replaced(self, event: OrderReplaced, order: OpenOrder, session: str, routing: str) -> None:
+        begin = session.rpartition("/")[2]
+        self._send(session, EXECUTION_REPORT, self.by_version[begin].replaced(event, order, self._times[begin]), routing)
+
+    def _cancel_rejected(self, event: CancelRejected) -> None:
+        begin = event.session.rpartition("/")[2]
+        self._metrics.rejects.add(event.reason.name.lower())
+        body = self.by_version[begin].cancel_rejected(event, self._times[begin])
+        self._send(event.session, ORDER_CANCEL_REJECT, body, event.routing)
+
+    def _mass_canceled(self, event: MassCanceled) -> None:
+        if event.disconnect or event.by:  # which no client has asked for
+            return
+        begin = event.session.rpartition("/")[2]
+        body = self.by_version[begin].mass_canceled(event, self._times[begin])
+        self._send(event.session, ORDER_MASS_CANCEL_REPORT, body, event.routing)
+
+    def _mass_cancel_rejected(self, event: MassCancelRejected) -> None:
+        if not event.session:  # it was the operator's
+            return
+        begin = event.session.rpartition("/")[2]
+        self._metrics.rejects.add(event.reason.name.lower())
+        body = self.by_version[begin].mass_cancel_rejected(event, self._times[begin])
+        self._send(event.session, ORDER_MASS_CANCEL_REPORT, body, event.routing)
+
+    # ------------------------------------------------------------------------------ what happens to few orders
+
+    def _activated(self, event: OrderActivated) -> None:
+        order = self.orders[event.order_id]
+        order.restate(event.order_type, event.price)
+        begin = order.session.rpartition("/")[2]
+        reports = self.by_version[begin]
+        if reports.dialect.activated:
+            self._send(order.session, EXECUTION_REPORT, reports.activated(event, order, self._times[begin]), order.routing)
+
+    def _restated(self, event: OrderRestated) -> None:
+        order = self.orders[event.order_id]
+        order.restate(event.order_type, event.price, event.quantity)
+        order.leaves = event.leaves
+        begin = order.session.rpartition("/")[2]
+        body = self.by_version[begin].restated(event, order, self._times[begin])
+        self._send(order.session, EXECUTION_REPORT, body, order.routing)
+
+    def _repriced(self, event: OrderRepriced) -> None:
+        order = self.orders[event.order_id]
+        begin = order.session.rpartition("/")[2]
+        body = self.by_version[begin].repriced(event, order, self._times[begin])
+        self._send(order.session, EXECUTION_REPORT, body, order.routing)
+
+    def _busted(self, event: TradeBusted) -> None:
+        for order, status, maker in self._orders_of_trade(event):
+            begin = order.session.rpartition("/")[2]
+            body = self.by_version[begin].busted(event, order, status, maker, self._times[begin])
+            self._send(order.session, EXECUTION_REPORT, body, order.routing)
+
+    def _corrected(self, event: TradeCorrected) -> None:
+        for order, status, maker in self._orders_of_trade(event):
+            begin = order.session.rpartition("/")[2]
+            body = self.by_version[begin].corrected(event, order, status, maker, self._times[begin])
+            self._send(order.session, EXECUTION_REPORT, body, order.routing)
+
+    def _orders_of_trade(self, event: TradeBusted | TradeCorrected) -> list[tuple[OpenOrder, str, bool]]:
+        """The orders of a trade that are known, as they stand now, with their OrdStatus; True for the maker's."""
+        found = []
+        for state, maker in ((event.taker, False), (event.maker, True)):
+            if state is None:
+                continue
+            order = self.orders.get(state.order_id)
+            if order is None:  # it has ended
+                dialect = self.reports_of(state.session).dialect
+                order = OpenOrder.of_state(state, self.instruments[state.instrument], dialect)
+            else:
+                order.stand_as(state)
+            found.append((order, state.status, maker))
+        return found
+
+    # ---------------------------------------------------------------------------------------- lists and quotes
+
+    def _list_begun(self, event: ListAccepted | ListRejected) -> None:
+        """The reports of its orders follow, and behind them goes the ListStatus."""
+        self._list = _List(event)
+        self._list_goes_on()
+
+    def _list_goes_on(self, order: Standing | None = None) -> None:
+        current = self._list
+        assert current is not None
+        if order is not None:
+            current.orders.append(order)
+        event = current.event
+        if len(current.orders) < event.count:
+            return
+        self._list = None
+        refusal = Refused(event.reason, event.text) if isinstance(event, ListRejected) else None
+        begin = event.session.rpartition("/")[2]
+        body = lists.list_status(DIALECTS[begin], event.list_id, event.contingency, current.orders, self._times[begin], refusal)
+        self._send(event.session, LIST_STATUS, body, event.routing)
+
+    def _quotes_answered(self, event: QuotesAnswered) -> None:
+        for reason in (event.reason, *(result.reason for result in event.results)):
+            if reason:
+                self._metrics.rejects.add(Reason(reason).name.lower())
+        body = quotes.answered(self.reports_of(event.session).dialect, event)
+        if body:
+            self._send(event.session, MASS_QUOTE_ACKNOWLEDGEMENT, body, event.routing)
+
+    def _quotes_canceled(self, event: QuotesCanceled) -> None:
+        body = quotes.canceled(self.reports_of(event.session).dialect, event)
+        if body:
+            self._send(event.session, MASS_QUOTE_ACKNOWLEDGEMENT, body, event.routing)
+
+    # --------------------------------------------------------------------------------------------- the market
+
+    def _phase_changed(self, event: PhaseChanged) -> None:
+        instrument = self._core.engine.instruments[event.instrument]
+        last = self.instruments[event.instrument].price(instrument.last) if instrument.last else ""
+        until = statuses.until_text(event.until)
+        self._tell_all(
+            SECURITY_STATUS,
+            lambda dialect, time: statuses.security_status(
+                dialect, event.instrument, instrument.market, event.phase, last, time, more=until
+            ),
+        )
+
+    def _market_phase_changed(self, event: MarketPhaseChanged) -> None:
+        self._say(f"market {event.market} is {event.phase}" + (f", by {event.by}" if event.by else ""))
+        self._tell_all(TRADING_SESSION_STATUS, lambda dialect, time: statuses.session_status(dialect, event.market, event.phase))
+
+    def _instrument_defined(self, event: InstrumentDefined) -> None:
+        self.instruments[event.instrument] = InstrumentNumbers(event.price_decimals, event.quantity_decimals, event.currency)
+
+    def _participant_defined(self, event: ParticipantDefined) -> None:
+        self.on_participant(event)
+
+    def _access_set(self, event: AccessSet) -> None:
+        by = f" by {event.by}" if event.by else ""
+        self._say(f"participant {event.participant} is {event.access}{by}; orders canceled: {event.affected}")
+        self.on_participant(event)
+
+    def _command_refused(self, event: CommandRefused) -> None:
+        self._say(f"{event.command} was refused: {event.text}")
+
+
+class _List:
+    """A list whose orders are being reported, one after the other."""
+
+    __slots__ = ("event", "orders")
+
+    def __init__(self, event: ListAccepted | ListRejected) -> None:
+        self.event = event
+        self.orders: list[Standing] = []
+
+
+class _Times(dict[str, str]):
+    """TransactTime(60) of a batch by BeginString, written when first asked for."""
+
+    def set(self, time_ns: int) -> None:
+        self.clear()
+        self._time_ns = time_ns
+
+    def __missing__(self, begin_string: str) -> str:
+        text = self[begin_string] = utc_text(self._time_ns, DIALECTS[begin_string].time_digits)
+        return text
+
+
+def contingency_of(engine: Engine, participant: str, order_id: int) -> str:
+    """ContingencyType(1385) of the list that an open order belongs to, empty for nearly every order."""
+    owner = engine.participants.get(participant)
+    order = owner.open_orders.get(order_id) if owner is not None else None
+    return order.group.contingency if order is not None and order.group is not None else ""

@@ -1,0 +1,139 @@
+"""The script of the day: twenty traders at a running venue, and what the operator, the whale and the power cut do to it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from matching.instruments import decimal_text
+from tests.day.mind import Habits, Mind
+from tests.day.plan import BAIT, NANOSECONDS, PAPERS, TRADERS, WHALE, moment, units_of, version_of
+from tests.day.traders import DayTrader
+from tests.operator.conftest import Operator
+from tests.venue import Message, Venue, utc, wait_for
+
+MAKERS = ("TRADER2", "TRADER4", "TRADER6")  # a market maker on each version
+LIST_TRADERS = ("TRADER5", "TRADER7", "TRADER12")
+KILLED = "TRADER8"
+HABITS = {name: Habits(quotes=45) for name in MAKERS} | {name: Habits(lists=35) for name in LIST_TRADERS}
+PHASE_SECONDS = 40.0  # of real time, for what the clock brings about
+
+
+class Day:
+    """A venue with its traders, and the clock that the venue lives by."""
+
+    def __init__(self, venue: Venue, seed: int, *, rate: int, orders_per_second: int) -> None:
+        self.venue = venue
+        self.rate = rate
+        self.traders = {
+            name: DayTrader(
+                venue, Mind(name, version_of(name), seed, HABITS.get(name, Habits())), orders_per_second=orders_per_second,
+                draws=name not in (WHALE, BAIT),
+            )
+            for name in TRADERS
+        }  # fmt: skip
+        self._clock = 0, 0.0
+        self._count = 0
+
+    # ------------------------------------------------------------------------------------------- the venue
+
+    def open(self, day: str, at: str) -> None:
+        """Start the exchange when its clock shows this time at the market, or now where that is later."""
+        start = max(moment(day, at), self.now)
+        text = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(start // NANOSECONDS))
+        self._clock = start, time.monotonic()
+        self.venue.launch("exchange", "--clock-start", text, "--clock-rate", str(self.rate))
+
+    @property
+    def now(self) -> int:
+        """What the venue's clock shows, or a little more."""
+        start, began = self._clock
+        return start + int((time.monotonic() - began) * self.rate) * NANOSECONDS
+
+    def up(self) -> None:
+        """Wait until the exchange takes connections."""
+        process, ports = self.venue.processes["exchange"], self.venue.data / "exchange.ports"
+        wait_for(lambda: process.poll() is not None or ports.exists(), "the exchange is up")
+        assert process.poll() is None, self.venue.said()
+
+    def start_traders(self) -> None:
+        for trader in self.traders.values():
+            trader.start()
+
+    def stop_traders(self) -> None:
+        for trader in self.traders.values():
+            trader.stop()
+
+    def until(self, day: str, at: str) -> None:
+        """Wait for a time at the market."""
+        wait_for(lambda: self.now >= moment(day, at), f"{at} on {day}", PHASE_SECONDS)
+
+    def settle(self, *, go_on: bool = False) -> None:
+        """Have nobody ask anything more, and every question answered."""
+        traders = list(self.traders.values())
+        for trader in traders:
+            trader.paused.set()
+        try:
+            wait_for(lambda: all(trader.settled() for trader in traders), "every request is answered")
+        except AssertionError:
+            lines = [f"{one.name}: {one.next_out}/{one.next_in} {one.unanswered} {one.refusals[-1:]}" for one in traders]
+            raise AssertionError("\n".join(["not every request was answered", *lines])) from None
+        if go_on:
+            self.go_on()
+
+    def go_on(self) -> None:
+        for trader in self.traders.values():
+            trader.paused.clear()
+
+    @contextmanager
+    def operator(self) -> Iterator[Operator]:
+        with Operator(self.venue) as operator:
+            yield operator
+
+    # --------------------------------------------------------------------------------------- what happens
+
+    def phase(self, symbol: str, *phases: str, seconds: float = PHASE_SECONDS) -> None:
+        """Wait until every trader has been told that the instrument is in one of these phases."""
+        minds = [trader.mind for trader in self.traders.values()]
+        try:
+            wait_for(lambda: all(mind.phases.get(symbol) in phases for mind in minds), "", seconds)
+        except AssertionError:
+            found = {mind.name: mind.phases.get(symbol) for mind in minds}
+            raise AssertionError(f"{symbol} is not in {' or '.join(phases)}: {found}") from None
+
+    def order(self, name: str, symbol: str, side: str, quantity: int, price: int, time_in_force: str = "0") -> str:
+        """Have one of the two who draw nothing enter a limit order; in units, price in ticks' units. Returns its ClOrdID."""
+        trader, paper = self.traders[name], PAPERS[symbol]
+        self._count += 1
+        cl_ord_id = f"script-{self._count}"
+        size = decimal_text(quantity, paper.quantity_decimals)
+        body = (
+            f"11={cl_ord_id}|21=1|55={symbol}|54={side}|60={utc()}|38={size}|40=2|"
+            f"44={decimal_text(price, paper.price_decimals)}|59={time_in_force}|"
+        )
+        trader.wants.append(("D", body, cl_ord_id))
+        return cl_ord_id
+
+    def answer(self, name: str, cl_ord_id: str) -> Message:
+        """The first report of an order, which must not be a refusal."""
+        trader = self.traders[name]
+        found: Message = wait_for(lambda: trader.answers.get(cl_ord_id), f"{name}'s {cl_ord_id} is answered")
+        assert found[39] != "8", found
+        return found
+
+    def fills(self, name: str, cl_ord_id: str) -> list[Message]:
+        """The fills of an order that was not replaced."""
+        reports = list(self.traders[name].reports.values())
+        return [report for report in reports if 31 in report.fields and report.get(11) == cl_ord_id]
+
+    def last(self, symbol: str) -> int:
+        """The last price that the venue knows, in units."""
+        with self.operator() as operator:
+            shown: dict[str, Any] = operator.do("instrument show", symbol=symbol)
+        paper = PAPERS[symbol]
+        return units_of(shown["last"] or shown["reference"], paper.price_decimals)
+
+
+Act = Callable[[Day], None]

@@ -1,0 +1,93 @@
+"""The sessions of the day: each a client that comes back after every loss of its connection, with a Mind that says what to send.
+
+What a client must never see is in `complaints`, in words; what it was told of the phases, in order, in `told`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from tests.day.mind import Mind
+from tests.faults.traders import Trader, said
+from tests.venue import Message, Venue
+
+# By which field the answer to a request is known, where that is not ClOrdID.
+ANSWERED_BY = {"N": 66, "b": 117, "f": 324, "h": 335, "y": 320}
+
+
+class DayTrader(Trader):
+    """One session. `wants` holds what the script of the day has him send: type, body, and by what its answer is known."""
+
+    def __init__(self, venue: Venue, mind: Mind, *, orders_per_second: int, draws: bool = True) -> None:
+        super().__init__(venue, mind.name, mind.begin_string, mind.seed, orders_per_second=orders_per_second)
+        self.mind = mind
+        self.wants: deque[tuple[str, str, str]] = deque()
+        self.told: list[tuple[str, str, str, bool]] = []  # MsgType, market or symbol, phase, whether PossResend
+        self.answers: dict[str, Message] = {}  # to what was sent, by what it is known by: the first
+        self._draws = draws
+        self._seen: set[int] = set()  # MsgSeqNums
+
+    def settled(self) -> bool:
+        return not self.wants and super().settled()
+
+    def _request(self) -> None:
+        if self.wants:
+            msg_type, body, name = self.wants.popleft()
+        elif self._draws:
+            msg_type, body, name = self.mind.request()
+        else:
+            return
+        self.unanswered[name] = msg_type
+        self._send(msg_type, body)
+
+    def _effect(self, message: Message) -> None:
+        if message.type in "01245A":
+            super()._effect(message)
+            return
+        if message.number in self._seen:  # sent again, because it was asked for again
+            return
+        self._seen.add(message.number)
+        if message.type in ("3", "j"):
+            self.complaints.append(f"{self.name}: refused: {message!r}")
+            return
+        if message.type == "8":
+            self._report(message)
+            return
+        if message.type in "fh":
+            self._told(message)
+        if message.type == "f":
+            self.mind.take(message)
+        self._answered(message.get(ANSWERED_BY.get(message.type, 11)), message)
+
+    def _told(self, message: Message) -> None:
+        """A change of phase that nobody asked for."""
+        if message.get(325) != "Y":
+            return
+        if message.type == "f":
+            self.mind.take(message)
+            told = "f", message[55], self.mind.phases[message[55]]
+        else:
+            told = "h", message.get(1300) or message[336], message[58]
+        self.told.append((*told, message.get(97) == "Y"))
+
+    def _answered(self, name: str, message: Message) -> None:
+        self.unanswered.pop(name, None)
+        self.answers.setdefault(name, message)
+
+    def _report(self, message: Message) -> None:
+        name = message.get(584) or message.get(11)
+        if message[17].startswith("S"):  # of no event: an answer to a question, or a refusal before the core
+            self._answered(name, message)
+            return
+        key = message[17], message[37]
+        before = self.reports.get(key)
+        if before is None:
+            self.reports[key] = message
+            self.mind.take(message)
+            self._answered(name, message)
+            return
+        self.again += 1
+        if "Y" not in (message.get(43), message.get(97)):
+            self.complaints.append(f"{self.name}: came twice, without PossDup or PossResend: {message!r}")
+        if said(message) != said(before):
+            self.complaints.append(f"{self.name}: one ExecID says two things: {before!r} and {message!r}")
