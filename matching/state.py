@@ -87,12 +87,12 @@ class EngineState(msgspec.Struct, frozen=True, array_like=True):
 
 def order_state(order: Order) -> OrderState:
     """What there is to know about an order."""
-    level = order.level
+    level = order.level if order.parked != "stop" else None  # the level of a stop is in no book
     return OrderState(
         order.order_id, order.participant.name, order.session, order.cl_ord_id, order.account.name, order.instrument.symbol,
         order.side, order.order_type, order.time_in_force, order.price, order.quantity, order.leaves, order.executed, order.value,
         order.expire_time, order.routing, order.status, order.entered, order.exec_inst, order.cancel_on_disconnect,
-        order.conditions, order.limit, order.shown, order.parked, order.busted,
+        order.conditions, order.limit, order.shown if level is not None else 0, order.parked, order.busted,
         level.price if level is not None and order.order_type == PEGGED else 0,
     )  # fmt: skip
 

@@ -153,11 +153,14 @@ def rest(order: Order) -> None:
 
 
 def settle_left_over(market: Market, order: Order) -> None:
-    """What is left of a market order with left over as limit: a limit order at the last price, where it has traded."""
+    """What is left of a market order with left over as limit: a limit order at the last price, where it has traded.
+
+    It may have done so long ago, as an order of another type. What it pays for stays within its limit all the same."""
     if not order.executed:
         return end(market, order, CANCELED, CancelReason.MARKET_REMAINDER)
+    last, limit = order.instrument.last, order.limit
     order.order_type = LIMIT
-    order.price = order.limit = order.instrument.last
+    order.price = order.limit = min(last, limit) if order.side == BUY else max(last, limit)
     reserve(order, need(order))
     market.events.append(
         OrderRestated(
@@ -302,6 +305,7 @@ def end(
     order.reserved = 0
     quantity, order.leaves = order.leaves, 0
     order.ended = status
+    order.parked = ""
     del order.participant.open_orders[order.order_id]
     if order.conditions is not None:
         _leave_behind(order)
@@ -321,6 +325,7 @@ def take_out_and_end(market: Market, order: Order, status: str, reason: CancelRe
 def _leave_behind(order: Order) -> None:
     """An order with conditions has ended: it is priced no more, and a quote that has traded is remembered for the day."""
     if order.order_type == PEGGED:
+        order.parked = ""
         order.instrument.pegged.pop(order.order_id, None)
     if order.is_quote and order.executed:
         order.participant.quotes_ended[order.order_id] = order
