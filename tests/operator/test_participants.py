@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import pwd
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fixserver import passwords
+from tests.light import light_venue
 from tests.operator.conftest import Operator
 from tests.venue import PASSWORD_HASH, TRADER, VERSIONS, Client, Ended, Venue, order
 
@@ -333,9 +335,21 @@ def test_what_was_changed_while_the_venue_ran_is_there_after_a_kill(venue: Venue
     refused(venue.client("TRADER18"))
 
 
-def test_what_the_configuration_says_differently_counts(tmp_path: Any) -> None:
-    from tests.light import light_venue
+def test_his_numbers_go_on_where_the_session_log_is_lost(venue: Venue, operator: Operator) -> None:
+    client = venue.client(add(operator, "FINDER")).logon()
+    client.logout()
+    venue.end()
+    (venue.data / "sessions").rename(venue.data / "sessions.lost")
+    venue.start()
+    client.connect()
+    client.send("A", client.logon_body())
+    logon = client.receive()
+    assert logon.type == "A" and logon.number > 100_000_000
+    with Operator(venue) as again:  # who is new now begins at 1
+        assert venue.client(add(again, "LATER")).logon().next_in == 2
 
+
+def test_what_the_configuration_says_differently_counts(tmp_path: Path) -> None:
     traders: dict[str, dict[str, Any]] = {"ANN": TRADER, "BEN": TRADER}
     with light_venue(tmp_path, participants=traders) as venue:
         with Operator(venue) as operator:
