@@ -23,7 +23,8 @@ MAGIC = b"FIXDEPT2"
 FILE = "checkpoint"
 
 
-_Order = tuple[int, int, int, int, int]  # order number, price, leaves, display, shown
+_Unseen = tuple[int, int, int, int]  # order number, price, leaves, display
+_Order = tuple[int, int, int, int, int]  # and what is shown
 _Trade = tuple[int, int, int, str, int]
 
 
@@ -31,10 +32,12 @@ class _Book(msgspec.Struct, array_like=True, frozen=True):
     terms: InstrumentDefined
     phase: Phase
     until: int
+    reference: int
+    printed: int
     bids: list[_Order]  # in the order of the book
     offers: list[_Order]
-    unseen_bids: list[_Order]
-    unseen_offers: list[_Order]
+    unseen_bids: list[_Unseen]
+    unseen_offers: list[_Unseen]
     first: list[_Trade]
     recent: list[_Trade]
     traded: list[tuple[int, int]]
@@ -58,20 +61,25 @@ class _Checkpoint(msgspec.Struct, array_like=True, frozen=True):
     books: list[_Book]
 
 
+_decode = msgspec.msgpack.Decoder(_Checkpoint).decode
+
+
 def encode(depth: Depth, record_first: int, record_crc: int) -> bytes:
     """`record_first` and `record_crc`: first number and CRC-32 of the record that was applied last."""
     unseen: dict[BookSide, list[Order]] = {}
-    for order in depth.unseen.values():
+    for _, order in sorted(depth.unseen.items()):
         unseen.setdefault(order.side, []).append(order)
     books = [
         _Book(
             book.terms,
             book.phase,
             book.until,
+            book.reference,
+            book.printed,
             _orders(book.bids.orders()),
             _orders(book.offers.orders()),
-            _orders(unseen.get(book.bids, ())),
-            _orders(unseen.get(book.offers, ())),
+            [order[:4] for order in _orders(unseen.get(book.bids, ()))],
+            [order[:4] for order in _orders(unseen.get(book.offers, ()))],
             _trades(book.first),
             _trades(book.recent),
             sorted(book.traded.items()),
@@ -124,7 +132,7 @@ def load(directory: Path, events: Path) -> tuple[Depth, str]:
     if not content.startswith(MAGIC) or content[len(MAGIC) : len(MAGIC) + 4] != zlib.crc32(payload).to_bytes(4, "little"):
         return Depth(), f"{path}: is damaged or of another version, begins at event 1"
     try:
-        checkpoint = msgspec.msgpack.decode(payload, type=_Checkpoint)
+        checkpoint = _decode(payload)
     except msgspec.ValidationError:
         return Depth(), f"{path}: is of another version, begins at event 1"
     if not _log_agrees(checkpoint, events):
@@ -150,6 +158,11 @@ def _log_agrees(checkpoint: _Checkpoint, events: Path) -> bool:
         reader.close()
 
 
+def decode(payload: bytes) -> Depth:
+    """The depth that was encoded."""
+    return _restore(_decode(payload))
+
+
 def _restore(checkpoint: _Checkpoint) -> Depth:
     depth = Depth()
     depth.cursor, depth.time, depth.trading_day = checkpoint.cursor, checkpoint.time, checkpoint.trading_day
@@ -164,9 +177,10 @@ def _restore(checkpoint: _Checkpoint) -> Depth:
                 order = depth.orders[order_id] = Order(order_id, book, side, price, leaves, display)
                 order.quantity = shown
                 side.enter(order)
-            for order_id, price, leaves, display, _ in unseen:
+            for order_id, price, leaves, display in unseen:
                 depth.unseen[order_id] = Order(order_id, book, side, price, leaves, display)
         book.phase, book.until = stored.phase, stored.until
+        book.reference, book.printed = stored.reference, stored.printed
         book.first = [Trade(*trade) for trade in stored.first]
         # A trade that is among the first and the last is one: what is busted goes from both.
         first = {trade.number: trade for trade in book.first}

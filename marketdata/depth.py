@@ -39,6 +39,7 @@ from matching.messages import (
     OrderRestated,
     Phase,
     PhaseChanged,
+    ReferenceSet,
     RestateReason,
     Side,
     TradeBusted,
@@ -220,8 +221,8 @@ class Book:
 
     __slots__ = (
         "auction", "auction_before", "bids", "busted", "closing", "corrected", "first", "high", "instrument", "low", "offers",
-        "opening", "phase", "price_decimals", "prints", "quantity_decimals", "recent", "statistics_before", "terms", "traded",
-        "trades", "until", "value", "volume",
+        "opening", "phase", "price_decimals", "printed", "prints", "quantity_decimals", "recent", "reference", "statistics_before",
+        "terms", "traded", "trades", "until", "value", "volume",
     )  # fmt: skip
 
     def __init__(self, terms: InstrumentDefined) -> None:
@@ -231,6 +232,8 @@ class Book:
         self.quantity_decimals = terms.quantity_decimals
         self.phase: Phase = terms.phase
         self.until = 0  # when (ns) a volatility auction ends, if nobody moves it before
+        self.reference = terms.reference_price  # what the static band is around
+        self.printed = 0  # the price of the last trade, whatever became of that
         self.bids = BookSide("1")
         self.offers = BookSide("2")
         self.opening = self.closing = self.high = self.low = 0  # 0 is none: prices are above it
@@ -249,6 +252,13 @@ class Book:
     def last(self) -> Trade | None:
         """The last trade that stands, also one of a day before; None where it is not known."""
         return self.recent[-1] if self.recent else None
+
+    @property
+    def band(self) -> tuple[int, int]:
+        """The lowest and the highest price that is taken."""
+        width, tick = self.reference * self.terms.band_bps, self.terms.tick
+        scaled = self.reference * 10_000
+        return max(-(-(scaled - width) // (10_000 * tick)) * tick, tick), (scaled + width) // (10_000 * tick) * tick
 
     def statistics(self) -> dict[str, int]:
         """What there is of the day's statistics, by MDEntryType: prices in price units, the average in
@@ -274,7 +284,8 @@ class Book:
             self.statistics_before = self.statistics()
         self.trades.append(trade)
         self.recent.append(trade)
-        price, quantity = trade.price, trade.quantity
+        self.printed = price = trade.price
+        quantity = trade.quantity
         if not self.volume:
             self.opening = self.high = self.low = price
         elif price > self.high:
@@ -350,6 +361,7 @@ class Book:
     def roll(self) -> None:
         """The day ends: its last price becomes the closing price, the rest begins anew."""
         self._close()
+        self.reference = self.printed or self.reference
         if self.statistics_before is None:
             self.statistics_before = self.statistics()
         self.opening = self.high = self.low = 0
@@ -421,6 +433,7 @@ class Depth:
             MarketPhaseChanged: self._market_phase_changed,
             AuctionIndicated: self._indicated,
             Uncrossed: self._uncrossed,
+            ReferenceSet: self._reference_set,
             TradeBusted: self._busted,
             TradeCorrected: self._corrected,
             DayRolled: self._rolled,
@@ -585,6 +598,8 @@ class Depth:
             self.books[event.instrument] = Book(event)
             return
         assert book.price_decimals == event.price_decimals and book.quantity_decimals == event.quantity_decimals
+        if book.terms.reference_price != event.reference_price:
+            book.reference = event.reference_price
         book.terms = event
 
     def _phase_changed(self, event: PhaseChanged) -> None:
@@ -599,7 +614,13 @@ class Depth:
         self._touch(event.instrument).uncross(_auction(event, final=False))
 
     def _uncrossed(self, event: Uncrossed) -> None:
-        self._touch(event.instrument).uncross(_auction(event, final=True))
+        book = self._touch(event.instrument)
+        book.uncross(_auction(event, final=True))
+        if event.volume:
+            book.reference = event.price
+
+    def _reference_set(self, event: ReferenceSet) -> None:
+        self.books[event.instrument].reference = event.price
 
     def _busted(self, event: TradeBusted) -> None:
         self._touch(event.instrument).bust(event.trade_seq, event.price, event.quantity, event.taker_side)
