@@ -97,7 +97,11 @@ class Venue:
         self.program = ["-m", "fixserver.cli"]  # or one that wraps it
 
     def __enter__(self) -> Venue:
-        self.start()
+        try:
+            self.start()
+        except BaseException as error:  # which __exit__ is not called for
+            self.__exit__(type(error), error, error.__traceback__)
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
