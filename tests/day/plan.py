@@ -17,7 +17,7 @@ ZONE = ZoneInfo("America/New_York")
 FIRST_DAY, SECOND_DAY = "2026-11-19", "2026-11-20"  # a Thursday and a Friday
 DAY_ROLL = "22:00"  # UTC: 17:00 there, half an hour after the close
 PHASES = {
-    "08:00": "pre-open", "09:00": "opening-auction", "09:30": "continuous", "15:30": "closing-auction", "16:00": "closing-price",
+    "08:00": "pre-open", "08:45": "opening-auction", "09:15": "continuous", "15:30": "closing-auction", "16:00": "closing-price",
     "16:30": "closed",
 }  # fmt: skip
 # The messages that are sent here: reading the whole of FIX 5.0SP2's dictionary takes a second of each start.

@@ -1,13 +1,16 @@
-"""The script of the day: twenty traders at a running venue, and what the operator, the whale and the power cut do to it."""
+"""The script of the day: twenty traders at a venue, and what operator, whale and loss of power do to it. It judges little."""
 
 from __future__ import annotations
 
+import contextlib
+import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from typing import Any
 
+from clearing.eventlog import LogHead
 from matching.instruments import decimal_text
+from matching.messages import GTC
 from tests.day.mind import Habits, Mind
 from tests.day.plan import BAIT, NANOSECONDS, PAPERS, TRADERS, WHALE, moment, units_of, version_of
 from tests.day.traders import DayTrader
@@ -19,6 +22,8 @@ LIST_TRADERS = ("TRADER5", "TRADER7", "TRADER12")
 KILLED = "TRADER8"
 HABITS = {name: Habits(quotes=45) for name in MAKERS} | {name: Habits(lists=35) for name in LIST_TRADERS}
 PHASE_SECONDS = 40.0  # of real time, for what the clock brings about
+LULL_SECONDS = 0.4  # of real time, in which everybody trades on
+SAID_MAX = 20_000  # characters of the exchange's log, that a failure shows
 
 
 class Day:
@@ -36,6 +41,21 @@ class Day:
         }  # fmt: skip
         self._clock = 0, 0.0
         self._count = 0
+
+    def __enter__(self) -> Day:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Leave no thread and no process; what went wrong is said by what is raised already, or by this."""
+        if kind is None:
+            self.venue.close()
+            return
+        sys.stderr.write(self.venue.said()[-SAID_MAX:])
+        for trader in self.traders.values():
+            with contextlib.suppress(BaseException):
+                trader.stop()
+        with contextlib.suppress(AssertionError):
+            self.venue.close()
 
     # ------------------------------------------------------------------------------------------- the venue
 
@@ -87,7 +107,7 @@ class Day:
         for trader in self.traders.values():
             trader.paused.clear()
 
-    @contextmanager
+    @contextlib.contextmanager
     def operator(self) -> Iterator[Operator]:
         with Operator(self.venue) as operator:
             yield operator
@@ -116,6 +136,12 @@ class Day:
         trader.wants.append(("D", body, cl_ord_id))
         return cl_ord_id
 
+    def cancel(self, name: str, cl_ord_id: str, symbol: str, side: str) -> None:
+        self._count += 1
+        quantity = decimal_text(PAPERS[symbol].lot, PAPERS[symbol].quantity_decimals)
+        body = f"41={cl_ord_id}|11=script-{self._count}|55={symbol}|54={side}|60={utc()}|38={quantity}|"
+        self.traders[name].wants.append(("F", body, f"script-{self._count}"))
+
     def answer(self, name: str, cl_ord_id: str) -> Message:
         """The first report of an order, which must not be a refusal."""
         trader = self.traders[name]
@@ -135,5 +161,67 @@ class Day:
         paper = PAPERS[symbol]
         return units_of(shown["last"] or shown["reference"], paper.price_decimals)
 
+    def lull(self) -> None:
+        """Let them trade for a while: the only thing that is waited for is time."""
+        time.sleep(LULL_SECONDS)
 
-Act = Callable[[Day], None]
+    def quiet(self) -> int:
+        """Nobody asks, everything is answered, and the event log has it all. Returns its last event."""
+        self.settle()
+        head = LogHead(self.venue.data / "events")
+        with self.operator() as operator:
+            return int(wait_for(lambda: head.read() if head.read() == operator.do("status")["events"] else 0, "the log is whole"))
+
+
+# -------------------------------------------------------------------------------------------------- the acts
+
+
+def halt(day: Day) -> None:
+    """The operator halts BOLT, and lets it go on through an auction."""
+    with day.operator() as operator:
+        operator.do("halt", symbol="BOLT")
+        day.phase("BOLT", "halted")
+        day.lull()
+        operator.do("resume", symbol="BOLT", auction=True)
+    day.phase("BOLT", "volatility-auction")
+    day.phase("BOLT", "continuous")
+
+
+def one_big_order(day: Day) -> list[str]:
+    """The whale buys all that is offered within the dynamic band, and wants more: a pause, and the auction that ends it.
+
+    Returns the ExecIDs of his trades.
+    """
+    last = day.last("ACME")
+    bait = day.order(BAIT, "ACME", "2", 10, last * 106 // 100, GTC)
+    day.answer(BAIT, bait)
+    whale = day.order(WHALE, "ACME", "1", 20_000, last * 110 // 100)
+    day.answer(WHALE, whale)
+    day.phase("ACME", "volatility-auction")
+    day.phase("ACME", "continuous")
+    wait_for(lambda: day.fills(BAIT, bait), "the auction has reached the offer beyond the band")
+    day.cancel(WHALE, whale, "ACME", "1")
+    return [report[17] for report in day.fills(WHALE, whale)]
+
+
+def bust_and_correct(day: Day, exec_ids: list[str]) -> None:
+    """The operator takes one trade back, and puts another right. Who has spent what he would have to give back is spared."""
+    left = list(exec_ids)
+    with day.operator() as operator:
+        while not operator.ask("bust", trade=left.pop())["ok"]:
+            assert left, "no trade can be taken back"
+        price = decimal_text(day.last("ACME") - 1, PAPERS["ACME"].price_decimals)
+        while not operator.ask("correct", trade=left.pop(), price=price)["ok"]:
+            assert left, "no trade can be corrected"
+
+
+def kill_and_forgive(day: Day) -> None:
+    """The operator keeps one participant from trading, and lets him again."""
+    with day.operator() as operator:
+        operator.do("kill", name=KILLED)
+        refused = f"participant {KILLED} is killed"
+        trader = day.traders[KILLED]
+        wait_for(
+            lambda: any(report[39] == "8" and KILLED in report.get(58) for report in list(trader.reports.values())), refused
+        )
+        operator.do("unkill", name=KILLED)

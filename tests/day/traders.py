@@ -22,7 +22,7 @@ class DayTrader(Trader):
         super().__init__(venue, mind.name, mind.begin_string, mind.seed, orders_per_second=orders_per_second)
         self.mind = mind
         self.wants: deque[tuple[str, str, str]] = deque()
-        self.told: list[tuple[str, str, str, bool]] = []  # MsgType, market or symbol, phase, whether PossResend
+        self.told: list[list[tuple[str, str, str]]] = []  # of each connection: message type, market or symbol, phase
         self.answers: dict[str, Message] = {}  # to what was sent, by what it is known by: the first
         self._draws = draws
         self._seen: set[int] = set()  # MsgSeqNums
@@ -41,6 +41,8 @@ class DayTrader(Trader):
         self._send(msg_type, body)
 
     def _effect(self, message: Message) -> None:
+        if message.type == "A":
+            self.told.append([])
         if message.type in "01245A":
             super()._effect(message)
             return
@@ -53,10 +55,9 @@ class DayTrader(Trader):
         if message.type == "8":
             self._report(message)
             return
+        self.mind.take(message)
         if message.type in "fh":
             self._told(message)
-        if message.type == "f":
-            self.mind.take(message)
         self._answered(message.get(ANSWERED_BY.get(message.type, 11)), message)
 
     def _told(self, message: Message) -> None:
@@ -64,11 +65,11 @@ class DayTrader(Trader):
         if message.get(325) != "Y":
             return
         if message.type == "f":
-            self.mind.take(message)
             told = "f", message[55], self.mind.phases[message[55]]
         else:
             told = "h", message.get(1300) or message[336], message[58]
-        self.told.append((*told, message.get(97) == "Y"))
+        if message.get(97) != "Y":
+            self.told[-1].append(told)
 
     def _answered(self, name: str, message: Message) -> None:
         self.unanswered.pop(name, None)
