@@ -82,9 +82,9 @@ class AdminDesk:
         gateway: Gateway,
         sessions: Sessions,
         port: FixPort,
-        begin_snapshot: Callable[[], bool],
+        begin_snapshot: Callable[[], None],
     ) -> None:
-        """`begin_snapshot` says whether one was begun; snapshot_ended() is called when it is there."""
+        """`begin_snapshot` has one written; snapshot_ended() is called when it is there."""
         self._config = config
         self._data = data
         self._core = core
@@ -221,9 +221,10 @@ class AdminDesk:
     # ------------------------------------------------------------------------------------ the venue itself
 
     def _snapshot(self, asked: Nothing, operator: str, answer: Answer) -> None:
-        if self._snapshot_answers or not self._begin_snapshot():
+        if self._snapshot_answers or self._core.writes_snapshot:
             raise Refused("a snapshot is being written already")
         self._snapshot_answers.append(answer)
+        self._gateway.operate([OperatorNote("snapshot", by=operator)], lambda _: self._begin_snapshot())
 
     def snapshot_ended(self, succeeded: bool) -> None:
         answers, self._snapshot_answers = self._snapshot_answers, []

@@ -259,12 +259,9 @@ class Exchange:
         if succeeded is not None:
             self.admin_desk.snapshot_ended(succeeded)
 
-    def _want_snapshot(self) -> bool:
-        """Have one begun at the end of this turn; False when one is being written."""
-        if self.core.writes_snapshot:
-            return False
+    def _want_snapshot(self) -> None:
+        """Have one begun at the end of this turn; one that is being written already serves as well."""
         self._snapshot_at = 0
-        return True
 
     def _end(self) -> None:
         """Log everybody out, see what still comes in through, and leave the files whole."""

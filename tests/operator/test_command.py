@@ -288,21 +288,21 @@ def test_the_journal_says_who_did_what(venue: Venue, console: Console) -> None:
         f"participant password WHOM --password-hash {PASSWORD_HASH}", "participant suspend WHOM", "participant restore WHOM",
         "kill WHOM", "unkill WHOM", "deposit WHOM USD 1 --reference gift", "withdraw WHOM USD 1", f"correct {trade} --price 99.00",
         f"bust {trade}", "cancel order --participant WHOM", "session reset WHOM", "session set-sequence WHOM 4.2 --in 5",
-        "session logout TRADER5 --version 4.4",
+        "session logout TRADER5 --version 4.4", "snapshot",
     ):  # fmt: skip
         console.done(*arguments.split())
     lines = [line.split(maxsplit=2)[2] for line in journal(venue)[before + 2 :]]
     assert [line.split()[0] for line in lines] == [
         "SetPhase", "SetPhase", "SetPhase", "DefineInstrument", "SetReference", "DefineInstrument", "DefineInstrument",
         "DefineParticipant", "DefineAccount", "Deposit", "DefineParticipant", "DefineParticipant", "SetAccess", "SetAccess",
-        "SetAccess", "SetAccess", "Deposit", "Withdraw", "CorrectTrade", "BustTrade", "MassCancel", "OperatorNote", "OperatorNote",
-        "OperatorNote",
+        "SetAccess", "SetAccess", "Deposit", "Withdraw", "CorrectTrade", "BustTrade", "MassCancel", *["OperatorNote"] * 4,
     ]  # fmt: skip
     assert [line for line in lines if f'by="{BY}"' not in line] == []
-    assert lines[-3:] == [
+    assert lines[-4:] == [
         f'OperatorNote text="reset of WHOM/FIX.4.2, WHOM/FIX.4.4, WHOM/FIXT.1.1" by="{BY}"',
         f'OperatorNote text="numbers of WHOM/FIX.4.2: in 5" by="{BY}"',
         f'OperatorNote text="logout of TRADER5/FIX.4.4: logged out by the operator" by="{BY}"',
+        f'OperatorNote text=snapshot by="{BY}"',
     ]
     assert "scrypt" not in "\n".join(lines)
 
