@@ -95,8 +95,6 @@ ADDED = (
     Added("FIX42", "MarketDataIncrementalRefresh/NoMDEntries", ("RptSeq",), _NO_GAP),
     Added("FIX44", "MDFullGrp/NoMDEntries", ("MDEntryID", "RptSeq"), _NO_GAP),
     Added("FIX44", "MDIncGrp/NoMDEntries", ("RptSeq",), _NO_GAP),
-    Added("FIX42", "SecurityStatus", ("TradingSessionSubID", "Text"), "as later versions have them"),
-    Added("FIX42", "TradingSessionStatus", ("TradingSessionSubID", "TradSesStatusRejReason"), "as later versions have them"),
 )
 
 VALUES = (
@@ -117,9 +115,6 @@ VALUES = (
     Values("FIX42", "MDEntryType", ("A", "B", "J", "Q"), "imbalance, traded volume, empty book, auction clearing price"),
     Values("FIX44", "MDEntryType", ("J", "Q"), "empty book: what a snapshot says where there is nothing; auction clearing price"),
     Values("FIX42", "TradeCondition", ("P", "Q"), "the imbalance of an auction: more buyers, more sellers"),
-    Values("FIX42", "SecurityTradingStatus", ("21", "22", "26"), "pre-open, opening auction, closing price trading"),
-    Values("FIX44", "SecurityTradingStatus", ("26",), "closing price trading"),
-    Values("FIX42", "TradSesStatus", ("0", "6"), "unknown; the request was refused"),
 )
 
 # Messages that a version lacks. The instrument's fields are those by which the venue knows one.
