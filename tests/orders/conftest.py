@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests.orders.desk import Desk, Trader, Words
+from tests.orders.desk import Desk, Trader, Words, operate
 from tests.venue import VERSIONS, Venue
 
-DESKS_MAX = 400
+DESKS_MAX = 330
 # Desks whose participants have terms of their own: one for each version, from this number on.
 SPECIAL = {
     "all orders end": (1000, {"cancel_on_disconnect": "all"}),
@@ -23,6 +23,7 @@ SPECIAL = {
     "self-trading": (1060, {"self_trade": "allow"}),
     "short": (1070, {"short_max": 100}),
     "no dictionary": (1090, {"quickfix": {"UseDataDictionary": False}}),
+    "volatile": (1100, {}),
     "own venue": (1080, {"venue_comp_id": "MYBROKER"}),
 }
 CASH = "1_000_000"
@@ -81,6 +82,9 @@ def venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Venue]:
     for terms in participants.values():
         terms["holdings"]["COIN"] = "1"
     with Venue(tmp_path_factory.mktemp("orders"), instruments=instruments, participants=participants) as running:
+        # Of a market without a schedule, which the configuration does not take.
+        terms = {"reference_price": "100.00", "quantity_max": "100", "value_max": "9000"}
+        operate(running, "instrument add", symbol="ASIDE", market="SIDE", **terms)
         yield running
 
 
