@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 EVENTS_TOLD_MAX = 1_000  # of what commands caused: the rest is counted
 STEPS_MAX = 16
+LOGGED_MAX = 500  # characters of what was asked for
 RATE_SECONDS = 1.0  # between two looks at the numbers of who is connected
 # What people call a session's version, and FIX calls it in the first field.
 VERSION_NAMES = {name.removeprefix("FIX."): name for name in VERSIONS if name != "FIXT.1.1"} | {"5.0SP2": "FIXT.1.1"}
@@ -83,6 +84,7 @@ class AdminDesk:
         sessions: Sessions,
         port: FixPort,
         begin_snapshot: Callable[[], None],
+        say: Callable[[str], None],
     ) -> None:
         """`begin_snapshot` has one written; snapshot_ended() is called when it is there."""
         self._config = config
@@ -91,6 +93,7 @@ class AdminDesk:
         self._gateway = gateway
         self._sessions = sessions
         self._begin_snapshot = begin_snapshot
+        self._say = say
         self._port = port
         self._snapshot_answers: list[Answer] = []
         self._started = time.time_ns()
@@ -113,6 +116,8 @@ class AdminDesk:
     def act(self, request: Request, operator: str, answer: Answer) -> None:
         """Raises Refused, msgspec.ValidationError."""
         by = f"operator {operator}"
+        if request.action not in self._questions:
+            self._say(f"{by}: {request.action[:LOGGED_MAX]} {_without_secrets(request.arguments)!r:.{LOGGED_MAX}}")
         if request.action in self._commands:
             expected, make = self._commands[request.action]
             asked = msgspec.convert(request.arguments, expected)
@@ -204,7 +209,7 @@ class AdminDesk:
         self._note(f"reset of {_names(chosen)}", run, operator, answer)
 
     def _set_numbers(self, asked: SessionNumbers, operator: str, answer: Answer) -> None:
-        [session] = self._sessions_of(asked.name, asked.version)
+        [session] = self._sessions_of(asked.name, _begin_string(asked.version))
         if asked.next_in is None and asked.next_out is None:
             raise Refused("nothing to set: say --in, --out or both")
 
@@ -260,6 +265,7 @@ class AdminDesk:
             "open_orders": self._gateway.open_orders,
             "instruments": len(engine.instruments),
             "phases": dict(sorted(phases.items())),
+            "markets": engine.markets,
             "participants": len(engine.participants),
             "sessions": sum(1 for session in self._sessions.by_name.values() if session.logged_on),
             "connections": len(self._port.connections),
@@ -334,6 +340,10 @@ def _check_journal_takes(commands: list[Command]) -> None:
         _decode(_encode(commands))
     except (msgspec.DecodeError, OverflowError, UnicodeError) as error:
         raise Refused(f"a value is not one that the journal takes: {error}") from None
+
+
+def _without_secrets(arguments: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in arguments.items() if name != "password_hash"}
 
 
 def _renumber(session: Session, next_in: int, next_out: int) -> None:

@@ -80,6 +80,7 @@ class ParticipantActions:
 
     def __init__(self, config: Config, core: Sequencer, sessions: Sessions) -> None:
         self._config = config
+        self._configured = {participant.name for participant in config.participants}
         self._core = core
         self._sessions = sessions
         self.commands: Commands = {
@@ -176,10 +177,11 @@ class ParticipantActions:
 
     def _row(self, participant: Participant) -> dict[str, Any]:
         terms = participant.terms
+        removed = participant.configured is not None and participant.name not in self._configured  # from the configuration
         sessions = (self._sessions.by_name.get(f"{participant.name}/{version}") for version in VERSIONS)
         return {
             "name": participant.name,
-            "access": participant.access,
+            "access": "removed" if removed else participant.access,
             "sessions": sum(1 for session in sessions if session is not None and session.logged_on),
             "open_orders": len(participant.open_orders),
             "orders_per_second": self._rate("orders_per_second", terms),

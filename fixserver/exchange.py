@@ -96,7 +96,7 @@ class Exchange:
                 self.loop, address, config.exchange.metrics_port, Page(registry_of(self.metrics)), self._set_metrics
             ),
         )  # fmt: skip
-        self.admin_desk = AdminDesk(config, data, self.core, self.gateway, self.sessions, self.port, self._want_snapshot)
+        self.admin_desk = AdminDesk(config, data, self.core, self.gateway, self.sessions, self.port, self._want_snapshot, log.info)
         self.admin = AdminPort(self.loop, data, self.admin_desk)
         write_ports(data / "exchange.ports", {"fix": self.port.number, "metrics": self.scrape.number})
         self._stopping = False

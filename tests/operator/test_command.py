@@ -122,6 +122,7 @@ def test_status(venue: Venue, console: Console, operator: Operator) -> None:
     shown = dict(line.split(maxsplit=1) for line in console.done("status") if not line.startswith(("open", "last", "trading")))
     assert shown["durability"] == "os"
     assert shown["phases"] == "continuous 2"
+    assert shown["markets"] == "MAIN continuous"
     assert shown["snapshot"] == "command 0, time -, bytes 0"
     assert int(shown["journal"].split()[1].replace(",", "")) > 0
     [line] = console.done("snapshot")

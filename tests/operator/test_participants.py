@@ -387,3 +387,6 @@ def test_what_the_configuration_says_differently_counts(tmp_path: Path) -> None:
         with pytest.raises(Ended):
             stranger.receive()
         venue.client("CAT", "FIX.4.2").logon()
+        with Operator(venue) as operator:
+            listed = {row["name"]: row["access"] for row in operator.do("participant list")["participants"]}
+        assert listed == {"ANN": "normal", "BEN": "removed", "CAT": "normal"}

@@ -133,6 +133,7 @@ def test_what_is_no_number_is_refused(operator: Operator) -> None:
         return operator.refusal("session set-sequence", name="TRADER9", version="4.4", **arguments)
 
     assert refusal() == "nothing to set: say --in, --out or both"
+    assert operator.refusal("session set-sequence", name="TRADER9", version="") == "no version '': there are 4.2, 4.4, 5.0SP2"
     assert refusal(next_in=0) == "next_in: Expected int >= 1"
     assert refusal(next_out=-3) == "next_out: Expected int >= 1"
     assert refusal(next_out=10**15 + 1) == "next_out: Expected int <= 1000000000000000"
