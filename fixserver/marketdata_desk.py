@@ -1,8 +1,8 @@
-"""Answers MarketDataRequest (V) with W, X and Y, as raw FIX text; it knows sessions by what it may send them, never a socket.
+"""Answers what is asked on the market-data port, as raw FIX text; it knows sessions by what it may send them, never a socket.
 
-One turn of the market data process answers the requests that came in, applies the new records of the event log, and
-sends each subscriber one increment for all of them. A snapshot that is due, of a new subscription
-or of one that was held back, is sent as the client reads: until then its increments are left out.
+One turn of the market data process answers the requests that came in, applies the new records of the event log,
+sends each subscriber one increment for all of them, and tells all who are logged on which phases changed. A snapshot that
+is due, of a new subscription or of one that was held back, is sent as the client reads: until then its increments are left out.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ import weakref
 from collections.abc import Callable
 from typing import Protocol
 
+from fixserver import marketdata_statuses
 from fixserver.dialects import DIALECTS, Dialect
 from fixserver.metrics import Labelled
+from fixserver.reports import Reports
 from fixserver.requests import routing_of
 from fixserver.sessions import utc_text
 from marketdata.depth import CLEARING_PRICE, IMBALANCE, STATISTICS, VOLUME, VWAP, VWAP_EXTRA_DECIMALS, Book
@@ -22,12 +24,14 @@ from marketdata.feed import Feed
 from marketdata.subscriptions import SUBSCRIPTIONS_MAX, UNSUBSCRIBE, Pace, Refusal, Request, Subscriber, Subscription, Subscriptions
 from marketdata.views import DELETE, Entry, View
 from matching.instruments import decimal_text
+from matching.messages import MarketPhaseChanged, PhaseChanged
 
 SOH = "\x01"
 RECORDS_PER_TURN_MAX = 64  # then the sockets are looked at again
 ENTRIES_PER_MESSAGE_MAX = 5_000  # of an increment; what is more goes on in the next message
 SNAPSHOT_BYTES_QUEUED_MAX = 1024 * 1024  # with more than this unread, a client's next snapshot waits
 PRICE_TEXTS_MAX = 100_000
+TAKEN = ("V", "e", "g", "x")  # application messages: MarketDataRequest, and what is asked of phases and instruments
 
 log = logging.getLogger(__name__)
 
@@ -82,6 +86,8 @@ class MarketDataDesk:
         self.held_total = 0
         self.cut_total = 0
         self._inbox: list[tuple[Session, str]] = []
+        self._phases: list[tuple[int, PhaseChanged | MarketPhaseChanged]] = []  # with their time, to be told at the end of the turn
+        self._lists_sent = 0
         self._clients: dict[Session, _Client] = {}
         self._client_of: dict[Subscriber, _Client] = {}
         self._waiting: dict[_Client, None] = {}  # those with something to come, or held back
@@ -133,12 +139,29 @@ class MarketDataDesk:
         self.records_taken = 0
         for _ in self.feed.records(RECORDS_PER_TURN_MAX):
             self.records_taken += 1
+            depth = self.feed.depth
+            if depth.phases:
+                self._phases += [(depth.time, event) for event in depth.phases]
             if self.subscriptions.views:
                 self._distribute()
         if self._waiting:
             now = self.clock()
             for client in list(self._waiting):
                 self._serve(client, now)
+        if self._phases:
+            self._tell_phases()
+
+    def _tell_phases(self) -> None:
+        """Tell all who are logged on; behind the increments, for what an auction traded comes before what follows it."""
+        phases, self._phases = self._phases, []
+        depth, messages = self.feed.depth, {}
+        for client in list(self._clients.values()):
+            dialect = client.encoding.dialect
+            version = dialect.begin_string
+            if version not in messages:
+                messages[version] = [marketdata_statuses.changed(depth, event, at, dialect) for at, event in phases]
+            for msg_type, body in messages[version]:
+                client.session.send(msg_type, body)
 
     def _answer(self, client: _Client, text: str) -> None:
         """One application message, whole and as it came."""
@@ -146,13 +169,16 @@ class MarketDataDesk:
         routing = routing_of(fields)
         msg_type = fields.get("35", "")
         self.received.add(msg_type)
-        if msg_type != "V" or not request.req_id:
-            if msg_type != "V":
-                reason, what = "3", f"MsgType(35) {msg_type} is not taken on this port: only V is"
-            else:
-                reason, what = "5", "MDReqID(262) is missing"
-            number = fields.get("34", "0")
-            client.session.send("j", f"45={number}{SOH}372={msg_type}{SOH}380={reason}{SOH}58={what}{SOH}", routing)
+        if msg_type not in TAKEN:
+            what = f"MsgType(35) {msg_type} is not taken on this port: {', '.join(TAKEN)} are"
+            client.session.send("j", Reports.business_reject(fields, "3", what), routing)
+            return
+        if msg_type != "V":
+            for answer_type, body in self._answer_about_market(client, msg_type, fields):
+                client.session.send(answer_type, body, routing)
+            return
+        if not request.req_id:
+            client.session.send("j", Reports.business_reject(fields, "5", "MDReqID(262) is missing"), routing)
             return
         answer = self.subscriptions.request(client.subscriber, request, self.clock())
         if isinstance(answer, Refusal):
@@ -168,6 +194,17 @@ class MarketDataDesk:
             for view in answer.views:
                 client.due[answer, view] = None
             self._waiting[client] = None
+
+    def _answer_about_market(self, client: _Client, msg_type: str, fields: dict[str, str]) -> list[tuple[str, str]]:
+        depth, dialect = self.feed.depth, client.encoding.dialect
+        if not client.subscriber.may_have(len(depth.books), self.clock()):
+            return [("j", Reports.business_reject(fields, dialect.throttle, "too much was asked for in a second"))]
+        if msg_type == "e":
+            return marketdata_statuses.security_status(depth, fields, dialect)
+        if msg_type == "g":
+            return marketdata_statuses.session_status(depth, fields, dialect)
+        self._lists_sent += 1
+        return marketdata_statuses.security_list(depth, fields, dialect, f"{depth.cursor}-{self._lists_sent}")
 
     def _distribute(self) -> None:
         """Put what a record changed with those who follow it; the text is made once for each version."""
@@ -249,8 +286,7 @@ def _request(fields: list[list[str]]) -> tuple[dict[str, str], Request]:
             kinds.append(value)
         elif tag == "55":
             symbols.append(value)
-        else:
-            first.setdefault(tag, value)
+        first.setdefault(tag, value)
     get = first.get
     request = Request(
         get("262", ""), get("263", ""), get("264", ""), get("265", ""), get("266", ""), tuple(kinds), tuple(symbols),
@@ -271,6 +307,7 @@ class Encoding:
         update_time    W wants LastUpdateTime(779)
         price_always   W wants MDEntryPx(270) in each entry; 0 where there is no price
         """
+        self.dialect = dialect
         self._trade_ids = trade_ids
         self._update_time = update_time
         self._price_always = price_always

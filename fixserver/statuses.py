@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from fixserver.dialects import SESSION_PART, SESSION_STATUS, Dialect
 from fixserver.sessions import utc_text
 from fixserver.values import Decimals
-from matching.messages import DefineInstrument, Phase
+from matching.messages import DefineInstrument, InstrumentDefined, Phase
 
 SOH = "\x01"
 DAY_SESSION = "1"  # TradingSessionID(336) of FIX 5.0SP2
@@ -76,7 +76,10 @@ def session_refused(dialect: Dialect, market: str, request: str, text: str) -> s
 
 
 def security_lists(
-    dialect: Dialect, request: str, response: str, instruments: Sequence[tuple[DefineInstrument, Decimals, int, int]]
+    dialect: Dialect,
+    request: str,
+    response: str,
+    instruments: Sequence[tuple[DefineInstrument | InstrumentDefined, Decimals, int, int]],
 ) -> Iterable[str]:
     """SecurityList(y), as many messages as it takes. With each instrument its band: the lowest and the highest price."""
     total = len(instruments)
@@ -94,7 +97,7 @@ def security_list_refused(request: str, response: str, result: str) -> str:
     return f"320={request}{SOH}322={response}{SOH}560={result}{SOH}"
 
 
-def _instrument(dialect: Dialect, terms: DefineInstrument, decimals: Decimals, low: int, high: int) -> str:
+def _instrument(dialect: Dialect, terms: DefineInstrument | InstrumentDefined, decimals: Decimals, low: int, high: int) -> str:
     lot, tick = decimals.quantity(terms.lot), decimals.price(terms.tick)
     head = f"55={terms.instrument}{SOH}"
     if not dialect.security_rules:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from decimal import Decimal
 
 import pytest
 
+from fixserver.marketdata_desk import ENCODINGS
 from marketdata import checkpoint
 from marketdata.depth import Book, Depth
+from marketdata.rebuild import AuctionEntry, BookBuilder, OpenOrder, PriceLevel
+from marketdata.subscriptions import Request, Subscriber, Subscription, Subscriptions
+from marketdata.views import Entry, View
 from matching.book import BEFORE_ALL_PRICES
 from matching.engine import Engine
 from matching.messages import (
@@ -111,6 +116,120 @@ def test_the_depth_after_every_command(seed: int) -> None:
 def _is_crossed(book: Book) -> bool:
     bid, offer = book.bids.prices(1), book.offers.prices(1)
     return bool(bid and offer and bid[0] >= offer[0])
+
+
+class Follower:
+    """A client that has the messages of one subscription alone."""
+
+    KINDS = ("0", "1", "2", "4", "5", "7", "8", "9", "B", "A", "Q")
+
+    def __init__(self, subscriptions: Subscriptions, version: str, depth: int, by_order: bool) -> None:
+        self.depth, self.by_order = depth, by_order
+        self.encoding = ENCODINGS[version]
+        self.builder = BookBuilder(by_order)
+        self.subscriptions = subscriptions
+        self.subscriber = Subscriber()
+        self.count = 0
+
+    def follow(self) -> None:
+        """Subscribe to whatever there is; also to what was added since."""
+        symbols = tuple(symbol for symbol in self.subscriptions.depth.books if symbol not in self.builder.books)
+        self.count += 1
+        request = Request(
+            f"r{self.count}", "1", str(self.depth), "1", "N" if self.by_order else "Y", self.KINDS, symbols
+        )
+        answer = self.subscriptions.request(self.subscriber, request, 1e9 * self.count)
+        assert isinstance(answer, Subscription), answer
+        for view in answer.views:
+            self.builder.take(self.encoding.snapshot(answer.req_id, view, view.snapshot(), 0), "W")
+
+    def take(self, published: list[tuple[View, int, list[Entry], list[Subscription]]]) -> None:
+        for view, first, entries, followers in published:
+            for subscription in followers:
+                if subscription.subscriber is self.subscriber:
+                    text = self.encoding.increment(view, first, entries)
+                    self.builder.take(f"262={subscription.req_id}\x01268={len(entries)}\x01{text}", "X")
+
+    def check(self, depth: Depth, engine: Engine, tape: Tape) -> None:
+        for symbol, book in depth.books.items():
+            mine = self.builder.books[symbol]
+            for side, entries in ((BUY, mine.bids()), (SELL, mine.offers())):
+                assert _in_units(entries, book) == self._expected(engine, symbol, side)
+            for kind, value in book.statistics().items():
+                decimals = book.quantity_decimals if kind == "B" else book.price_decimals + 4 * (kind == "9")
+                assert int(mine.statistics[kind].scaleb(decimals)) == value
+            assert mine.statistics.keys() == book.statistics().keys()
+            assert mine.auction == _auction_of(book)
+            day = {number: trade[1:] for number, trade in tape.trades.items() if trade[0] == symbol}
+            told = {int(number): (price, size) for number, price, size in mine.trades if int(number) in day}
+            assert {number: _units(price, size, book) for number, (price, size) in told.items()} == day
+
+    def _expected(self, engine: Engine, symbol: str, side: str) -> list[tuple[int, ...]]:
+        orders = shown_by(engine, symbol, side)
+        levels: dict[int, list[int]] = {}
+        for _, price, shown in orders:
+            levels.setdefault(price, []).append(shown)
+        prices = list(levels)[: self.depth or None]
+        if self.by_order:
+            return [order for order in orders if order[1] in prices]
+        return [(price, sum(levels[price]), len(levels[price])) for price in prices]
+
+
+def _units(price: Decimal, size: Decimal, book: Book) -> tuple[int, int]:
+    return int(price.scaleb(book.price_decimals)), int(size.scaleb(book.quantity_decimals))
+
+
+def _in_units(entries: list[PriceLevel] | list[OpenOrder], book: Book) -> list[tuple[int, ...]]:
+    found: list[tuple[int, ...]] = []
+    for entry in entries:
+        price, size = _units(entry.price, entry.size, book)
+        found.append((price, size, entry.orders) if isinstance(entry, PriceLevel) else (int(entry.order_id), price, size))
+    return found
+
+
+def _auction_of(book: Book) -> dict[str, AuctionEntry]:
+    if book.auction is None:
+        return {}
+    price, volume, surplus, final = book.auction
+
+    def entry(quantity: int, condition: str) -> AuctionEntry:
+        size = Decimal(quantity).scaleb(-book.quantity_decimals)
+        return AuctionEntry(Decimal(price).scaleb(-book.price_decimals), size, condition)
+
+    found = {"Q": entry(volume, "" if final else "I")}
+    if surplus:
+        found["A"] = entry(abs(surplus), "P" if surplus > 0 else "Q")
+    return found
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_clients_of_every_version_and_depth_have_it_too(seed: int) -> None:
+    """By RptSeq they know that they missed nothing; what a client has is compared after every record."""
+    engine, depth, tape = Engine(), Depth(), Tape()
+    subscriptions = Subscriptions(depth)
+    followers: list[Follower] = []
+    indicated = 0
+    for step in steps(engine, seed, 3_000, 3):
+        known = len(depth.books)
+        depth.apply(step.batch)
+        for event in step.batch.events:
+            tape.see(event)
+        published = subscriptions.publish()
+        for follower in followers:
+            follower.take(published)
+        if not followers:
+            followers = [
+                Follower(subscriptions, version, levels, by_order)
+                for version, levels in (("FIX.4.2", 0), ("FIX.4.4", 1), ("FIXT.1.1", 3))
+                for by_order in (False, True)
+            ]
+        if len(depth.books) > known:
+            for follower in followers:
+                follower.follow()
+        for follower in followers:
+            follower.check(depth, engine, tape)
+        indicated += any(book.auction is not None and not book.auction.final for book in depth.books.values())
+    assert indicated > 20, f"seed {seed} publishes no indicative price"
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -366,7 +366,7 @@ def test_what_is_no_market_data_request(stand: Stand) -> None:
     stand.desk.on_message(client, "35=V|34=8|263=1|".replace("|", "\x01"))
     stand.turn()
     assert client.take() == [
-        ("j", "45=7|372=D|380=3|58=MsgType(35) D is not taken on this port: only V is|"),
+        ("j", "45=7|372=D|379=x|380=3|58=MsgType(35) D is not taken on this port: V, e, g, x are|"),
         ("j", "45=8|372=V|380=5|58=MDReqID(262) is missing|"),
     ]
     stand.desk.on_message(Client("STRANGER"), "35=V|34=8|262=q|263=1|".replace("|", "\x01"))
