@@ -292,24 +292,6 @@ class AdminDesk:
         """Make commands when everything before them has been applied, and run them. The answer is what they caused, or
         why the first of them that was refused was."""
 
-        caused: list[Event] = []
-
-        def run(commands: list[Command]) -> None:
-            # Few commands are steps, of which none is done behind one that was refused; many do not depend on each other.
-            count = len(commands) if len(commands) > STEPS_MAX else 1
-
-            def then(events: list[Event]) -> None:
-                caused.extend(events)
-                refusals = [event.text for event in events if isinstance(event, CommandRefused)]
-                if refusals:
-                    answer.refused(refusals[0])
-                elif commands[count:]:
-                    run(commands[count:])
-                else:
-                    answer.done(self._told(caused))
-
-            self._gateway.operate(commands[:count], then)
-
         def begin(_: list[Event]) -> None:
             try:
                 commands = make()
@@ -317,9 +299,25 @@ class AdminDesk:
             except Refused as refusal:
                 answer.refused(str(refusal))
             else:
-                run(commands)
+                self._go_on(commands, [], answer)
 
         self._gateway.operate([], begin)
+
+    def _go_on(self, commands: list[Command], caused: list[Event], answer: Answer) -> None:
+        # Few commands are steps, of which none is done behind one that was refused; many do not depend on each other.
+        count = len(commands) if len(commands) > STEPS_MAX else 1
+
+        def then(events: list[Event]) -> None:
+            caused.extend(events)
+            refusals = [event.text for event in events if isinstance(event, CommandRefused)]
+            if refusals:
+                answer.refused(refusals[0])
+            elif commands[count:]:
+                self._go_on(commands[count:], caused, answer)
+            else:
+                answer.done(self._told(caused))
+
+        self._gateway.operate(commands[:count], then)
 
     def _told(self, events: list[Event]) -> dict[str, Any]:
         instruments = self._core.engine.instruments
