@@ -68,6 +68,7 @@ CANCEL_TEXTS = {
     CancelReason.MIN_QUANTITY: "its minimum quantity could not be filled at once",
     CancelReason.SELF_TRADE_INCOMING: "would have traded with a resting order of the same participant",
     CancelReason.SELF_TRADE_BOTH: "it and an order of the same participant would have traded",
+    CancelReason.WOULD_TRADE: "would have traded when its turn came, though it was to rest",
     CancelReason.SELF_TRADE_DECREMENT: "lowered to nothing by an order of the same participant that it would have traded with",
 }
 EXPIRED = (CancelReason.DAY_END, CancelReason.GTD_END, CancelReason.OPENING_END, CancelReason.CLOSING_END)

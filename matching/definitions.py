@@ -88,7 +88,8 @@ def define_instrument(market: Market, command: DefineInstrument) -> None:
         instrument.change(command)
     if not command.by:
         instrument.configured = command
-    market.events.append(InstrumentDefined(market.next_seq(), *msgspec.structs.astuple(command)))
+    now = msgspec.structs.replace(command, phase=instrument.phase)
+    market.events.append(InstrumentDefined(market.next_seq(), *msgspec.structs.astuple(now)))
     return None
 
 

@@ -22,6 +22,9 @@ from matching.messages import (
     LIMIT,
     ONE_CANCELS_THE_OTHER,
     PEGGED,
+    SELL,
+    STOP,
+    STOP_LIMIT,
     CancelOrder,
     CancelReason,
     CancelRejected,
@@ -41,10 +44,11 @@ from matching.messages import (
     ReplaceOrder,
     RollDay,
 )
-from matching.rules import NO_CONDITIONS, blocked, refusal, short_of_cash, short_of_shares, would_trade
+from matching.rules import LASTING, NO_CONDITIONS, blocked, refusal, short_of_cash, short_of_shares, would_trade
 from matching.trading import end, end_others, enter, go_to_work, take_out, take_out_and_end, waits_for
 
 DUPLICATE: Refusal = (Reason.DUPLICATE_CL_ORD_ID, "ClOrdID was used before on this trading day")
+NOT_LASTING: Refusal = (Reason.UNSUPPORTED, "the orders of a list are DAY, GTC or GTD")
 
 
 # ------------------------------------------------------------------------------------------------------ entering
@@ -229,8 +233,14 @@ def replace_order(market: Market, command: ReplaceOrder) -> None:
     limit = instrument.limit_of(order.side, command.order_type, command.price)
     conditions = _kept_marks(command.conditions, order.conditions)
     keeps_place = _keeps_place(order, command)
-    refused = blocked(participant) if participant.blocked else terms_refused(market, participant, instrument, command)
-    if refused is None and not keeps_place:
+    waits_for_list = order.parked == "list"
+    if participant.blocked:
+        refused: Refusal | None = blocked(participant)
+    elif waits_for_list and command.time_in_force not in LASTING:
+        refused = NOT_LASTING
+    else:
+        refused = terms_refused(market, participant, instrument, command)
+    if refused is None and not keeps_place and not waits_for_list:
         refused = would_trade(instrument, command.side, command.price, command.conditions)
     # At or below what has been executed, there is nothing left to work: the order ends as it stands.
     done = order.executed + order.busted
@@ -242,7 +252,6 @@ def replace_order(market: Market, command: ReplaceOrder) -> None:
         _reject_cancel(market, command, "2", order, refused)
         return
 
-    waits_for_list = order.parked == "list"
     was_shown = order.shown or order.leaves
     if not keeps_place or not leaves:
         take_out(order)
@@ -268,8 +277,8 @@ def replace_order(market: Market, command: ReplaceOrder) -> None:
     market.events.append(
         OrderReplaced(
             seq, order.order_id, instrument.symbol, command.session, command.cl_ord_id, orig_cl_ord_id, command.order_type,
-            command.time_in_force, command.price, quantity, leaves, command.expire_time, command.routing, not keeps_place,
-            command.exec_inst, command.cancel_on_disconnect, conditions, order.parked,
+            command.time_in_force, command.price, quantity, leaves, command.expire_time, command.routing,
+            not keeps_place and not waits_for_list, command.exec_inst, command.cancel_on_disconnect, conditions, order.parked,
         )
     )  # fmt: skip
     if expiry_changed and order.time_in_force == GTD:
@@ -301,14 +310,15 @@ def _keeps_place(order: Order, command: ReplaceOrder) -> bool:
         and time_in_force != IOC
         and time_in_force != FOK
         and (time_in_force == AT_THE_CLOSE) == (was == AT_THE_CLOSE)
-        and (command.conditions is order.conditions or _place(command.conditions) == _place(order.conditions))
+        and (command.conditions is order.conditions or _place(command) == _place(order))
     )
 
 
-def _place(conditions: Conditions | None) -> tuple[object, ...]:
-    """What of the conditions decides where an order stands."""
-    said = conditions or NO_CONDITIONS
-    return said.stop_price, said.min_quantity, said.post_only, said.peg, said.peg_offset
+def _place(terms: Order | ReplaceOrder) -> tuple[object, ...]:
+    """What of the conditions decides where an order stands. The stop price of one that was elected has done its work."""
+    said = terms.conditions or NO_CONDITIONS
+    stop_price = said.stop_price if terms.order_type in (STOP, STOP_LIMIT) else 0
+    return stop_price, said.min_quantity, said.post_only, said.peg, said.peg_offset
 
 
 def _kept_marks(said: Conditions | None, old: Conditions | None) -> Conditions | None:
@@ -352,23 +362,27 @@ def _fund_in_group(order: Order, group: OrderGroup, limit: int, leaves: int) -> 
     return refused
 
 
-def reserve_largest(group: OrderGroup) -> Refusal | None:
-    """Have the first order with the largest need hold what the list reserves, for cash and for holdings apart. Says why where
-    that is more than there is; then nothing but the reserves of the list has changed."""
+def holders(group: OrderGroup) -> list[Order]:
+    """The orders that hold what a list reserves whose orders cancel each other: for cash and for holdings apart, the first
+    of the largest need."""
     orders = [order for order in group.orders if not order.ended]
-    before = {side: sum(order.reserved for order in orders if order.side == side) for side in ("1", "2")}
+    sides = [[order for order in orders if order.side == side] for side in (BUY, SELL)]
+    return [max(of_side, key=need) for of_side in sides if of_side]
+
+
+def reserve_largest(group: OrderGroup) -> Refusal | None:
+    """Have the holders of a list hold what it needs. Says why where that is more than there is; then nothing but the reserves of
+    the list has changed."""
+    orders = [order for order in group.orders if not order.ended]
+    sold_before = sum(order.reserved for order in orders if order.side != BUY)
     for order in orders:
         reserve(order, 0)
-    for side in ("1", "2"):
-        of_side = [order for order in orders if order.side == side]
-        if not of_side:
-            continue
-        holder = max(of_side, key=need)  # the first of the largest
+    for holder in holders(group):
         needed, account, instrument = need(holder), holder.account, holder.instrument
-        if side == BUY:
+        if holder.side == BUY:
             if needed > holder.cash.total - holder.cash.reserved:
                 return short_of_cash(needed, account, instrument)
-        elif needed > before[side] and needed > sellable(account, instrument):
+        elif needed > sold_before and needed > sellable(account, instrument):
             return short_of_shares(needed, account, instrument)
         reserve(holder, needed)
     return None
@@ -446,7 +460,8 @@ def expire_orders(market: Market, command: ExpireOrders) -> None:
         if not order.ended and order.time_in_force == GTD and order.expire_time == expire_time:
             due[order.order_id] = order
     market.events.append(OrdersExpired(market.next_seq(), len(due)))
-    end_all(market, list(due.values()), EXPIRED, CancelReason.GTD_END)
+    in_order = sorted(due.values(), key=lambda order: (order.expire_time, entry_order(order)))
+    end_all(market, in_order, EXPIRED, CancelReason.GTD_END)
 
 
 def roll_day(market: Market, command: RollDay) -> None:
@@ -478,7 +493,7 @@ def roll_day(market: Market, command: RollDay) -> None:
     market.amended.clear()
     market.day_began = seq
     for instrument in market.instruments.values():
-        if instrument.last:
+        if instrument.traded:
             instrument.set_reference(instrument.last)
     return None
 

@@ -38,17 +38,18 @@ class Instrument:
 
     `value_unit` is the money in one price unit times one quantity unit. `fee_ppm_max` is what an order
     may be charged at the worst, which is what a buy reserves. `last` is the price of the last trade, 0
-    before the first. `buy_stops` and `sell_stops` hold the stops that wait for their price, `at_close` what waits for
-    the closing auction, `pegged` the pegged orders in and out of the book; `marks` are the best bid and
-    offer by which they were priced last, None when they have to be priced anew. `until` (ns) is when a
-    volatility auction ends, `closing_price` what closing price trading is at, `indicated` what was last
-    said of the auction: price, volume, surplus. `configured` is what the configuration said of it last.
+    before the first; `traded` says whether that was after the reference price was set. `buy_stops` and
+    `sell_stops` hold the stops that wait for their price, `at_close` what waits for the closing auction,
+    `pegged` the pegged orders in and out of the book; `marks` are the best bid and offer by which they
+    were priced last, None when they have to be priced anew. `until` (ns) is when a volatility auction
+    ends, `closing_price` what closing price trading is at, `indicated` what was last said of the
+    auction: price, volume, surplus. `configured` is what the configuration said of it last.
     """
 
     __slots__ = (
         "at_close", "bids", "book", "buy_stops", "closing_price", "configured", "currency", "dynamic_band_bps", "fee_ppm_max",
         "high", "indicated", "last", "lot", "low", "maker_fee_ppm", "market", "marks", "offers", "pegged", "phase", "quantity_max",
-        "reference_price", "sell_stops", "symbol", "taker_fee_ppm", "terms", "tick", "until", "value_max", "value_unit",
+        "reference_price", "sell_stops", "symbol", "taker_fee_ppm", "terms", "tick", "traded", "until", "value_max", "value_unit",
     )  # fmt: skip
 
     def __init__(self, terms: DefineInstrument) -> None:
@@ -60,6 +61,7 @@ class Instrument:
         self.closing_price = 0
         self.indicated = NOTHING_INDICATED
         self.last = 0
+        self.traded = False
         self.book = Book()
         self.bids = self.book.bids
         self.offers = self.book.offers
@@ -75,8 +77,7 @@ class Instrument:
 
     def change(self, terms: DefineInstrument) -> None:
         """Take other terms. What may change while orders rest is the caller's rule."""
-        if terms.reference_price != self.terms.reference_price:
-            self.reference_price = terms.reference_price
+        reference_changes = terms.reference_price != self.terms.reference_price
         self.terms = terms
         self.tick = terms.tick
         self.lot = terms.lot
@@ -87,12 +88,19 @@ class Instrument:
         self.fee_ppm_max = max(terms.maker_fee_ppm, terms.taker_fee_ppm, 0)
         self.dynamic_band_bps = terms.dynamic_band_bps
         self.value_unit: int = 10 ** (MONEY_DECIMALS - terms.price_decimals - terms.quantity_decimals)
-        self.set_reference(self.reference_price)
+        if reference_changes:
+            self.set_reference(terms.reference_price)
+        else:
+            self._put_band()
 
     def set_reference(self, price: int) -> None:
         """Put the static band around `price`."""
         self.reference_price = price
-        self.low, self.high = self._range(price, self.terms.band_bps)
+        self.traded = False
+        self._put_band()
+
+    def _put_band(self) -> None:
+        self.low, self.high = self._range(self.reference_price, self.terms.band_bps)
 
     def dynamic_range(self) -> tuple[int, int]:
         """The lowest and the highest price of the dynamic band: around the last trade, or the static reference before the first."""
@@ -104,6 +112,10 @@ class Instrument:
         tick = self.tick
         low = max(-(-(price * 10_000 - width) // (10_000 * tick)) * tick, tick)
         return low, (price * 10_000 + width) // (10_000 * tick) * tick
+
+    def nearest_tick(self, price: int) -> int:
+        """The tick that is nearest to a price; of two the higher."""
+        return max((2 * price + self.tick) // (2 * self.tick), 1) * self.tick
 
     def limit_of(self, side: str, order_type: str, price: int) -> int:
         """The worst price that an order may trade at: its own, or the edge of the static band."""

@@ -102,10 +102,11 @@ def _order_refused(
         return Reason.UNSUPPORTED, "orders that cancel each other have one account and one symbol"
     if order.time_in_force not in LASTING:
         return Reason.UNSUPPORTED, "the orders of a list are DAY, GTC or GTD"
+    waits = command.contingency != ONE_CANCELS_THE_OTHER and index > 0
     return (
         too_many(participant, index)
         or terms_refused(market, participant, instrument, order)
-        or would_trade(instrument, order.side, order.price, order.conditions)
+        or (None if waits else would_trade(instrument, order.side, order.price, order.conditions))
     )
 
 

@@ -115,6 +115,7 @@ class CancelReason(IntEnum):
     SELF_TRADE_INCOMING = 21
     SELF_TRADE_BOTH = 22
     SELF_TRADE_DECREMENT = 23
+    WOULD_TRADE = 24
 
 
 class RestateReason(IntEnum):
@@ -683,7 +684,7 @@ class BalanceChanged(_Record, frozen=True, tag=9):
 
 
 class InstrumentDefined(_Record, frozen=True, tag=10):
-    """The terms of an instrument, as DefineInstrument has them, from now on."""
+    """The terms of an instrument, as DefineInstrument has them, from now on; `phase` is the one that it is in."""
 
     seq: int
     instrument: str

@@ -87,7 +87,7 @@ def _move(market: Market, instrument: Instrument, new: Phase, by: str) -> None:
         _end_what_was_for_the_auction(market, instrument, old, new)
     change_phase(market, instrument, new, by)
     if new == "closing-price":
-        instrument.closing_price = closing_price or instrument.last or instrument.reference_price
+        instrument.closing_price = instrument.nearest_tick(closing_price or instrument.last or instrument.reference_price)
     elif new == "closing-auction":
         for order in sorted(instrument.at_close.values(), key=entry_order):
             del instrument.at_close[order.order_id]

@@ -9,7 +9,7 @@ import msgspec
 
 from matching.accounts import Account, Participant
 from matching.book import CANCELED, EXPIRED, FILLED, OPEN, BookSide, Order, OrderGroup, entry_order
-from matching.entry import reserve_largest
+from matching.entry import holders
 from matching.instruments import Instrument
 from matching.market import Amendment, Market, need, reserve
 from matching.messages import (
@@ -41,6 +41,7 @@ class InstrumentState(msgspec.Struct, frozen=True, array_like=True):
     indicated: tuple[int, int, int]
     marks: tuple[int, int] | None
     configured: DefineInstrument | None
+    traded: bool = False
 
 
 class AccountState(msgspec.Struct, frozen=True, array_like=True):
@@ -131,7 +132,7 @@ def state_of(market: Market) -> EngineState:
         [
             InstrumentState(
                 instrument.terms, instrument.phase, instrument.reference_price, instrument.last, instrument.until,
-                instrument.closing_price, instrument.indicated, instrument.marks, instrument.configured,
+                instrument.closing_price, instrument.indicated, instrument.marks, instrument.configured, instrument.traded,
             )
             for _, instrument in sorted(market.instruments.items())
         ],
@@ -198,6 +199,7 @@ def market_of(state: EngineState) -> Market:
         instrument.indicated, instrument.marks = entry.indicated, entry.marks
         instrument.configured = entry.configured
         instrument.set_reference(entry.reference_price)
+        instrument.traded = entry.traded
     for person in state.participants:
         participant = market.participants[person.terms.participant] = Participant(person.terms.participant)
         participant.set_terms(person.terms)
@@ -249,9 +251,9 @@ def _restore_orders(market: Market, state: EngineState) -> None:
     for contingency, numbers in state.groups:
         if contingency == ONE_CANCELS_THE_OTHER:
             one = orders[numbers[0]].group
-            assert one is not None
-            short = reserve_largest(one)
-            assert short is None, "what was reserved can be reserved again"
+            assert one is not None, "the orders of a list know it"
+            for holder in holders(one):
+                reserve(holder, need(holder))
 
 
 def _restored(market: Market, line: OrderState) -> Order:

@@ -36,6 +36,7 @@ from matching.messages import (
     TimeInForce,
     Traded,
 )
+from matching.rules import would_trade
 
 # SelfMatchPreventionInstruction(2964), and what an account says instead.
 INCOMING, RESTING, BOTH, DECREMENT = "1", "2", "3", "4"
@@ -62,9 +63,9 @@ def go_to_work(market: Market, order: Order) -> None:
     """Have an order whose funds are reserved wait for what `order.parked` says, or enter."""
     parked, instrument = order.parked, order.instrument
     conditions = order.conditions
-    if conditions is not None:
-        order.shown = min(conditions.display_quantity, order.leaves)
     if not parked:
+        if conditions is not None:
+            order.shown = min(conditions.display_quantity, order.leaves)
         enter(market, order)
     elif parked == "stop":
         assert conditions is not None, "a stop says its price"
@@ -89,7 +90,12 @@ def enter(market: Market, order: Order, price: int = 0) -> None:
     closing_price = 0
     limit = reach = price or order.limit
     if phase != "continuous":
-        if phase != "closing-price" or not _admits(order, instrument.closing_price):
+        if phase != "closing-price":
+            return rest(order)
+        if not _admits(order, instrument.closing_price):
+            # Only an order of a list comes here: of others, it was asked before they were taken.
+            if order.order_type == MARKET or order.order_type == MARKET_TO_LIMIT:
+                return end(market, order, CANCELED, CancelReason.MARKET_REMAINDER)
             return rest(order)
         limit = reach = closing_price = instrument.closing_price
     elif instrument.dynamic_band_bps:
@@ -260,6 +266,7 @@ def trade(
     seller.reserved -= quantity
     seller.cash.total += seller_gets
     instrument.last = price
+    instrument.traded = True
     market.event_seq = seq = market.event_seq + 1
     market.events.append(
         Traded(
@@ -333,8 +340,10 @@ def _leave_behind(order: Order) -> None:
 
 def _fillable(order: Order, wanted: int, reach: int) -> bool:
     """Whether `wanted` can trade at once. Own orders that it may not meet are passed over, unless meeting one ends it: then
-    nothing behind that one counts, and of what stands before it at its price, nothing that is not shown."""
+    nothing behind that one counts, and of what stands before it at its price, nothing that is not shown. Of orders that
+    cancel each other only the first counts: when it is met, the others end."""
     buying = order.side == BUY
+    met: set[OrderGroup] = set()
     passes_over = _instruction(order) == RESTING
     for level in order.instrument.offers if buying else order.instrument.bids:
         if level.price > reach if buying else level.price < reach:
@@ -342,6 +351,11 @@ def _fillable(order: Order, wanted: int, reach: int) -> bool:
         shown = 0
         whole = 0
         for resting in level:
+            group = resting.group
+            if group is not None and group.contingency == ONE_CANCELS_THE_OTHER:
+                if group in met:
+                    continue
+                met.add(group)
             if resting.participant is order.participant and _may_not_meet(order, resting):
                 if passes_over:
                     continue
@@ -498,7 +512,11 @@ def _activate(market: Market, order: Order) -> None:
     if cause == "stop":
         order.parked = ""
         order.order_type = MARKET if order.order_type == STOP else LIMIT
+        if order.conditions is not None:
+            order.shown = min(order.conditions.display_quantity, order.leaves)
     else:
+        if would_trade(instrument, order.side, order.price, order.conditions) is not None:
+            return end(market, order, CANCELED, CancelReason.WOULD_TRADE)
         needed = need(order)
         if order.side == BUY:
             affordable = needed <= order.cash.total - order.cash.reserved

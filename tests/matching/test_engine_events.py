@@ -125,7 +125,7 @@ SCRIPT: list[tuple[Command, list[Event]]] = [
     (Deposit("a-1", "USD", "100000000000000"), [BalanceChanged(4, "a-1", "USD", "100000000000000", "100000000000000")]),
     (Deposit("b-1", "X", "500"), [BalanceChanged(5, "b-1", "X", "500", "500")]),
     (Withdraw("b-1", "X", "100"), [BalanceChanged(6, "b-1", "X", "-100", "400")]),
-    (Withdraw("b-1", "X", "401"), [CommandRefused(7, "Withdraw", Reason.INSUFFICIENT_FUNDS, "400 X are available in b-1")]),
+    (Withdraw("b-1", "X", "401"), [CommandRefused(7, "Withdraw", Reason.INSUFFICIENT_FUNDS, "40.0 X are available in b-1")]),
     (
         NewOrder("bob", "bob/44", "s1", "b-1", "X", SELL, LIMIT, GTC, 1_000, 300, 0, "rs", "6", True),
         [OrderAccepted(8, 8, "bob", "bob/44", "s1", "b-1", "X", SELL, LIMIT, GTC, 1_000, 300, 0, "rs", "6", True)],
