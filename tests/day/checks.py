@@ -24,11 +24,15 @@ from matching.messages import BUY, DAY, SELL, Command, DayRolled, Event, EventBa
 from matching.recordlog import LogReader
 from matching.sequencer import read_commands
 from tests.day.dues import Due, Dues
+from tests.day.stock import StockTraders
 from tests.day.traders import DayTrader
 from tests.matching.compare import without_text
 from tests.matching.naive import NaiveEngine
 from tests.matching.watcher import Watcher
-from tests.venue import Message, Venue
+from tests.orders.desk import check_by_dictionary
+from tests.venue import DICTIONARIES, Message, Venue
+
+Phase = tuple[str, str, str]  # message type, market or symbol, phase
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -148,8 +152,12 @@ def check_traders(traders: Iterable[DayTrader], day: Replayed) -> None:
         assert set(exec_ids.values()) <= {1}, f"{trader.name}: an ExecID of two reports"
         for key, message in trader.reports.items():
             assert _said(message) == due[key], f"{trader.name}: {message} does not say {due[key]}"
+        for message in trader.heard:
+            check_by_dictionary(trader.begin_string, message.raw, DICTIONARIES)
     names = {trader.name: trader for trader in traders}
     for order in day.engine.open_orders():
+        if order.session not in names:
+            continue
         last = _last_report(names[order.session], order.order_id)
         if last is None:
             assert order.conditions is not None and order.conditions.quote_id, f"nobody was told of {order}"
@@ -158,6 +166,16 @@ def check_traders(traders: Iterable[DayTrader], day: Replayed) -> None:
         stands = Decimal(order.leaves).scaleb(-decimals), Decimal(order.executed).scaleb(-decimals)
         assert (Decimal(last[151]), Decimal(last[14])) == stands, f"{last} is not {order}"
         assert last[39] in (order.status, "5" if order.status == "0" else order.status), f"{last} is not {order}"
+
+
+def check_stock(stock: StockTraders, day: Replayed) -> None:
+    """What they heard is so. They miss what was said while they were away, and QuickFIX has refused nothing."""
+    assert stock.complaints == [], stock.complaints
+    for name, reports in stock.reports.items():
+        due = day.dues.reports[f"{name}/FIX.4.4"]
+        for key, message in reports.items():
+            assert key in due and _said(message) == due[key], f"{name}: {message} does not say {due.get(key)}"
+        assert len(reports) > len(due) // 2, f"{name} has heard {len(reports)} of {len(due)} reports"
 
 
 def _said(message: Message) -> Due:
@@ -171,19 +189,17 @@ def _last_report(trader: DayTrader, order_id: int) -> Message | None:
     return max(found, key=lambda pair: pair[0])[1] if found else None
 
 
-def check_phases(traders: Iterable[DayTrader], day: Replayed, wanted: Iterable[tuple[str, str, str]]) -> None:
-    """While a trader was logged on he was told of every change, in order; all together, of each of `wanted`."""
+def check_phases(told: dict[str, list[list[Phase]]], day: Replayed, wanted: Iterable[Phase]) -> None:
+    """While somebody was logged on he was told of every change, in order; in all his connections together, of each of `wanted`."""
     phases = day.dues.phases
-    for trader in traders:
-        heard: set[tuple[str, str, str]] = set()
+    for name, runs in told.items():
         at = 0
-        for run in trader.told:
+        for run in runs:
             found = next((start for start in range(at, len(phases)) if phases[start : start + len(run)] == run), None)
-            assert found is not None, f"{trader.name} was told {run}, which is no part of {phases[at:]}"
+            assert found is not None, f"{name} was told {run}, which is no part of {phases[at:]}"
             at = found + len(run)
-            heard.update(run)
-        missing = set(wanted) - heard
-        assert not missing, f"{trader.name} was not told of {missing}"
+        missing = set(wanted) - {phase for run in runs for phase in run}
+        assert not missing, f"{name} was not told of {missing}"
 
 
 # -------------------------------------------------------------------------------------------------- ledger

@@ -15,10 +15,10 @@ from tests.venue import VERSIONS, Venue
 MARKET = "shares"
 ZONE = ZoneInfo("America/New_York")
 FIRST_DAY, SECOND_DAY = "2026-11-19", "2026-11-20"  # a Thursday and a Friday
-DAY_ROLL = "22:00"  # UTC: 17:00 there, half an hour after the close
+DAY_ROLL = "21:20"  # UTC: 16:20 there, soon after the close
 PHASES = {
-    "08:00": "pre-open", "08:45": "opening-auction", "09:15": "continuous", "15:30": "closing-auction", "16:00": "closing-price",
-    "16:30": "closed",
+    "08:00": "pre-open", "08:30": "opening-auction", "09:00": "continuous", "15:30": "closing-auction", "15:50": "closing-price",
+    "16:10": "closed",
 }  # fmt: skip
 # The messages that are sent here: reading the whole of FIX 5.0SP2's dictionary takes a second of each start.
 MESSAGES = KEPT | {"E", "N", "i", "b", "Z", "x", "y", "e", "f", "g", "h", "V", "W", "X", "Y"}
@@ -52,6 +52,7 @@ PAPERS = {
 
 SELF_TRADE = ("cancel-resting", "cancel-incoming", "cancel-both", "decrement", "allow")
 WHALE, BAIT = "TRADER19", "TRADER20"  # who do only what the script of the day says
+STOCK = ("TRADER13", "TRADER16")  # who use QuickFIX's own initiator, on FIX 4.4
 TRADERS = [f"TRADER{number}" for number in range(1, 21)]
 
 

@@ -12,7 +12,8 @@ from clearing.eventlog import LogHead
 from matching.instruments import decimal_text
 from matching.messages import GTC
 from tests.day.mind import Habits, Mind
-from tests.day.plan import BAIT, NANOSECONDS, PAPERS, TRADERS, WHALE, moment, units_of, version_of
+from tests.day.plan import BAIT, NANOSECONDS, PAPERS, STOCK, TRADERS, WHALE, moment, units_of, version_of
+from tests.day.stock import StockTraders
 from tests.day.traders import DayTrader
 from tests.operator.conftest import Operator
 from tests.venue import Message, Venue, utc, wait_for
@@ -38,7 +39,10 @@ class Day:
                 draws=name not in (WHALE, BAIT),
             )
             for name in TRADERS
+            if name not in STOCK
         }  # fmt: skip
+        dictionary = venue.directory / "dictionaries" / "FIX44.xml"
+        self.stock = StockTraders(venue, STOCK, seed, dictionary, orders_per_second=orders_per_second)
         self._clock = 0, 0.0
         self._count = 0
 
@@ -51,6 +55,7 @@ class Day:
             self.venue.close()
             return
         sys.stderr.write(self.venue.said()[-SAID_MAX:])
+        self.stock.end()
         for trader in self.traders.values():
             with contextlib.suppress(BaseException):
                 trader.stop()
@@ -60,23 +65,29 @@ class Day:
     # ------------------------------------------------------------------------------------------- the venue
 
     def open(self, day: str, at: str) -> None:
-        """Start the exchange when its clock shows this time at the market, or now where that is later."""
+        """Have the exchange take connections; its clock shows this time at the market, or now where that is later, when it is
+        started."""
         start = max(moment(day, at), self.now)
         text = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(start // NANOSECONDS))
         self._clock = start, time.monotonic()
-        self.venue.launch("exchange", "--clock-start", text, "--clock-rate", str(self.rate))
+        self.venue.start("exchange", "--clock-start", text, "--clock-rate", str(self.rate))
+        self.stock.begin()
+
+    def lose_power(self) -> None:
+        """The exchange ends without a word, and nobody knows it before."""
+        self.venue.kill()
+        self.stock.end()
+
+    def close(self) -> None:
+        """The exchange ends in order."""
+        assert self.venue.end() == 0, self.venue.said()
+        self.stock.end()
 
     @property
     def now(self) -> int:
         """What the venue's clock shows, or a little more."""
         start, began = self._clock
         return start + int((time.monotonic() - began) * self.rate) * NANOSECONDS
-
-    def up(self) -> None:
-        """Wait until the exchange takes connections."""
-        process, ports = self.venue.processes["exchange"], self.venue.data / "exchange.ports"
-        wait_for(lambda: process.poll() is not None or ports.exists(), "the exchange is up")
-        assert process.poll() is None, self.venue.said()
 
     def start_traders(self) -> None:
         for trader in self.traders.values():
@@ -90,22 +101,22 @@ class Day:
         """Wait for a time at the market."""
         wait_for(lambda: self.now >= moment(day, at), f"{at} on {day}", PHASE_SECONDS)
 
-    def settle(self, *, go_on: bool = False) -> None:
+    def settle(self) -> None:
         """Have nobody ask anything more, and every question answered."""
         traders = list(self.traders.values())
         for trader in traders:
             trader.paused.set()
+        self.stock.paused.set()
         try:
-            wait_for(lambda: all(trader.settled() for trader in traders), "every request is answered")
+            wait_for(lambda: self.stock.settled() and all(trader.settled() for trader in traders), "every request is answered")
         except AssertionError:
             lines = [f"{one.name}: {one.next_out}/{one.next_in} {one.unanswered} {one.refusals[-1:]}" for one in traders]
-            raise AssertionError("\n".join(["not every request was answered", *lines])) from None
-        if go_on:
-            self.go_on()
+            raise AssertionError("\n".join(["not every request was answered", *lines, repr(self.stock)])) from None
 
     def go_on(self) -> None:
         for trader in self.traders.values():
             trader.paused.clear()
+        self.stock.paused.clear()
 
     @contextlib.contextmanager
     def operator(self) -> Iterator[Operator]:
@@ -168,6 +179,8 @@ class Day:
     def quiet(self) -> int:
         """Nobody asks, everything is answered, and the event log has it all. Returns its last event."""
         self.settle()
+        refused = self.venue.metrics().get('fixserver_messages_received_total{type="3"}', 0)
+        assert not refused, f"clients refused {refused:g} messages of the venue"
         head = LogHead(self.venue.data / "events")
         with self.operator() as operator:
             return int(wait_for(lambda: head.read() if head.read() == operator.do("status")["events"] else 0, "the log is whole"))

@@ -8,6 +8,7 @@ from marketdata.rebuild import BookBuilder
 from matching.engine import Engine
 from tests.day.checks import feed_differs
 from tests.day.plan import PAPERS
+from tests.day.traders import phase_told
 from tests.venue import Client, Nothing, Venue
 
 ENTRY_TYPES = "01245789ABQ"
@@ -21,6 +22,7 @@ class Subscriber:
         self.client = Client(lambda: venue.ports("marketdata")["fix"], name, "FIXT.1.1", target="FIXSERVER-MD")
         venue.clients.append(self.client)
         self.builders = {"price": BookBuilder(False), "order": BookBuilder(True)}
+        self.told: list[tuple[str, str, str]] = []  # of phases, as the traders are
         self.lock = threading.Lock()
         self.failure: BaseException | None = None
         self._stopping = threading.Event()
@@ -57,8 +59,10 @@ class Subscriber:
                 elif message.type in "WX":
                     with self.lock:
                         self.builders[message[262]].take(message.raw.decode())
+                elif told := phase_told(message, self.client.begin_string):
+                    self.told.append(told)
                 else:
-                    assert message.type in "0", message
+                    assert message.type == "0", message
         except BaseException as error:
             self.failure = error
 

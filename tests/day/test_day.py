@@ -8,23 +8,46 @@ from __future__ import annotations
 import os
 import random
 from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
 
 from matching.messages import (
     GTC,
-    Event,
+    AuctionIndicated,
+    CancelReason,
+    DayRolled,
+    OrderAccepted,
+    OrderActivated,
     OrderCanceled,
+    OrderRefreshed,
+    OrderRejected,
+    OrderRepriced,
+    QuotesCanceled,
+    Reason,
+    TradeBusted,
+    TradeCorrected,
+    Traded,
+    Uncrossed,
 )
 from tests.day import checks
 from tests.day.plan import BAIT, FIRST_DAY, MARKET, PHASES, SECOND_DAY, WHALE, moment, venue_of
 from tests.day.script import Day, bust_and_correct, halt, kill_and_forgive, one_big_order
 from tests.day.subscriber import Subscriber
-from tests.venue import wait_for
+from tests.venue import VERSIONS, wait_for
 
 RATE = int(os.environ.get("DAY_RATE", "900"))  # how much faster than real time
 ORDERS_PER_SECOND = int(os.environ.get("DAY_ORDERS", "10"))  # of real time, that each trader sends
-ROLL = moment(FIRST_DAY, "17:00")
+TRADING_DAY_AFTER = SECOND_DAY.replace("-", "")
+CANCELED = {
+    CancelReason.REQUESTED, CancelReason.MASS_CANCEL, CancelReason.IOC_REMAINDER, CancelReason.FOK_NOT_FILLABLE,
+    CancelReason.MARKET_REMAINDER, CancelReason.DAY_END, CancelReason.GTD_END, CancelReason.DISCONNECT, CancelReason.OPENING_END,
+    CancelReason.REQUOTED, CancelReason.QUOTE_CANCEL, CancelReason.ONE_CANCELS_OTHER, CancelReason.LIST_ENDED, CancelReason.KILLED,
+}  # fmt: skip
+REJECTED = {
+    Reason.NOT_IN_THIS_PHASE, Reason.LIMIT_EXCEEDED, Reason.AFTER_CLOSE, Reason.UNSUPPORTED, Reason.UNKNOWN_ACCOUNT,
+    Reason.OUTSIDE_PRICE_BAND, Reason.BLOCKED, Reason.INSUFFICIENT_FUNDS,
+}  # fmt: skip
+
+ROLL = moment(FIRST_DAY, "16:20")
 
 
 def test_a_day(tmp_path: Path) -> None:
@@ -32,8 +55,7 @@ def test_a_day(tmp_path: Path) -> None:
     print(f"DAY_SEED={seed} DAY_RATE={RATE} DAY_ORDERS={ORDERS_PER_SECOND}")
     venue = venue_of(tmp_path)
     with Day(venue, seed, rate=RATE, orders_per_second=ORDERS_PER_SECOND) as day:
-        day.open(FIRST_DAY, "07:00")
-        day.up()
+        day.open(FIRST_DAY, "07:10")
         day.start_traders()
         venue.launch("clearing")
         venue.start("marketdata")
@@ -50,23 +72,21 @@ def test_a_day(tmp_path: Path) -> None:
         day.answer(BAIT, patient)
         day.lull()
 
-        venue.kill()  # at noon, with everybody trading
-        day.open(FIRST_DAY, "14:30")
-        day.up()
+        day.lose_power()  # at noon, with everybody trading
+        day.open(FIRST_DAY, "14:40")
         day.phase("ACME", "closed")
-        day.until(FIRST_DAY, "17:05")
+        day.until(FIRST_DAY, "16:25")
         day.quiet()
-        assert venue.end() == 0
+        day.close()
 
         day.open(SECOND_DAY, "08:00")
-        day.up()
         day.go_on()
         day.order(WHALE, "ACME", "1", 50_000, day.last("ACME") * 115 // 100)
         day.phase("ACME", "continuous")
         wait_for(lambda: day.fills(BAIT, patient), "the order of the day before has traded at the opening")
         day.lull()
         head = day.quiet()
-        venue.kill()
+        day.lose_power()
         day.stop_traders()
 
         told = checks.replayed(venue)
@@ -76,10 +96,13 @@ def test_a_day(tmp_path: Path) -> None:
         subscriber.stop()
         traders = list(day.traders.values())
         checks.check_traders(traders, told)
-        checks.check_phases(traders, told, _phases_to_be_told())
+        checks.check_stock(day.stock, told)
+        phases = {trader.name: trader.told for trader in traders} | {"the subscriber": [subscriber.told]}
+        checks.check_phases(phases, told, _phases_to_be_told())
         checks.check_ledger(venue, told.engine, ROLL)
-        _everything_happened(told.events, patient)
-        drawn = sum((trader.mind.kinds for trader in traders), Counter[str]())
+        _everything_happened(told, patient)
+        minds = [*(trader.mind for trader in traders), *day.stock.minds.values()]
+        drawn = sum((mind.kinds for mind in minds), Counter[str]())
         print(f"{told.engine.command_seq:,} commands, {len(told.events):,} events, {sum(drawn.values()):,} requests: {dict(drawn)}")
 
 
@@ -92,8 +115,29 @@ def _phases_to_be_told() -> list[tuple[str, str, str]]:
     ]
 
 
-def _everything_happened(events: Iterable[Event], patient: str) -> None:
-    """A day on which nothing was tried shows nothing."""
-    kinds = Counter(type(event).__name__ for event in events)
-    canceled = Counter(event.reason for event in events if isinstance(event, OrderCanceled))
-    print(dict(kinds), dict(canceled))
+def _everything_happened(told: checks.Replayed, patient: str) -> None:
+    """A day on which nothing was tried shows nothing: what each seed brings about, many times over."""
+    events = told.events
+    opened = {event.order_id: event for event in events if isinstance(event, OrderAccepted)}
+    assert {(order.order_type, order.time_in_force) for order in opened.values()} >= {
+        *(("1", when) for when in "027"), *(("2", when) for when in "0123467"), *((kind, when) for kind in "34" for when in "01"),
+        ("K", "0"), ("P", "0"),
+    }  # fmt: skip
+    special = [order.conditions for order in opened.values() if order.conditions is not None]
+    assert {one.peg for one in special if one.peg} == {"primary", "midpoint", "market"}
+    for name in ("stop_price", "display_quantity", "min_quantity", "post_only", "self_match_id", "quote_id", "list_id"):
+        versions = {order.session.rpartition("/")[2] for order in opened.values() if getattr(order.conditions, name, None)}
+        assert versions == set(VERSIONS), f"{name} was said on {versions} alone"
+    assert {event.cause for event in events if isinstance(event, OrderActivated)} == {"stop", "close", "list"}
+    assert {event.reason for event in events if isinstance(event, OrderCanceled)} >= CANCELED
+    assert {event.reason for event in events if isinstance(event, OrderRejected)} >= REJECTED
+    uncrossed = {event.phase for event in events if isinstance(event, Uncrossed) and event.volume}
+    assert uncrossed == {"opening-auction", "volatility-auction", "closing-auction"}
+    kinds = Counter(type(event) for event in events)
+    rare = OrderRefreshed, OrderRepriced, QuotesCanceled, AuctionIndicated, TradeBusted, TradeCorrected
+    assert all(kinds[kind] for kind in rare), kinds
+    roll = next(event.seq for event in events if isinstance(event, DayRolled) and event.trading_day == TRADING_DAY_AFTER)
+    early = {event.order_id for event in events[:roll] if isinstance(event, OrderAccepted) and event.time_in_force == GTC}
+    late = [event for event in events[roll:] if isinstance(event, Traded) and {event.maker_order_id, event.taker_order_id} & early]
+    names = {opened[order_id].cl_ord_id for event in late for order_id in (event.maker_order_id, event.taker_order_id)}
+    assert patient in names, "an order that is good till canceled trades on the next day"

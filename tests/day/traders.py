@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 
+from fixserver.dialects import DIALECTS
 from tests.day.mind import Mind
 from tests.faults.traders import Trader, said
 from tests.venue import Message, Venue
@@ -23,6 +24,7 @@ class DayTrader(Trader):
         self.mind = mind
         self.wants: deque[tuple[str, str, str]] = deque()
         self.told: list[list[tuple[str, str, str]]] = []  # of each connection: message type, market or symbol, phase
+        self.heard: list[Message] = []  # everything that is not of the session layer
         self.answers: dict[str, Message] = {}  # to what was sent, by what it is known by: the first
         self._draws = draws
         self._seen: set[int] = set()  # MsgSeqNums
@@ -53,30 +55,22 @@ class DayTrader(Trader):
             self.complaints.append(f"{self.name}: refused: {message!r}")
             return
         if message.type == "8":
+            self.heard.append(message)
             self._report(message)
             return
         self.mind.take(message)
-        if message.type in "fh":
-            self._told(message)
-        self._answered(message.get(ANSWERED_BY.get(message.type, 11)), message)
-
-    def _told(self, message: Message) -> None:
-        """A change of phase that nobody asked for."""
-        if message.get(325) != "Y":
-            return
-        if message.type == "f":
-            told = "f", message[55], self.mind.phases[message[55]]
-        else:
-            told = "h", message.get(1300) or message[336], message[58]
-        if message.get(97) != "Y":
+        self.heard.append(message)
+        told = phase_told(message, self.begin_string)
+        if told and message.get(97) != "Y":
             self.told[-1].append(told)
+        self._answered(answered_by(message), message)
 
     def _answered(self, name: str, message: Message) -> None:
         self.unanswered.pop(name, None)
         self.answers.setdefault(name, message)
 
     def _report(self, message: Message) -> None:
-        name = message.get(584) or message.get(11)
+        name = answered_by(message)
         if message[17].startswith("S"):  # of no event: an answer to a question, or a refusal before the core
             self._answered(name, message)
             return
@@ -92,3 +86,20 @@ class DayTrader(Trader):
             self.complaints.append(f"{self.name}: came twice, without PossDup or PossResend: {message!r}")
         if said(message) != said(before):
             self.complaints.append(f"{self.name}: one ExecID says two things: {before!r} and {message!r}")
+
+
+def phase_told(message: Message, begin_string: str) -> tuple[str, str, str] | None:
+    """The change of a phase that everybody is told, unasked: message type, market or symbol, phase."""
+    if message.type not in "fh" or message.get(325) != "Y":
+        return None
+    if message.type == "h":
+        return "h", message.get(1300) or message[336], message[58]
+    statuses = {code: phase for phase, code in DIALECTS[begin_string].trading_status.items()}
+    return "f", message[55], statuses[message[326]]
+
+
+def answered_by(message: Message) -> str:
+    """By what the request is known that this may be the answer to."""
+    if message.type == "8":
+        return message.get(584) or message.get(11)
+    return message.get(ANSWERED_BY.get(message.type, 11))
