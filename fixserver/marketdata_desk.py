@@ -348,7 +348,7 @@ class Encoding:
                 size = "" if action == DELETE else f"271={decimal_text(quantity, book.quantity_decimals)}{SOH}"
                 return f"{head}{symbol}{zero}{size}"
             return f"{head}{symbol}270={price_text}{SOH}"
-        if kind in (CLEARING_PRICE, IMBALANCE):
+        if kind in (CLEARING_PRICE, IMBALANCE) and action != DELETE:
             size = f"271={decimal_text(quantity, book.quantity_decimals)}{SOH}"
             said = f"{276 if kind == CLEARING_PRICE else 277}={condition}{SOH}" if condition else ""
             return f"{head}{symbol}270={price_text}{SOH}{size}{said}"

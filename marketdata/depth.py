@@ -233,7 +233,7 @@ class Book:
         self.phase: Phase = terms.phase
         self.until = 0  # when (ns) a volatility auction ends, if nobody moves it before
         self.reference = terms.reference_price  # what the static band is around
-        self.printed = 0  # the price of the last trade, whatever became of that
+        self.printed = 0  # the price of the last trade since the reference was set, whatever became of that trade; 0: none
         self.bids = BookSide("1")
         self.offers = BookSide("2")
         self.opening = self.closing = self.high = self.low = 0  # 0 is none: prices are above it
@@ -351,6 +351,10 @@ class Book:
             self.auction_before = (self.auction,)
         self.auction = auction
 
+    def set_reference(self, price: int) -> None:
+        """Put the static band around `price`."""
+        self.reference, self.printed = price, 0
+
     def enter_phase(self, phase: Phase, until: int) -> None:
         self.phase, self.until = phase, until
         if self.auction is not None and (phase in AUCTIONS or not self.auction.final):
@@ -361,7 +365,7 @@ class Book:
     def roll(self) -> None:
         """The day ends: its last price becomes the closing price, the rest begins anew."""
         self._close()
-        self.reference = self.printed or self.reference
+        self.set_reference(self.printed or self.reference)
         if self.statistics_before is None:
             self.statistics_before = self.statistics()
         self.opening = self.high = self.low = 0
@@ -599,7 +603,7 @@ class Depth:
             return
         assert book.price_decimals == event.price_decimals and book.quantity_decimals == event.quantity_decimals
         if book.terms.reference_price != event.reference_price:
-            book.reference = event.reference_price
+            book.set_reference(event.reference_price)
         book.terms = event
 
     def _phase_changed(self, event: PhaseChanged) -> None:
@@ -617,10 +621,10 @@ class Depth:
         book = self._touch(event.instrument)
         book.uncross(_auction(event, final=True))
         if event.volume:
-            book.reference = event.price
+            book.set_reference(event.price)
 
     def _reference_set(self, event: ReferenceSet) -> None:
-        self.books[event.instrument].reference = event.price
+        self.books[event.instrument].set_reference(event.price)
 
     def _busted(self, event: TradeBusted) -> None:
         self._touch(event.instrument).bust(event.trade_seq, event.price, event.quantity, event.taker_side)
