@@ -67,9 +67,9 @@ def _message(message: Any) -> Message:
 
 
 class Initiator:
-    """One session, started."""
+    """One session, started, with stock dictionaries or others."""
 
-    def __init__(self, port: int, comp_id: str, begin_string: str, store: Path) -> None:
+    def __init__(self, port: int, comp_id: str, begin_string: str, store: Path, dictionaries: Path = STOCK) -> None:
         self.begin_string = begin_string
         self.application = Application()
         values = {
@@ -79,11 +79,11 @@ class Initiator:
         }  # fmt: skip
         if begin_string == "FIXT.1.1":
             values |= {
-                "DefaultApplVerID": "FIX.5.0SP2", "TransportDataDictionary": str(STOCK / "FIXT11.xml"),
-                "AppDataDictionary": str(STOCK / "FIX50SP2.xml"),
+                "DefaultApplVerID": "FIX.5.0SP2", "TransportDataDictionary": str(dictionaries / "FIXT11.xml"),
+                "AppDataDictionary": str(dictionaries / "FIX50SP2.xml"),
             }  # fmt: skip
         else:
-            values["DataDictionary"] = str(STOCK / f"{begin_string.replace('.', '')}.xml")
+            values["DataDictionary"] = str(dictionaries / f"{begin_string.replace('.', '')}.xml")
         self.session_id = fix.SessionID(begin_string, comp_id, "FIXSERVER")
         settings, dictionary = fix.SessionSettings(), fix.Dictionary()
         for key, value in values.items():
