@@ -23,7 +23,8 @@ class DayTrader(Trader):
         super().__init__(venue, mind.name, mind.begin_string, mind.seed, orders_per_second=orders_per_second)
         self.mind = mind
         self.wants: deque[tuple[str, str, str]] = deque()
-        self.told: list[list[tuple[str, str, str]]] = []  # of each connection: message type, market or symbol, phase
+        self.told: list[list[tuple[str, str, str]]] = [[]]  # of each connection: message type, market or symbol, phase
+        self._told_by = 1  # the number of that connection
         self.heard: list[Message] = []  # everything that is not of the session layer
         self.answers: dict[str, Message] = {}  # to what was sent, by what it is known by: the first
         self._draws = draws
@@ -43,8 +44,6 @@ class DayTrader(Trader):
         self._send(msg_type, body)
 
     def _effect(self, message: Message) -> None:
-        if message.type == "A":
-            self.told.append([])
         if message.type in "01245A":
             super()._effect(message)
             return
@@ -62,6 +61,9 @@ class DayTrader(Trader):
         self.heard.append(message)
         told = phase_told(message, self.begin_string)
         if told and message.get(97) != "Y":
+            if message.get(43) != "Y" and self._told_by != self.logons:  # what is sent again is of the connection before
+                self.told.append([])
+                self._told_by = self.logons
             self.told[-1].append(told)
         self._answered(answered_by(message), message)
 
