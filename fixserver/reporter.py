@@ -179,7 +179,7 @@ class Reporter:
         self._metrics.orders += 1
         if self._list is not None:
             order.join(self._list.event.contingency, reports.dialect)
-        if not order.quote:
+        if not order.is_quote:
             self._send(event.session, EXECUTION_REPORT, reports.accepted(event, order, self._times[begin]), event.routing)
         if self._list is not None:
             self._list_goes_on(Standing(order.cl_ord_id, "0", order.decimals.quantity(order.leaves)))
@@ -213,7 +213,7 @@ class Reporter:
     def _canceled(self, event: OrderCanceled) -> None:
         """To the session that asked, and to the one that the order belongs to."""
         order = self.orders.pop(event.order_id)
-        if order.quote and event.reason in TOLD_BY_ACKNOWLEDGEMENT:
+        if order.is_quote and event.reason in TOLD_BY_ACKNOWLEDGEMENT:
             return
         self._send_canceled(event, order, order.session, order.routing if event.session != order.session else event.routing)
         if event.session and event.session != order.session:

@@ -19,6 +19,7 @@ from matching.messages import (
     STOP_LIMIT,
     CancelReason,
     CancelRejected,
+    Conditions,
     MassCanceled,
     MassCancelRejected,
     OrderAccepted,
@@ -84,41 +85,58 @@ ACTIVATE_TEXTS = {
 PARKED_TEXTS = {"stop": "waits for its stop price", "close": "waits for the closing auction", "peg": "waits for a price"}
 
 
+class Special:
+    """What few orders have said, and what stands in their reports for it: `text` are fields of the version of the session.
+
+    `contingency` is that of the list that the order belongs to.
+    """
+
+    __slots__ = ("conditions", "contingency", "exec_inst", "text")
+
+    def __init__(
+        self, exec_inst: str, conditions: Conditions | None, contingency: str, decimals: Decimals, dialect: Dialect
+    ) -> None:
+        self.exec_inst = exec_inst
+        self.conditions = conditions
+        self.contingency = contingency
+        self.text = self.text_in(decimals, dialect)
+
+    def text_in(self, decimals: Decimals, dialect: Dialect) -> str:
+        """As another version says it."""
+        text = conditions_text(self.exec_inst, self.conditions, decimals, dialect)
+        return text + f"1385={self.contingency}{SOH}" if self.contingency and dialect.contingency else text
+
+
 class OpenOrder:
     """What the gateway keeps of an open order to report on it.
 
-    `ids` is how its reports begin, `stated` what the order said, as fields of the version of its session; `special` is the
-    end of that, which versions say differently. `leaves` and `executed` in quantity units; `value` is price times quantity
-    over its fills. `quote`: it is a side of one. `contingency` is that of its list. `complete` is its OrdStatus when nothing
-    is left: not that of a filled order where a trade was taken back.
+    `ids` is how its reports begin, `stated` what the order said, as fields, which ends with the text of `special` where there is
+    that. `leaves` and `executed` in quantity units; `value` is price times quantity over its fills. `complete` is its OrdStatus
+    when nothing is left: not that of a filled order where a trade was taken back.
     """
 
     __slots__ = (
-        "cl_ord_id", "complete", "conditions", "contingency", "decimals", "exec_inst", "executed", "ids", "leaves", "order_id",
-        "price", "quote", "routing", "session", "special", "stated", "value",
+        "cl_ord_id", "complete", "decimals", "executed", "ids", "leaves", "order_id", "price", "routing", "session", "special",
+        "stated", "value",
     )  # fmt: skip
 
     def __init__(self, state: OrderAccepted | OrderRejected | OrderState, decimals: Decimals, dialect: Dialect) -> None:
-        conditions = state.conditions
-        self.order_id = state.order_id
+        order_id, cl_ord_id = state.order_id, state.cl_ord_id
+        self.order_id = order_id
         self.session = state.session
         self.routing = state.routing
         self.decimals = decimals
-        self.cl_ord_id = state.cl_ord_id
+        self.cl_ord_id = cl_ord_id
         self.price = state.price
         self.leaves = state.quantity
         self.executed = 0
         self.value = 0
-        self.exec_inst = state.exec_inst
-        self.conditions = conditions
-        self.quote = conditions is not None and conditions.quote_id != ""
-        self.contingency = ""
         self.complete = FILLED
-        self.ids = f"37={state.order_id}{SOH}11={state.cl_ord_id}{SOH}" if state.cl_ord_id else f"37={state.order_id}{SOH}"
-        self.special = conditions_text(state.exec_inst, conditions, decimals, dialect) if conditions or state.exec_inst else ""
-        self.stated = (
-            f"1={state.account}{SOH}55={state.instrument}{SOH}54={state.side}{SOH}{terms_text(state, decimals)}{self.special}"
-        )
+        self.ids = f"37={order_id}{SOH}11={cl_ord_id}{SOH}" if cl_ord_id else f"37={order_id}{SOH}"
+        self.special: Special | None = None
+        self.stated = f"1={state.account}{SOH}55={state.instrument}{SOH}54={state.side}{SOH}{terms_text(state, decimals)}"
+        if state.conditions is not None or state.exec_inst:
+            self._add_special(state.exec_inst, state.conditions, "", dialect)
 
     @classmethod
     def of_state(cls, state: OrderState, decimals: Decimals, dialect: Dialect) -> OpenOrder:
@@ -131,35 +149,40 @@ class OpenOrder:
         self.leaves, self.executed, self.value = state.leaves, state.executed, state.value
         self.complete = CANCELED if state.busted else FILLED
 
+    @property
+    def is_quote(self) -> bool:
+        """Whether this is a side of a quote, which has no ClOrdID."""
+        return not self.cl_ord_id
+
     def stated_in(self, dialect: Dialect) -> str:
         """`stated`, as another version says it."""
-        if self.conditions is None:
-            return self.stated
-        return self._plain + conditions_text(self.exec_inst, self.conditions, self.decimals, dialect) + self.contingency_in(dialect)
+        special = self.special
+        return self.stated if special is None else self._plain(special) + special.text_in(self.decimals, dialect)
 
     def join(self, contingency: str, dialect: Dialect) -> None:
         """Be an order of a list of this ContingencyType."""
-        plain = self._plain
-        self.contingency = contingency
-        self.special = conditions_text(self.exec_inst, self.conditions, self.decimals, dialect) + self.contingency_in(dialect)
-        self.stated = plain + self.special
+        special = self.special
+        if special is not None:  # as an order of a list always is
+            self.stated = self._plain(special)
+            self._add_special(special.exec_inst, special.conditions, contingency, dialect)
 
-    def contingency_in(self, dialect: Dialect) -> str:
-        return f"1385={self.contingency}{SOH}" if self.contingency and dialect.contingency else ""
+    def _add_special(self, exec_inst: str, conditions: Conditions | None, contingency: str, dialect: Dialect) -> None:
+        self.special = Special(exec_inst, conditions, contingency, self.decimals, dialect)
+        self.stated += self.special.text
 
-    @property
-    def _plain(self) -> str:
-        return self.stated[: len(self.stated) - len(self.special)]
+    def _plain(self, special: Special) -> str:
+        return self.stated[: len(self.stated) - len(special.text)]
 
     def replace(self, event: OrderReplaced, dialect: Dialect) -> None:
         """Take the terms of a replace."""
-        kept = self.stated[: self.stated.index(f"{SOH}38=") + 1]
-        self.exec_inst, self.conditions = event.exec_inst, event.conditions
-        self.special = conditions_text(event.exec_inst, event.conditions, self.decimals, dialect) + self.contingency_in(dialect)
-        self.stated = kept + terms_text(event, self.decimals) + self.special
+        self.stated = self.stated[: self.stated.index(f"{SOH}38=") + 1] + terms_text(event, self.decimals)
         self.cl_ord_id, self.session, self.routing = event.cl_ord_id, event.session, event.routing
         self.ids = f"37={self.order_id}{SOH}11={event.cl_ord_id}{SOH}"
         self.price, self.leaves = event.price, event.leaves
+        contingency = self.special.contingency if self.special is not None else ""
+        self.special = None
+        if event.conditions is not None or event.exec_inst:
+            self._add_special(event.exec_inst, event.conditions, contingency, dialect)
 
     def restate(self, order_type: str, price: int, quantity: int | None = None) -> None:
         """Take another type and price, and another quantity, unasked."""

@@ -1,4 +1,4 @@
-"""A QuickFIX initiator with the venue's dictionary and all its validation on hears all that there is to hear, and rejects nothing."""
+"""A QuickFIX initiator with the venue's dictionary and all its validation on hears all there is to hear, and rejects nothing."""
 
 from __future__ import annotations
 
