@@ -160,7 +160,7 @@ class ParticipantActions:
     def _amount(self, asked: Transfer) -> str:
         """In whole units, as text. Raises Refused."""
         instrument = self._core.engine.instruments.get(asked.asset)
-        if len(asked.reference) > REFERENCE_LENGTH_MAX or not (asked.reference.isprintable() or not asked.reference):
+        if len(asked.reference) > REFERENCE_LENGTH_MAX or not asked.reference.isprintable():
             raise Refused(f"a reference is at most {REFERENCE_LENGTH_MAX} printable characters")
         try:
             amount = to_units(asked.amount, instrument.terms.quantity_decimals if instrument else MONEY_DECIMALS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -258,12 +259,10 @@ def test_arguments_that_are_wrong(console: Console, tmp_path: Path) -> None:
 def test_a_socket_that_is_somebody_elses(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from fixserver import admin_command
-
     def denied(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(admin_command.socket.socket, "connect", denied)
+    monkeypatch.setattr(socket.socket, "connect", denied)
     assert cli.main(["admin", "--data", str(tmp_path), "status"]) == 2
     assert capsys.readouterr().err == f"{tmp_path}/admin.sock: permission denied: be the user that the exchange runs as\n"
 

@@ -130,7 +130,7 @@ def test_what_the_events_say(tmp_path: Path) -> None:
 
 
 def test_to_read_events_again_changes_nothing(tmp_path: Path) -> None:
-    events = [defined(1, "ANN", "a", ""), defined(2, "ANN", "b", "operator x"), AccessSet(3, "ANN", "killed", 0, "")]
+    events: list[Event] = [defined(1, "ANN", "a", ""), defined(2, "ANN", "b", "operator x"), AccessSet(3, "ANN", "killed", 0, "")]
     batches = [batch(event) for event in events]
     members = Members(tmp_path, from_file=True)
     for one in batches:

@@ -58,7 +58,7 @@ def value(chance: random.Random, kind: Any, plausible: tuple[Any, ...] = ()) -> 
 
 def actions(desk: AdminDesk) -> dict[str, type[msgspec.Struct]]:
     tables = (desk._commands, desk._questions, desk._others)
-    return {name: entry[0] for table in tables for name, entry in table.items()}  # type: ignore[attr-defined]
+    return {name: entry[0] for table in tables for name, entry in table.items()}
 
 
 def known_actions() -> dict[str, type[msgspec.Struct]]:

@@ -217,7 +217,7 @@ def test_a_user_without_a_name_is_his_number(stand: Stand, monkeypatch: pytest.M
     def unknown(user: int) -> None:
         raise KeyError(user)
 
-    monkeypatch.setattr(admin.pwd, "getpwuid", unknown)
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
     with stand.connect() as sock:
         stand.ask(sock, "say")
         assert stand.desk.operators == [f"user {os.getuid()}"]
