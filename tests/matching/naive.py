@@ -301,33 +301,27 @@ class NaiveEngine:
             unless(line % terms.tick == 0, Reason.OFF_TICK)
             unless(low <= line <= high, Reason.OUTSIDE_PRICE_BAND)
         unless(conditions.peg_offset % terms.tick == 0, Reason.OFF_TICK)
-        if paper.phase == "closing-price" and priced:
-            unless(within(command.side, paper.closing, price), Reason.OUTSIDE_PRICE_BAND)
+        limit = price if priced else high if command.side == BUY else low
+        if paper.phase == "closing-price":
+            unless(within(command.side, paper.closing, limit), Reason.OUTSIDE_PRICE_BAND)
 
         unless(command.time_in_force != GTD or command.expire_time > self.market.now, Reason.UNSUPPORTED)
 
-        limit = price if priced else high if command.side == BUY else low
         value = paper.money(limit, quantity)
         unless(quantity <= terms.quantity_max and value <= terms.value_max, Reason.LIMIT_EXCEEDED)
         value_max = int(self.participants[command.participant].value_max)
         unless(not 0 < value_max < value, Reason.LIMIT_EXCEEDED)
         return limit
 
-    def would_trade(self, command: NewOrder | ReplaceOrder, conditions: Conditions) -> bool:
-        """Whether a post-only order would not be so."""
-        return (
-            conditions.post_only
-            and self.papers[command.instrument].phase == "continuous"
-            and any(
-                other.side != command.side and within(command.side, other.at, command.price)
-                for other in self.market.book(command.instrument)
-            )
-        )
+    def would_trade(self, command: NewOrder | ReplaceOrder) -> bool:
+        return self.market.would_trade(command.instrument, command.side, command.price, command.conditions or NOTHING_SAID)
 
     def affordable(self, orders: list[Order]) -> bool:
         """Whether the accounts can carry orders that are not open yet."""
         self.orders.extend(orders)
-        rich = all(self.market.available(order.account, self.market.asset_of(order)) >= 0 for order in orders)
+        rich = all(
+            self.market.available(order.account, self.market.asset_of(order)) >= 0 for order in orders if order.parked != "list"
+        )
         for order in orders:
             self.orders.remove(order)
         return rich
@@ -375,7 +369,7 @@ class NaiveEngine:
             self.rules_for_all(command)
             self.limits_of_a_day(command.participant, 0)
             limit = self.terms(command, conditions)
-            unless(not self.would_trade(command, conditions), Reason.WOULD_TRADE)
+            unless(not self.would_trade(command), Reason.WOULD_TRADE)
             order = self.made(command, self.market.number, limit)
             unless(self.affordable([order]), Reason.INSUFFICIENT_FUNDS)
         except Refused as refused:
@@ -408,10 +402,11 @@ class NaiveEngine:
                 unless(single.time_in_force in LASTING, Reason.UNSUPPORTED)
                 self.limits_of_a_day(command.participant, k)
                 limit = self.terms(single, conditions)
-                unless(not self.would_trade(single, conditions), Reason.WOULD_TRADE)
+                waits = k > 0 and not alternatives
+                unless(waits or not self.would_trade(single), Reason.WOULD_TRADE)
                 order = self.made(single, numbers[k], limit)
                 order.list = group
-                order.parked = "list" if k and not alternatives else ""
+                order.parked = "list" if waits else ""
                 group.orders.append(order)
             unless(self.affordable(group.orders), Reason.INSUFFICIENT_FUNDS)
         except Refused as refused:
@@ -426,7 +421,6 @@ class NaiveEngine:
         for order in orders:
             if not order.status and order.parked != "list":
                 self.market.go_to_work(order)
-                self.market.work_off()
 
     # ------------------------------------------------------------------------------------------- changes
 
@@ -461,16 +455,18 @@ class NaiveEngine:
         try:
             order = self.addressed(command)
             self.unless_blocked(command.participant)
+            waits = order.parked == "list"
+            unless(not waits or command.time_in_force in LASTING, Reason.UNSUPPORTED)
             limit = self.terms(command, command.conditions or NOTHING_SAID)
-            kept = self.keeps_place(order, command)
+            kept = waits or self.keeps_place(order, command)
             conditions = command.conditions or NOTHING_SAID
-            unless(kept or not self.would_trade(command, conditions), Reason.WOULD_TRADE)
+            unless(kept or not self.would_trade(command), Reason.WOULD_TRADE)
             quantity = max(command.quantity, order.executed + order.busted)
             leaves = quantity - order.executed - order.busted
             smaller_sale = order.side == SELL and leaves <= order.leaves
             before = order.limit, order.leaves
             order.limit, order.leaves = limit, leaves
-            if order.parked != "list" and not smaller_sale and market.available(order.account, market.asset_of(order)) < 0:
+            if not waits and not smaller_sale and market.available(order.account, market.asset_of(order)) < 0:
                 order.limit, order.leaves = before
                 raise Refused(Reason.INSUFFICIENT_FUNDS)
         except Refused as refused:
@@ -502,15 +498,14 @@ class NaiveEngine:
             return market.end_dependents(order)
         if not kept:
             return market.go_to_work(order)
-        if order.order_type == PEGGED:
+        if order.order_type == PEGGED and not waits:
             self.papers[order.instrument].marks = None
         return None
 
     def keeps_place(self, order: Order, command: ReplaceOrder) -> bool:
-        if order.parked == "list":
-            return True
-
         def alike(conditions: Conditions) -> Conditions:
+            if order.order_type not in (STOP, STOP_LIMIT):
+                conditions = msgspec.structs.replace(conditions, stop_price=0)
             return msgspec.structs.replace(
                 conditions,
                 display_quantity=0,
@@ -666,7 +661,8 @@ class NaiveEngine:
         self.names = {name: number for name, number in self.names.items() if number in still_open}
         self.market.ended = {}
         for paper in self.papers.values():
-            paper.reference = paper.around
+            if paper.traded:
+                paper.put_reference(paper.last)
 
     def set_phase(self, command: SetPhase) -> None:
         market = self.market
@@ -723,7 +719,8 @@ class NaiveEngine:
         known = self.papers.get(command.instrument)
         unless(0 <= command.dynamic_band_bps <= 1_000_000 and command.pause_ns > 0 and command.market != "", Reason.BAD_DEFINITION)
         if known is None:
-            self.papers[command.instrument] = Paper(command, command.reference_price, command.phase)
+            phase = self.phases.get(command.market, command.phase)
+            self.papers[command.instrument] = Paper(command, command.reference_price, phase)
         else:
             now = known.terms
 
@@ -737,8 +734,9 @@ class NaiveEngine:
             still_open = any(order.instrument == command.instrument for order in self.orders)
             unless(not still_open or fixed_while_open(now) == fixed_while_open(command), Reason.BAD_DEFINITION)
             if command.reference_price != now.reference_price:
-                known.reference = command.reference_price
+                known.put_reference(command.reference_price)
             known.terms = command
+        command = msgspec.structs.replace(command, phase=self.papers[command.instrument].phase)
         self.market.say(InstrumentDefined, *msgspec.structs.astuple(command))
 
     def define_account(self, command: DefineAccount) -> None:
@@ -771,7 +769,7 @@ class NaiveEngine:
         paper = self.papers[command.instrument]
         unless(command.price > 0, Reason.BAD_DEFINITION)
         unless(command.price % paper.terms.tick == 0, Reason.OFF_TICK)
-        paper.reference = command.price
+        paper.put_reference(command.price)
         self.market.say(ReferenceSet, command.instrument, command.price, *paper.band, command.by)
 
     def operator_cancel(self, command: OperatorCancel) -> None:
@@ -798,14 +796,15 @@ class NaiveEngine:
             (trade.taker_account, trade.taker_side, old.taker_fee, new.taker_fee),
         ]
         before = dict(market.totals)
+        assets = [(account, asset) for account, *_ in sides for asset in (paper.terms.currency, trade.instrument)]
         for account, side, old_fee, new_fee in sides:
             market.settle(paper, account, side, -paper.money(old.price, old.quantity), -old.quantity, -old_fee)
             market.settle(paper, account, side, paper.money(new.price, new.quantity), new.quantity, new_fee)
-        for account, *_ in sides:
-            for asset in (paper.terms.currency, trade.instrument):
-                if market.available(account, asset) < 0:
-                    market.totals = before
-                    raise Refused(Reason.INSUFFICIENT_FUNDS)
+        for account, asset in assets:
+            gives = market.total(account, asset) < before.get((account, asset), 0)
+            if gives and market.available(account, asset) < 0:
+                market.totals = before
+                raise Refused(Reason.INSUFFICIENT_FUNDS)
         self.sales[trade.seq] = new
         for number in (trade.maker_order_id, trade.taker_order_id):
             order = self.order(number)

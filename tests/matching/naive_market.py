@@ -68,7 +68,7 @@ class Order:
 
     `status` is "" while it is open. It is `in_book`, at price `at` (0: before all prices), or `parked`; `place`
     orders those of one price, and the stops of one stop price. `shown` counts only for an iceberg in the
-    book. `elected`: it waits in the queue. `traded`: since it last went to work.
+    book. `elected`: it waits in the queue.
     """
 
     number: int
@@ -100,7 +100,6 @@ class Order:
     place: int = 0
     parked: Parked = ""
     elected: bool = False
-    traded: bool = False
     quote: bool = False
     list: OrderList | None = None
 
@@ -117,13 +116,20 @@ class Order:
         """Of two orders the one with the lower of these was entered first."""
         return self.number % NUMBERS_A_COMMAND, self.number
 
+    @property
+    def told_status(self) -> str:
+        """OrdStatus. What a filled order lacks after a bust is as good as canceled."""
+        if self.status == FILLED and self.busted:
+            return CANCELED
+        return self.status or ("1" if self.executed else "0")
+
     def state(self) -> OrderState:
         """As events tell it."""
         iceberg = self.in_book and self.conditions.display_quantity
         return OrderState(
             self.number, self.participant, self.session, self.cl_ord_id, self.account, self.instrument, self.side,
             self.order_type, self.time_in_force, self.price, self.quantity, self.leaves, self.executed, self.value,
-            self.expire_time, self.routing, self.status or ("1" if self.executed else "0"), self.entered, self.exec_inst,
+            self.expire_time, self.routing, self.told_status, self.entered, self.exec_inst,
             self.marked, self.said, self.limit, self.shown if iceberg else 0, self.parked, self.busted,
             self.at if self.in_book and self.order_type == PEGGED else 0,
         )  # fmt: skip
@@ -138,6 +144,7 @@ class Paper:
     phase: str
     last: int = 0
     until: int = 0
+    traded: bool = False  # since the reference was set
     closing: int = 0
     marks: tuple[int, int] | None = None
     indicated: tuple[int, int, int] = (0, 0, 0)
@@ -151,6 +158,15 @@ class Paper:
     @property
     def band(self) -> tuple[int, int]:
         return self.ticks_within(self.reference, self.terms.band_bps)
+
+    def put_reference(self, price: int) -> None:
+        self.reference = price
+        self.traded = False
+
+    def nearest_tick(self, price: int) -> int:
+        """The tick nearest to a price, of two the higher."""
+        tick = self.terms.tick
+        return max((2 * price + tick) // (2 * tick) * tick, tick)
 
     @property
     def around(self) -> int:
@@ -185,7 +201,7 @@ def within(side: str, price: int, bound: int) -> bool:
 
 def auction_price(orders: list[Order], reference: int, tick: int) -> tuple[int, int, int]:
     """Price, volume and surplus: the most volume, the least surplus, market pressure, nearest to the reference."""
-    limits = [order.price for order in orders if order.at]
+    limits = [order.at for order in orders if order.at]
     if limits:
         # Volume and surplus change at limits alone: those, their neighbours and the ticks at the reference say it all.
         lines = [order.limit for order in orders if not order.at] + limits
@@ -197,8 +213,8 @@ def auction_price(orders: list[Order], reference: int, tick: int) -> tuple[int, 
 
     yields = {}
     for price in prices:
-        demand = sum(order.leaves for order in orders if order.side == BUY and order.limit >= price)
-        supply = sum(order.leaves for order in orders if order.side == SELL and order.limit <= price)
+        demand = sum(order.leaves for order in orders if order.side == BUY and (order.at or order.limit) >= price)
+        supply = sum(order.leaves for order in orders if order.side == SELL and (order.at or order.limit) <= price)
         yields[price] = (min(demand, supply), demand - supply)
 
     most = max(volume for volume, _ in yields.values())
@@ -340,7 +356,7 @@ class NaiveMarket:
 
     def go_to_work(self, order: Order) -> None:
         paper = self.papers[order.instrument]
-        order.in_book = order.elected = order.traded = False
+        order.in_book = order.elected = False
         order.at = 0
         order.parked = self.waits_for(order)
         order.place = self.next_place()
@@ -362,6 +378,8 @@ class NaiveMarket:
         elif paper.phase == "closing-price":
             limit = reach = paper.closing
             if not within(order.side, paper.closing, order.limit):
+                if order.order_type in (MARKET, MARKET_TO_LIMIT):
+                    return self.over(order, CANCELED, CancelReason.MARKET_REMAINDER)
                 return self.rest(order)
         else:
             return self.rest(order)
@@ -377,7 +395,7 @@ class NaiveMarket:
             return None
 
         pauses = paper.phase == "continuous" and self.opposite(order, limit) and order.time_in_force != FOK
-        if order.order_type == MARKET or (order.order_type == MARKET_TO_LIMIT and not order.traded):
+        if order.order_type == MARKET or (order.order_type == MARKET_TO_LIMIT and not order.executed):
             self.over(order, CANCELED, CancelReason.MARKET_REMAINDER)
         elif order.order_type == MARKET_TO_LIMIT:
             self.leave_over(order)
@@ -401,7 +419,8 @@ class NaiveMarket:
     def leave_over(self, order: Order) -> None:
         """What is left of a market-to-limit order that has traded becomes a limit order."""
         order.order_type = LIMIT
-        order.price = order.limit = self.papers[order.instrument].last
+        last = self.papers[order.instrument].last
+        order.price = order.limit = min(last, order.limit) if order.side == BUY else max(last, order.limit)
         self.say(
             OrderRestated, order.number, order.instrument, RestateReason.LEFT_OVER, LIMIT, order.price, order.quantity, order.leaves
         )
@@ -413,6 +432,14 @@ class NaiveMarket:
         """What an incoming order meets up to a price, in the order in which it meets it."""
         met = [other for other in self.book(order.instrument) if other.side != order.side and within(order.side, other.at, bound)]
         return sorted(met, key=lambda other: (other.at if order.side == BUY else -other.at, other.place))
+
+    def would_trade(self, symbol: str, side: str, price: int, conditions: Conditions) -> bool:
+        """Whether a post-only order would not be so."""
+        return (
+            conditions.post_only
+            and self.papers[symbol].phase == "continuous"
+            and any(other.side != side and within(side, other.at, price) for other in self.book(symbol))
+        )
 
     def self_trade(self, order: Order, other: Order) -> str:
         """The instruction that applies where the incoming order would trade with another; "" where none does."""
@@ -431,7 +458,13 @@ class NaiveMarket:
     def fillable(self, order: Order, quantity: int, reach: int) -> bool:
         found = 0
         walked: list[Order] = []
+        lists: list[OrderList] = []
         for other in self.opposite(order, reach):
+            # When one of these trades, the others end.
+            if other.list is not None and other.list.contingency == "1":
+                if other.list in lists:
+                    continue
+                lists.append(other.list)
             instruction = self.self_trade(order, other)
             if instruction == "2":
                 continue
@@ -489,6 +522,7 @@ class NaiveMarket:
 
     def trade(self, maker: Order, taker: Order, price: int, quantity: int, auction: bool = False) -> bool:
         """Whether the two could: not where they are alternatives of one list."""
+        assert quantity > 0, f"{maker} and {taker} trade nothing"
         self.end_alternatives(maker)
         if taker.status:
             return False
@@ -502,8 +536,8 @@ class NaiveMarket:
             order.executed += quantity
             order.leaves -= quantity
             order.value += price * quantity
-            order.traded = True
         paper.last = price
+        paper.traded = True
         self.say(
             Traded, maker.instrument, price, quantity, maker.number, taker.number, taker.side, maker.account, taker.account,
             maker.leaves, taker.leaves, maker_fee, taker_fee, auction,
@@ -568,6 +602,9 @@ class NaiveMarket:
                 self.enter(order)
                 continue
             order.parked = self.waits_for(order)  # no longer "list": it reserves
+            if self.would_trade(order.instrument, order.side, order.price, order.conditions):
+                self.over(order, CANCELED, CancelReason.WOULD_TRADE)
+                continue
             if self.available(order.account, self.asset_of(order)) < 0:
                 self.over(order, CANCELED, CancelReason.INSUFFICIENT_FUNDS)
                 continue
@@ -643,7 +680,7 @@ class NaiveMarket:
         self.say(Uncrossed, paper.terms.instrument, paper.phase, price, volume, surplus)
         if not volume:
             return
-        book = [order for order in self.book(paper.terms.instrument) if within(order.side, price, order.limit)]
+        book = [order for order in self.book(paper.terms.instrument) if within(order.side, price, order.at or order.limit)]
         buys, sells = (
             sorted((order for order in book if order.side == side), key=lambda order: (order.at != 0, order.at * sign, order.place))
             for side, sign in ((BUY, -1), (SELL, 1))
@@ -657,7 +694,7 @@ class NaiveMarket:
             quantity = min(buys[0].leaves, sells[0].leaves, volume)
             if self.trade(pair[0], pair[1], price, quantity, auction=True):
                 volume -= quantity
-        paper.last = paper.reference = price
+        paper.put_reference(price)
 
     def set_phase(self, paper: Paper, new: str, by: str) -> None:
         """Steps 3 and 5: all there is to the begin of a volatility auction."""
@@ -686,7 +723,7 @@ class NaiveMarket:
                 self.end_with_phase(order, old, new)
         self.set_phase(paper, new, by)
         if new == "closing-price":
-            paper.closing = paper.around
+            paper.closing = paper.nearest_tick(paper.around)
         if new == "closing-auction":
             for order in self.by_entry(symbol):
                 if order.parked == "close":
@@ -694,7 +731,7 @@ class NaiveMarket:
                     self.enter(order)
         if new == "continuous":
             self.elect_all(paper)
-        self.finish()
+            self.finish()
 
     def end_with_phase(self, order: Order, old: str, new: str) -> None:
         """What ends when trading begins or the day's does."""
@@ -705,7 +742,7 @@ class NaiveMarket:
             self.over(order, EXPIRED, CancelReason.OPENING_END)
         elif order.time_in_force == AT_THE_CLOSE and (closing or old == "closing-auction"):
             self.over(order, EXPIRED, CancelReason.CLOSING_END)
-        elif order.order_type == MARKET or (order.order_type == MARKET_TO_LIMIT and not order.traded):
+        elif order.order_type == MARKET or (order.order_type == MARKET_TO_LIMIT and not order.executed):
             self.over(order, CANCELED, CancelReason.MARKET_REMAINDER)
         elif order.order_type == MARKET_TO_LIMIT:
             order.in_book = False

@@ -39,7 +39,7 @@ def test_from_a_snapshot_at_every_hundredth_command_on_all_is_the_same():
 
 def test_batches_make_no_difference_to_the_state():
     """Only the time is that of the batch."""
-    now, commands = 1_700_000_000_000_000_000, [command for _, command in random_commands(1_000, seed=6)]
+    now, commands = 1_700_000_000_000_000_000, [command for _, command in random_commands(1_000, seed=6, time_moves_every=0)]
     digests = set()
     for size in (1, 3, 1_000):
         engine = Engine()

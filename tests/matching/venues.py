@@ -7,8 +7,11 @@ from pathlib import Path
 
 from matching.messages import Command, Event
 from matching.sequencer import Durability, Sequencer
-from tests.matching.compare import OPENING, Generator
+from tests.matching.drawing import OPENING, Generator
 from tests.matching.naive import NaiveEngine
+
+# The commands of a batch have one time. They are drawn for the market as it then is, so it moves where batches of 7, 10 and 20 end.
+TIME_MOVES_EVERY = 140
 
 
 class Clock:
@@ -21,14 +24,17 @@ class Clock:
         return self.now
 
 
-def random_commands(count: int, seed: int = 1) -> Iterator[tuple[int, Command]]:
-    """Commands of all kinds with the time of each, the same for the same seed."""
+def random_commands(count: int, seed: int = 1, time_moves_every: int = TIME_MOVES_EVERY) -> Iterator[tuple[int, Command]]:
+    """Commands of all kinds with the time of each, the same for the same seed. With 0, time stands still."""
     naive = NaiveEngine()
     generator = Generator(seed, naive)
+    now = generator.now
     for number in range(count):
+        if time_moves_every and number % time_moves_every == 0:
+            now = generator.now
         command = OPENING[number] if number < len(OPENING) else generator.draw()
-        naive.apply(generator.now, command)
-        yield generator.now, command
+        generator.saw(naive.apply(now, command))
+        yield now, command
 
 
 def opened(data: Path, clock: Clock | None = None, durability: Durability = "os") -> Sequencer:

@@ -1,0 +1,567 @@
+"""Random commands of all kinds and in all phases, most of them sensible. It draws them and applies none.
+
+Every stream is a function of its seed and of the naive engine that it looks at to aim at open orders.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from typing import get_args
+
+import msgspec
+
+from matching.messages import (
+    AT_THE_CLOSE,
+    AT_THE_OPENING,
+    BUY,
+    DAY,
+    FOK,
+    GTC,
+    GTD,
+    IOC,
+    LIMIT,
+    MARKET,
+    MARKET_TO_LIMIT,
+    MONEY_UNIT,
+    ONE_CANCELS_THE_OTHER,
+    ONE_TRIGGERS_THE_OTHER,
+    ORDERS_APART,
+    PEGGED,
+    SELL,
+    STOP,
+    STOP_LIMIT,
+    BustTrade,
+    CancelOrder,
+    CancelQuotes,
+    Command,
+    Conditions,
+    CorrectTrade,
+    DefineAccount,
+    DefineInstrument,
+    DefineParticipant,
+    Deposit,
+    EndPauses,
+    Event,
+    ExpireOrders,
+    MassCancel,
+    MassQuote,
+    NewOrder,
+    NewOrderList,
+    OperatorCancel,
+    OperatorNote,
+    OrderType,
+    Peg,
+    Phase,
+    PublishIndicative,
+    QuoteEntry,
+    ReplaceOrder,
+    RollDay,
+    SelfTrade,
+    SetAccess,
+    SetPhase,
+    SetReference,
+    Side,
+    TimeInForce,
+    Traded,
+    Withdraw,
+)
+from tests.matching.naive import NaiveEngine
+from tests.matching.naive_market import AUCTIONS, NOTHING_SAID, Order, Paper
+
+SECOND = 1_000_000_000
+OPEN_ORDERS_MAX = 60
+
+INSTRUMENTS = [
+    DefineInstrument("PLAIN", "USD", 2, 0, 1, 1, 500, 30_000 * MONEY_UNIT, 10_000, 200),
+    DefineInstrument(
+        "FEES", "USD", 2, 0, 5, 10, 500, 30_000 * MONEY_UNIT, 10_000, 300, 1_000, 2_500, dynamic_band_bps=60, pause_ns=SECOND
+    ),
+    DefineInstrument(
+        "REBATE", "EUR", 2, 8, 500, 1, 10**12, 10**18, 5_000_000, 150, -333, 777, 25, 2 * SECOND, market="COINS"
+    ),
+]  # fmt: skip
+LATE = DefineInstrument("LATE", "USD", 2, 0, 1, 1, 500, 30_000 * MONEY_UNIT, 9_000, 500, market="LATE", phase="pre-open", by="op")
+ACCOUNTS = [
+    DefineAccount("ann", "ann"),
+    DefineAccount("ann-2", "ann", 50, "cancel-both"),
+    DefineAccount("bob", "bob", 1_000, "decrement"),
+    DefineAccount("eve", "eve", 0, "allow"),
+]
+OPENING: list[Command] = [
+    *INSTRUMENTS,
+    *ACCOUNTS,
+    *(Deposit(account.account, currency, str(100_000 * MONEY_UNIT)) for account in ACCOUNTS for currency in ("USD", "EUR")),
+    *(Deposit(account.account, symbol, "800") for account in ACCOUNTS for symbol in ("PLAIN", "FEES")),
+    *(Deposit(account.account, "REBATE", "800000000") for account in ACCOUNTS),
+]
+PHASES: tuple[Phase, ...] = get_args(Phase)
+SELF_TRADES: tuple[SelfTrade, ...] = get_args(SelfTrade)
+PEGS: tuple[Peg, ...] = ("primary", "midpoint", "market")
+SIDES: tuple[Side, ...] = (BUY, SELL)
+ORDER_TYPES: tuple[OrderType, ...] = (LIMIT, MARKET, STOP, STOP_LIMIT, MARKET_TO_LIMIT, PEGGED)
+TIMES_IN_FORCE: tuple[TimeInForce, ...] = (DAY, GTC, GTD, IOC, FOK, AT_THE_OPENING, AT_THE_CLOSE)
+LASTING: tuple[TimeInForce, ...] = (DAY, GTC, GTD)
+
+
+class Terms(msgspec.Struct):
+    """What a new order and a replace say of an order's terms."""
+
+    order_type: OrderType
+    time_in_force: TimeInForce
+    price: int
+    quantity: int
+    expire_time: int
+    conditions: Conditions | None
+
+
+class Generator:
+    """Draws commands, `now` being the time of the last."""
+
+    def __init__(self, seed: int, naive: NaiveEngine) -> None:
+        self.random = random.Random(seed)
+        self.naive = naive
+        self.now = 1_700_000_000 * SECOND
+        self.names = 0
+        self.day = 0
+        self.trades: deque[Traded] = deque(maxlen=40)
+
+    def saw(self, events: list[Event]) -> None:
+        """Trades, so that they can be taken back."""
+        self.trades.extend(event for event in events if isinstance(event, Traded))
+
+    def draw(self) -> Command:
+        chance = self.random
+        self.now += chance.choice((0, 1, SECOND // 20))
+        if len(self.naive.orders) > OPEN_ORDERS_MAX and chance.random() < 0.5:
+            return self.cancel()
+        urgent = self.urgent()
+        if urgent is not None:
+            return urgent
+        kind = chance.random()
+        if kind < 0.57:
+            return self.order()
+        if kind < 0.65:
+            return self.cancel()
+        if kind < 0.79:
+            return self.replace()
+        if kind < 0.83:
+            return self.order_list()
+        if kind < 0.88:
+            return self.quote()
+        return self.rare()
+
+    def urgent(self) -> Command | None:
+        """What brings the market back to continuous trading, most times: it is an exception that one is out of it for long."""
+        chance = self.random
+        phases = {symbol: paper.phase for symbol, paper in self.naive.papers.items()}
+        if "volatility-auction" in phases.values() and chance.random() < 0.04:
+            return EndPauses()
+        if any(phase in AUCTIONS for phase in phases.values()) and chance.random() < 0.05:
+            return PublishIndicative()
+        away = [symbol for symbol, phase in phases.items() if phase != "continuous"]
+        if away and chance.random() < (0.02 if phases[away[0]] in AUCTIONS else 0.04):
+            return self.phase(chance.choice(away), 0.6)
+        blocked = [name for name, access in self.naive.access.items() if access != "normal"]
+        if blocked and chance.random() < 0.1:
+            return SetAccess(blocked[0], "normal", "op")
+        if chance.random() < 0.005:
+            return self.phase(chance.choice(tuple(phases)), 0.02)
+        return None
+
+    def phase(self, symbol: str, continuous: float) -> SetPhase:
+        chance = self.random
+        phase: Phase = "continuous" if chance.random() < continuous else chance.choice(PHASES)
+        by = chance.choice(("", "op"))
+        kind = chance.random()
+        if kind < 0.6:
+            return SetPhase(symbol, phase, by=by)
+        if kind < 0.98:
+            return SetPhase("", phase, self.naive.papers[symbol].terms.market if kind < 0.8 else "", by)
+        return SetPhase("NONE", phase) if kind < 0.99 else SetPhase("", phase, "NOWHERE", by)
+
+    # ---------------------------------------------------------------------------------------------- parts of commands
+
+    def name(self) -> str:
+        """A ClOrdID, now and then one that may have been used."""
+        self.names += 1
+        if self.random.random() < 0.985:
+            return f"n{self.names}"
+        return f"n{self.random.randrange(max(0, self.names - 200), self.names)}"
+
+    def participant(self) -> str:
+        return self.random.choice(("ann", "bob", "eve")) if self.random.random() < 0.995 else "joe"
+
+    def account(self, participant: str) -> str:
+        chance = self.random
+        if participant == "ann" and chance.random() < 0.4:
+            return "ann-2"
+        return "bob" if chance.random() < 0.005 else participant
+
+    def symbol(self) -> str:
+        kind = self.random.random()
+        if kind < 0.995:
+            return self.random.choice(("PLAIN", "PLAIN", "FEES", "FEES", "REBATE"))
+        return "LATE" if kind < 0.998 else "NONE"
+
+    def paper(self, symbol: str) -> Paper:
+        """The instrument; for one that is not there, some other."""
+        return self.naive.papers.get(symbol, self.naive.papers["PLAIN"])
+
+    def price(self, paper: Paper, side: Side, aggression: int = 2) -> int:
+        """Near the last trade: some ticks better, or more ticks worse."""
+        tick = paper.terms.tick
+        away = int(self.random.expovariate(0.12)) - aggression
+        middle = paper.closing if paper.phase == "closing-price" and self.random.random() < 0.5 else paper.around
+        return (middle + (-away if side == BUY else away) * tick) // tick * tick
+
+    def quantity(self, paper: Paper) -> int:
+        chance = self.random
+        if paper.terms.instrument == "REBATE":
+            return chance.choice((1, 10**8, chance.randrange(1, 10**8)))
+        return paper.terms.lot * chance.randrange(1, 30 if paper.terms.lot == 1 else 15)
+
+    def time_in_force(self, order_type: OrderType, phase: str) -> TimeInForce:
+        """One that goes with the type and the phase, most times."""
+        chance = self.random
+        if chance.random() < 0.03:
+            return chance.choice(TIMES_IN_FORCE)
+        if order_type == MARKET_TO_LIMIT or phase == "closing-price":
+            return chance.choice((DAY, DAY, IOC, FOK)) if order_type in (MARKET, LIMIT) else DAY
+        if order_type in (STOP, STOP_LIMIT, PEGGED):
+            return chance.choices(LASTING, (3, 2, 1))[0]
+        lasting = (DAY,) if order_type == MARKET else (DAY, DAY, DAY, GTC, GTC, GTD)
+        if phase == "continuous":
+            return chance.choice((*lasting, *lasting, IOC, IOC, FOK, AT_THE_CLOSE))
+        if phase in ("pre-open", "opening-auction"):
+            return chance.choice((*lasting, AT_THE_OPENING, AT_THE_CLOSE))
+        return chance.choice((*lasting, AT_THE_CLOSE))
+
+    def slice(self, quantity: int, lot: int) -> int:
+        """Of an iceberg: no less than a tenth is displayed, most times."""
+        return max(quantity // self.random.randrange(2, 10) // lot * lot, lot)
+
+    def conditions(self, paper: Paper, side: Side, order_type: OrderType, time_in_force: TimeInForce, quantity: int) -> Conditions:
+        chance = self.random
+        lot, tick = paper.terms.lot, paper.terms.tick
+        said: dict[str, object] = {}
+        if order_type in (STOP, STOP_LIMIT):
+            # Stops lie on the other side of the market: a buy above it.
+            said["stop_price"] = self.price(paper, SELL if side == BUY else BUY, 1)
+        if order_type == PEGGED:
+            said["peg"] = chance.choice(PEGS)
+            said["peg_offset"] = chance.choice((0, 0, 0, 1, -1, 2, -3, -8)) * tick * (1 if side == BUY else -1)
+        if paper.phase != "closing-price" or chance.random() < 0.05:
+            if order_type in (LIMIT, STOP_LIMIT) and time_in_force in LASTING and chance.random() < 0.2:
+                said["display_quantity"] = self.slice(quantity, lot)
+            if time_in_force == IOC and chance.random() < 0.4:
+                said["min_quantity"] = min(lot * chance.randrange(1, 15), quantity)
+            if order_type == LIMIT and time_in_force in LASTING and chance.random() < 0.08:
+                said["post_only"] = True
+        if chance.random() < 0.25:
+            said["self_match_id"] = chance.choice(("", "x", "x", "y"))
+            said["self_match_instruction"] = chance.choice(("", "1", "2", "3", "4", "4"))
+        odd = chance.random()
+        if odd < 0.02:
+            wrong: list[dict[str, object]] = [
+                {"stop_price": paper.around}, {"stop_price": 0}, {"stop_price": paper.around + 1},
+                {"stop_price": 2 * paper.around}, {"peg": "market"}, {"peg": ""}, {"peg_offset": tick}, {"peg_offset": 1},
+                {"display_quantity": max(lot, quantity // 20)}, {"display_quantity": -lot}, {"display_quantity": quantity + lot},
+                {"display_quantity": max(quantity - 1, 1)}, {"min_quantity": quantity + 1}, {"min_quantity": -1},
+                {"min_quantity": 1}, {"post_only": True},
+            ]  # fmt: skip
+            said |= chance.choice(wrong)
+        return Conditions(**said)  # type: ignore[arg-type]
+
+    def terms(self, symbol: str, side: Side, order_type: OrderType | None = None) -> Terms:
+        chance = self.random
+        paper = self.paper(symbol)
+        if order_type is None:
+            weights = (88, 9, 1, 1, 1, 1) if paper.phase == "closing-price" else (66, 8, 7, 7, 5, 8)
+            order_type = chance.choices(ORDER_TYPES, weights)[0]
+        time_in_force = self.time_in_force(order_type, paper.phase)
+        price, quantity = self.price(paper, side), self.quantity(paper)
+        if order_type in (MARKET, STOP, MARKET_TO_LIMIT) or (order_type == PEGGED and chance.random() < 0.5):
+            price = 0
+        odd = chance.random()
+        if odd < 0.005:
+            price += 1
+        elif odd < 0.01:
+            quantity += 1
+        elif odd < 0.015:
+            price = price * chance.randrange(0, 3)
+        elif odd < 0.02:
+            quantity *= chance.choice((0, -1, 10, 100))
+        conditions = self.conditions(paper, side, order_type, time_in_force, quantity)
+        expire_time = self.now + chance.randrange(-2, 80) * SECOND // 10 if time_in_force == GTD else 0
+        said = None if conditions == NOTHING_SAID else conditions
+        return Terms(order_type, time_in_force, price, quantity, expire_time, said)
+
+    def marks(self) -> tuple[str, bool]:
+        """ExecInst, and whether the order is canceled when its session ends."""
+        return ("o", True) if self.random.random() < 0.2 else ("", False)
+
+    def entered(self, participant: str, account: str, session: str, symbol: str, side: Side, terms: Terms) -> NewOrder:
+        return NewOrder(
+            participant, session, self.name(), account, symbol, side, terms.order_type, terms.time_in_force, terms.price,
+            terms.quantity, terms.expire_time, f"r{self.names}", *self.marks(), terms.conditions,
+        )  # fmt: skip
+
+    # ------------------------------------------------------------------------------------------------ of participants
+
+    def order(self) -> NewOrder:
+        participant, symbol, side = self.participant(), self.symbol(), self.random.choice(SIDES)
+        session = f"{participant}/{self.random.choice('45')}"
+        return self.entered(participant, self.account(participant), session, symbol, side, self.terms(symbol, side))
+
+    def aim(self) -> tuple[str, str, str, Side]:
+        """Participant, ClOrdID, instrument and side of an open order, most times."""
+        chance = self.random
+        named = [order for order in self.naive.orders if order.cl_ord_id]
+        if named and chance.random() < 0.92:
+            order = chance.choice(named)
+            names = [order.cl_ord_id]
+            if chance.random() < 0.02:
+                names = [name for (_, name), number in self.naive.names.items() if number == order.number]
+            side = order.side if chance.random() < 0.99 else BUY
+            return order.participant, chance.choice(names), order.instrument, side
+        name = f"n{chance.randrange(max(0, self.names - 300), self.names + 1)}"
+        return self.participant(), name, self.symbol(), chance.choice(SIDES)
+
+    def cancel(self) -> Command:
+        if self.random.random() < 0.02:
+            return self.mass_cancel()
+        participant, name, symbol, side = self.aim()
+        return CancelOrder(participant, f"{participant}/4", self.name(), name, symbol, side, "c")
+
+    def replace(self) -> ReplaceOrder:
+        participant, name, symbol, side = self.aim()
+        old = self.naive.find(participant, name)
+        terms = self.terms(symbol, side, old.order_type if old is not None and self.random.random() < 0.7 else None)
+        if old is not None and self.random.random() < 0.6:
+            terms = self.amended(old, terms)
+        return ReplaceOrder(
+            participant, f"{participant}/5", self.name(), name, symbol, side, terms.order_type, terms.time_in_force, terms.price,
+            terms.quantity, terms.expire_time, "x", *self.marks(), terms.conditions,
+        )  # fmt: skip
+
+    def amended(self, old: Order, terms: Terms) -> Terms:
+        """Much of what the order said already, some of it changed."""
+        chance = self.random
+        lot = self.paper(old.instrument).terms.lot
+        conditions = old.conditions
+        if old.order_type in (MARKET, LIMIT):  # an elected stop has its stop price behind it
+            conditions = msgspec.structs.replace(conditions, stop_price=0)
+        if conditions.display_quantity and chance.random() < 0.4:
+            conditions = msgspec.structs.replace(conditions, display_quantity=chance.choice((0, self.slice(old.quantity, lot))))
+        if chance.random() < 0.1:
+            conditions = msgspec.structs.replace(conditions, self_match_id=chance.choice(("", "x", "y")))
+        conditions = msgspec.structs.replace(conditions, list_id="", quote_id="", quote_entry_id="")
+        quantity = old.quantity
+        if chance.random() < 0.6:
+            quantity = max(old.quantity + chance.choice((-10, -5, -3, 0, 3, 10)) * lot, lot)
+        if chance.random() < 0.05:
+            quantity = max(old.executed, lot)
+        return Terms(
+            old.order_type,
+            old.time_in_force if chance.random() < 0.9 else terms.time_in_force,
+            old.price if chance.random() < 0.8 or not old.price else terms.price,
+            quantity,
+            old.expire_time if chance.random() < 0.7 else terms.expire_time,
+            None if conditions == NOTHING_SAID else conditions,
+        )
+
+    def order_list(self) -> NewOrderList:
+        chance = self.random
+        participant, symbol, side = self.participant(), self.symbol(), chance.choice(SIDES)
+        account, session = self.account(participant), f"{participant}/4"
+        contingency = chance.choice((ONE_CANCELS_THE_OTHER, ONE_TRIGGERS_THE_OTHER))
+        count = chance.choice((2, 2, 2, 3, 4)) if chance.random() < 0.98 else chance.choice((0, 1, 11))
+        list_id = f"l{self.names}"
+        orders = []
+        for k in range(count):
+            if k and contingency == ONE_TRIGGERS_THE_OTHER and chance.random() < 0.3:
+                symbol = self.symbol()
+            if (k and chance.random() < 0.5) or chance.random() < 0.03:
+                side = SELL if side == BUY else BUY
+            if chance.random() < 0.01:
+                account, symbol = self.account(participant), self.symbol()
+            types: tuple[OrderType, ...] = (LIMIT, LIMIT, MARKET, STOP, STOP, STOP_LIMIT, PEGGED, MARKET_TO_LIMIT)
+            order_type: OrderType = chance.choice(types) if k else chance.choice((LIMIT, LIMIT, LIMIT, STOP_LIMIT, PEGGED))
+            if self.paper(symbol).phase == "closing-price":
+                order_type = LIMIT
+            terms = self.terms(symbol, side, order_type)
+            if terms.time_in_force not in LASTING and chance.random() < 0.9:
+                conditions = msgspec.structs.replace(terms.conditions or NOTHING_SAID, min_quantity=0)
+                terms = msgspec.structs.replace(terms, time_in_force=DAY, conditions=conditions)
+            terms.conditions = msgspec.structs.replace(terms.conditions or NOTHING_SAID, list_id=list_id)
+            owner = "bob" if chance.random() < 0.005 else participant
+            orders.append(self.entered(owner, account, session, symbol, side, terms))
+        return NewOrderList(participant, session, list_id, contingency, orders, f"r{list_id}")
+
+    def quote(self) -> Command:
+        chance = self.random
+        participant = self.participant()
+        self.names += 1
+        if chance.random() < 0.15:
+            return CancelQuotes(participant, f"{participant}/4", f"q{self.names}", chance.choice(("", self.symbol())), "", "q")
+        entries = [self.quote_entry(f"e{k}") for k in range(chance.choice((1, 1, 2, 3)))]
+        if chance.random() < 0.01:
+            entries = entries[:1] * chance.choice((0, 101))
+        return MassQuote(
+            participant, f"{participant}/4", f"q{self.names}", self.account(participant), entries, "1", f"q{self.names}",
+            chance.random() < 0.3,
+        )  # fmt: skip
+
+    def quote_entry(self, entry_id: str) -> QuoteEntry:
+        chance = self.random
+        symbol = self.symbol()
+        paper = self.paper(symbol)
+        tick = paper.terms.tick
+        middle = paper.around // tick + chance.randrange(-3, 4)
+        bid, offer = ((middle + sign * chance.randrange(1, 6)) * tick for sign in (-1, 1))
+        bids, offers = self.quantity(paper), self.quantity(paper)
+        odd = chance.random()
+        if odd < 0.06:
+            bid = bids = 0
+        elif odd < 0.12:
+            offer = offers = 0
+        elif odd < 0.14:
+            bid = bids = offer = offers = 0
+        elif odd < 0.15:
+            bid = offer
+        elif odd < 0.16:
+            bids = chance.choice((-1, 0))
+        elif odd < 0.17:
+            offer += chance.choice((1, 10**6))
+        elif odd < 0.18:
+            bids *= 100
+        return QuoteEntry(entry_id, symbol, bid, bids, offer, offers)
+
+    # ------------------------------------------------------------------------------------------ of time and operators
+
+    def rare(self) -> Command:
+        chance = self.random
+        kind = chance.random()
+        if kind < 0.27:
+            return ExpireOrders()
+        if kind < 0.50:
+            return self.transfer()
+        if kind < 0.58:
+            return self.correction()
+        if kind < 0.60:
+            self.day += chance.choice((0, 1, 1, 1, 1))
+            return RollDay(f"{20240101 + self.day:08d}")
+        if kind < 0.63:
+            return self.define_instrument()
+        if kind < 0.69:
+            return self.define_account()
+        if kind < 0.75:
+            return self.define_participant()
+        if kind < 0.77:
+            return SetAccess(self.participant() if chance.random() < 0.9 else "joe", chance.choice(("killed", "suspended")), "op")
+        if kind < 0.80:
+            paper = self.paper(self.symbol())
+            price = paper.around + chance.randrange(-10, 11) * paper.terms.tick
+            odd = chance.random()
+            symbol = paper.terms.instrument if odd < 0.95 else "NONE"
+            return SetReference(symbol, price if odd < 0.85 else chance.choice((0, -5, price + 1)), "op")
+        if kind < 0.85:
+            orders = self.naive.orders
+            number = chance.choice(orders).number if orders and chance.random() < 0.9 else chance.randrange(ORDERS_APART)
+            return OperatorCancel(number, "op")
+        if kind < 0.87:
+            return OperatorNote(f"note {self.names}", "op")
+        if kind < 0.90:
+            return chance.choice((EndPauses(), PublishIndicative()))
+        if kind < 0.94:
+            return self.mass_cancel()
+        return self.order()
+
+    def mass_cancel(self) -> MassCancel:
+        chance = self.random
+        participant = self.participant()
+        by = chance.choice(("", "", "op"))
+        return MassCancel(
+            participant, f"{participant}/{chance.choice('45')}", chance.choice(("", self.name())),
+            chance.choice(("", self.symbol())), chance.random() < 0.6, chance.random() < 0.6, not by and chance.random() < 0.5,
+            "m", chance.random() < 0.3, chance.random() < 0.5, by,
+        )  # fmt: skip
+
+    def transfer(self) -> Deposit | Withdraw:
+        chance = self.random
+        account = chance.choice(ACCOUNTS).account
+        asset = chance.choice(("USD", "USD", "EUR", "PLAIN", "FEES", "REBATE"))
+        by, reference = chance.choice((("", ""), ("op", "wire")))
+        usual = {"USD": 10**15, "EUR": 10**15, "REBATE": 8 * 10**8}.get(asset, 800)
+        odd = chance.random()
+        if odd < 0.05:
+            asset, account = chance.choice((("GBP", account), (asset, "none")))
+        elif odd < 0.10:
+            return Deposit(account, asset, chance.choice(("0", "x", "", str(10**31))), by, reference)
+        elif odd < 0.15:
+            return Withdraw(account, asset, str(10 * usual), by, reference)
+        # Who has little gets more, who has much gives much.
+        free = self.naive.market.total(account, asset) - self.naive.market.reserved(account, asset) if odd > 0.05 else usual
+        if free < usual // 2:
+            return Deposit(account, asset, str(chance.randrange(1, usual)), by, reference)
+        if free > 2 * usual or chance.random() < 0.15:
+            return Withdraw(account, asset, str(free - chance.randrange(0, usual // 4)), by, reference)
+        return Withdraw(account, asset, str(chance.randrange(1, usual // 10)), by, reference)
+
+    def correction(self) -> Command:
+        chance = self.random
+        if not self.trades:
+            return ExpireOrders()
+        trade = chance.choice(self.trades)
+        odd = chance.random()
+        if odd < 0.04:
+            trade = msgspec.structs.replace(
+                trade, **chance.choice(({"seq": 0}, {"seq": 10**9}, {"maker_account": "none"}, {"instrument": "NONE"}))
+            )
+        if chance.random() < 0.4:
+            return BustTrade(trade, "op")
+        price, quantity = trade.price + chance.randrange(-20, 20), trade.quantity - chance.choice((0, 0, 1))
+        if odd > 0.95:
+            price, quantity = chance.choice(((0, quantity), (price, 0), (price, 2 * trade.quantity), (trade.price, trade.quantity)))
+        return CorrectTrade(trade, price, quantity, "op")
+
+    def define_instrument(self) -> DefineInstrument:
+        chance = self.random
+        if chance.random() < 0.1:
+            return LATE
+        terms = chance.choice(INSTRUMENTS)
+        now = self.naive.papers[terms.instrument].terms
+        if chance.random() < 0.4:
+            return terms  # as it was in the beginning
+        changes: list[dict[str, object]] = [
+            {}, {"lot": 1}, {"tick": now.tick * 2}, {"taker_fee_ppm": 3_000}, {"band_bps": 250}, {"quantity_max": 10**11},
+            {"price_decimals": 1}, {"dynamic_band_bps": chance.choice((0, 30, 80))}, {"pause_ns": SECOND // 2}, {"pause_ns": 0},
+            {"dynamic_band_bps": -1}, {"market": "ELSEWHERE"}, {"market": ""}, {"phase": "halted"},
+            {"reference_price": terms.reference_price + chance.randrange(-20, 20) * terms.tick},
+        ]  # fmt: skip
+        return msgspec.structs.replace(now, by=chance.choice(("", "op")), **chance.choice(changes))
+
+    def define_account(self) -> DefineAccount:
+        chance = self.random
+        known = chance.choice(ACCOUNTS)
+        owner = known.participant if chance.random() < 0.95 else "bob"
+        return DefineAccount(known.account, owner, chance.choice((-1, 0, 50, 1_000, 1_000)), chance.choice(SELF_TRADES), "op")
+
+    def define_participant(self) -> DefineParticipant:
+        """Half of them take all limits away."""
+        chance = self.random
+        name = chance.choice(("ann", "bob", "eve"))
+        if chance.random() < 0.5:
+            return DefineParticipant(name, by="op")
+        used = sum(participant == name for participant, _ in self.naive.names)
+        terms = DefineParticipant(
+            name, "", 10, 20, "day", 5, str(chance.randrange(1_000, 4_000) * MONEY_UNIT), chance.randrange(5, 30),
+            used + chance.randrange(0, 20), "op",
+        )  # fmt: skip
+        if chance.random() < 0.2:
+            wrong: list[dict[str, object]] = [
+                {"participant": ""}, {"open_orders_max": -1}, {"orders_per_day_max": -1}, {"value_max": "-1"},
+            ]  # fmt: skip
+            return msgspec.structs.replace(terms, **chance.choice(wrong))
+        return terms
