@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import msgspec
 from sortedcontainers import SortedList
 
 from matching.accounts import Account, Cash, Participant, Position
@@ -44,7 +45,7 @@ class OrderGroup:
         self.orders = orders
 
 
-class Order:
+class Order(msgspec.Struct, eq=False, gc=False):
     """An order from entry to the end of its trading day. While it rests, or waits for its stop price, it is linked
     into a level.
 
@@ -53,70 +54,42 @@ class Order:
     none; the level knows where the order stands. `shown` is what is displayed of an iceberg, 0 of others.
     `value` is the sum of price times quantity over its fills, `busted` what was executed and taken back.
     `parked` says why an open order is in no book. `ended` is OPEN, or the final OrdStatus.
+
+    A Struct, because there is one for every order of a day, and making it is most of what entering one costs.
     """
 
-    __slots__ = (
-        "account", "busted", "cancel_on_disconnect", "cash", "cl_ord_id", "conditions", "ended", "entered", "exec_inst", "executed",
-        "expire_time", "group", "instrument", "leaves", "level", "limit", "newer", "older", "order_id", "order_type", "parked",
-        "participant", "position", "price", "quantity", "reserved", "routing", "session", "shown", "side", "time_in_force", "value",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        order_id: int,
-        participant: Participant,
-        session: str,
-        cl_ord_id: str,
-        account: Account,
-        cash: Cash,
-        position: Position,
-        instrument: Instrument,
-        side: Side,
-        order_type: OrderType,
-        time_in_force: TimeInForce,
-        price: int,
-        quantity: int,
-        expire_time: int,
-        routing: str,
-        entered: int,
-        exec_inst: str,
-        cancel_on_disconnect: bool,
-        limit: int,
-        reserved: int,
-        conditions: Conditions | None,
-    ) -> None:
-        self.order_id = order_id
-        self.participant = participant
-        self.session = session
-        self.cl_ord_id = cl_ord_id
-        self.account = account
-        self.cash = cash
-        self.position = position
-        self.instrument = instrument
-        self.side = side
-        self.order_type = order_type
-        self.time_in_force = time_in_force
-        self.price = price
-        self.quantity = quantity
-        self.leaves = quantity
-        self.executed = 0
-        self.value = 0
-        self.busted = 0
-        self.expire_time = expire_time
-        self.routing = routing
-        self.entered = entered
-        self.exec_inst = exec_inst
-        self.cancel_on_disconnect = cancel_on_disconnect
-        self.limit = limit
-        self.reserved = reserved
-        self.conditions = conditions
-        self.shown = 0
-        self.parked: Parked = ""
-        self.group: OrderGroup | None = None
-        self.ended = OPEN
-        self.level: Level | None = None
-        self.older: Order | None = None
-        self.newer: Order | None = None
+    order_id: int
+    participant: Participant
+    session: str
+    cl_ord_id: str
+    account: Account
+    cash: Cash
+    position: Position
+    instrument: Instrument
+    side: Side
+    order_type: OrderType
+    time_in_force: TimeInForce
+    price: int
+    quantity: int
+    expire_time: int
+    routing: str
+    entered: int
+    exec_inst: str
+    cancel_on_disconnect: bool
+    limit: int
+    reserved: int
+    conditions: Conditions | None
+    leaves: int
+    executed: int = 0
+    value: int = 0
+    busted: int = 0
+    shown: int = 0
+    parked: Parked = ""
+    group: OrderGroup | None = None
+    ended: str = OPEN
+    level: Level | None = None
+    older: Order | None = None
+    newer: Order | None = None
 
     @property
     def status(self) -> str:

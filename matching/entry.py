@@ -101,7 +101,7 @@ def new_order(market: Market, command: NewOrder) -> None:
     order_id = market.command_seq
     order = Order(
         order_id, participant, session, cl_ord_id, account, cash, position, instrument, side, order_type, time_in_force, price,
-        quantity, expire_time, routing, market.time, exec_inst, cancel_on_disconnect, limit, reserved, conditions,
+        quantity, expire_time, routing, market.time, exec_inst, cancel_on_disconnect, limit, reserved, conditions, quantity,
     )  # fmt: skip
     participant.client_ids[cl_ord_id] = order
     participant.open_orders[order_id] = order
@@ -155,7 +155,7 @@ def accept(
         order_id, participant, command.session, command.cl_ord_id, account, account.cash_in(instrument.currency),
         account.position_in(instrument.symbol), instrument, command.side, command.order_type, command.time_in_force, command.price,
         command.quantity, command.expire_time, command.routing, market.time, command.exec_inst, command.cancel_on_disconnect, limit,
-        0, command.conditions,
+        0, command.conditions, command.quantity,
     )  # fmt: skip
     if command.cl_ord_id:
         participant.client_ids[command.cl_ord_id] = order

@@ -262,9 +262,9 @@ def _restored(market: Market, line: OrderState) -> Order:
         line.order_id, market.participants[line.participant], line.session, line.cl_ord_id, account,
         account.cash_in(instrument.currency), account.position_in(instrument.symbol), instrument, line.side, line.order_type,
         line.time_in_force, line.price, line.quantity, line.expire_time, line.routing, line.entered, line.exec_inst,
-        line.cancel_on_disconnect, line.limit, 0, line.conditions,
+        line.cancel_on_disconnect, line.limit, 0, line.conditions, line.leaves,
     )  # fmt: skip
-    order.leaves, order.executed, order.value = line.leaves, line.executed, line.value
+    order.executed, order.value = line.executed, line.value
     order.shown, order.parked, order.busted = line.shown, line.parked, line.busted
     order.ended = line.status if line.status in (FILLED, CANCELED, EXPIRED) else OPEN
     return order

@@ -1,20 +1,21 @@
 """The book alone: random entries and removals, checked after each, against a sorted list."""
 
 import random
+from typing import Any
 
 import pytest
 
-from matching.book import OPEN, BookSide, Order
+from matching.book import BookSide, Order
 from matching.instruments import decimal_text
-from matching.messages import BUY, SELL, Side
+from matching.messages import BUY, DAY, LIMIT, SELL, Side
 
 
 def resting(price: int) -> Order:
-    """What a book looks at of an order, and nothing else."""
-    order: Order = object.__new__(Order)
-    order.price, order.leaves, order.ended = price, 1, OPEN
-    order.level = order.older = order.newer = None
-    return order
+    """What a book looks at of an order; the rest is nobody's."""
+    nobody: Any = None
+    return Order(
+        0, nobody, "", "", nobody, nobody, nobody, nobody, BUY, LIMIT, DAY, price, 1, 0, "", 0, "", False, price, 0, None, leaves=1
+    )
 
 
 @pytest.mark.parametrize("side", [BUY, SELL])
