@@ -56,6 +56,18 @@ def test_a_replace_counts_what_was_busted_as_gone():
     assert market.status("bob", "s1") == "canceled, 0 of 10 executed, 0 left, 10 busted"
 
 
+def test_a_filled_order_of_which_something_was_busted_counts_as_canceled():
+    """Also to an engine that was restored in between, as each command here is given to one."""
+    market = traded()
+    assert market.cancel("ann", "b1", id="c1") == [
+        "ann c1: cancel of b1 rejected, status 2, TOO_LATE: the order is filled already"
+    ]
+    market.bust(market.trades[0])
+    assert market.cancel("ann", "b1", id="c2") == [
+        "ann c2: cancel of b1 rejected, status 4, TOO_LATE: the order is canceled already"
+    ]
+
+
 def test_a_trade_is_busted_once():
     market = traded()
     (trade,) = market.trades
