@@ -372,17 +372,20 @@ class Terms:
                 self.decimals[entry.instrument] = (known.terms.price_decimals, known.terms.quantity_decimals)
 
 
-PRICES = {"price", "tick", "reference_price", "low", "high", "old_price", "stop_price", "peg_offset", "bid_price", "offer_price"}
+PRICES = {
+    "price", "tick", "reference_price", "low", "high", "old_price", "stop_price", "peg_offset", "bid_price", "offer_price", "limit",
+    "peg_price",
+}  # fmt: skip
 QUANTITIES = {
     "quantity", "leaves", "maker_leaves", "taker_leaves", "lot", "quantity_max", "volume", "surplus", "shown", "old_quantity",
-    "display_quantity", "min_quantity", "bid_quantity", "offer_quantity",
+    "display_quantity", "min_quantity", "bid_quantity", "offer_quantity", "executed", "busted",
 }  # fmt: skip
 AMOUNTS = {"value_max", "maker_fee", "taker_fee", "old_maker_fee", "old_taker_fee"}
 EMPTY_WHEN_ZERO = {
     "expire_time", "until", "maker_fee", "taker_fee", "old_maker_fee", "old_taker_fee", "stop_price", "peg_offset",
-    "display_quantity", "min_quantity", "open_orders_max", "orders_per_day_max",
+    "display_quantity", "min_quantity", "open_orders_max", "orders_per_day_max", "reason", "shown", "busted", "peg_price",
 }  # fmt: skip
-MOMENTS = {"expire_time", "until"}
+MOMENTS = {"expire_time", "until", "entered"}
 BALANCES = {"amount", "balance"}  # text, of the asset that the entry names
 UNPRICED = {"1", "3", "K", "P"}  # order types whose price of 0 says that there is none
 WORDS = {
@@ -392,6 +395,7 @@ WORDS = {
     "time_in_force": {"0": "day", "1": "gtc", "2": "opening", "3": "ioc", "4": "fok", "6": "gtd", "7": "close"},
     "response_to": {"1": "cancel", "2": "replace"},
     "contingency": {"1": "one-cancels-other", "2": "one-triggers-other"},
+    "self_match_instruction": {"1": "cancel-incoming", "2": "cancel-resting", "3": "cancel-both", "4": "decrement"},
 }
 REASONS = (Reason, CancelReason, RestateReason)
 
@@ -439,8 +443,12 @@ def readable(entry: msgspec.Struct, decimals: Mapping[str, tuple[int, int]]) -> 
             shown = _trimmed(decimal_text(int(value), quantity_decimals if known else MONEY_DECIMALS))
         elif name in MOMENTS:
             shown = _moment(value)
+        elif name == "value" and known:  # price times quantity, in the units of both
+            shown = _trimmed(decimal_text(value, price_decimals + quantity_decimals))
         elif isinstance(value, REASONS):
             shown = value.name
+        elif name == "reason":
+            shown = Reason(value).name
         elif name in WORDS:
             shown = WORDS[name].get(value, str(value))
         else:

@@ -213,7 +213,7 @@ def _addressed(
             if order is None:
                 refused = Reason.UNKNOWN_ORDER, f"no order with ClOrdID {command.orig_cl_ord_id}"
             elif order.ended:
-                what = {FILLED: "filled", EXPIRED: "expired"}.get(order.ended, "canceled")
+                what = {FILLED: "filled", EXPIRED: "expired"}.get(order.status, "canceled")
                 refused = Reason.TOO_LATE, f"the order is {what} already"
             elif command.instrument != order.instrument.symbol or command.side != order.side:
                 refused = Reason.ORDER_MISMATCH, f"the order is for {order.instrument.symbol}, side {order.side}"

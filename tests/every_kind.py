@@ -29,25 +29,19 @@ def steps(engine: Engine, seed: int, count: int, commands_max: int = 1) -> Itera
     naive = NaiveEngine()
     generator = Generator(seed, naive)
     sizes = random.Random(seed)
-    opening: list[Command] = list(OPENING)
-    drawn = 0
+    waiting: Iterator[Command] = iter(OPENING)
+    drawn = -len(OPENING)
     while drawn < count:
-        commands = opening or [_bounded(generator.draw())]
-        # The generator aims at what is open, so that the naive engine is led along; all of a batch are of one time.
-        now = generator.now
-        for command in commands:
+        now = generator.now  # of all commands of the batch
+        commands: list[Command] = []
+        for _ in range(sizes.randint(1, commands_max)):
+            command = next(waiting, None) or _bounded(generator.draw())
+            # The generator aims at what is open, and the naive engine says what that is.
             generator.saw(naive.apply(now, command))
-        if opening:
-            opening = []
-        else:
-            every, generator.every = generator.every, 0
-            for _ in range(sizes.randrange(commands_max)):
-                commands.append(_bounded(generator.draw()))
-                generator.saw(naive.apply(now, commands[-1]))
-            generator.every = every
-            drawn += len(commands)
-        events = engine.apply(engine.command_seq + 1, now, commands)
-        yield Step(now, commands, EventBatch(engine.command_seq, now, events))
+            commands.append(command)
+        drawn += len(commands)
+        first = engine.command_seq + 1
+        yield Step(now, commands, EventBatch(first + len(commands) - 1, now, engine.apply(first, now, commands)))
 
 
 def _bounded(command: Command) -> Command:

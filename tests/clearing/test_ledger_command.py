@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,18 @@ from clearing.database import open_database, sqlite_url
 from clearing.ledger import Ledger
 from fixserver import cli
 from fixserver.clearing_process import only_writer
-from matching.messages import MONEY_UNIT, Command, DefineAccount, DefineInstrument, Deposit, NewOrder, Withdraw
+from matching.messages import (
+    MONEY_UNIT,
+    BustTrade,
+    Command,
+    CorrectTrade,
+    DefineAccount,
+    DefineInstrument,
+    Deposit,
+    NewOrder,
+    Traded,
+    Withdraw,
+)
 from matching.sequencer import Sequencer
 from tests.clearing.venue import all_records, rows
 from tests.postgres import Postgres
@@ -202,6 +214,76 @@ def test_statement_as_json(run: Run, data: Path) -> None:
     }
     assert run.json("statement", "ALICE", "--to", "2026-01-01")["lines"] == []
     assert run.json("statement", "ALICE", "--from", "2026-01-02")["opening"] == {"USD": "104.4315000000", "AAPL": "10"}
+
+
+@pytest.fixture
+def amended(data: Path) -> Path:
+    """At noon the operator corrects the trade to 4 at 189.00, at one he takes it back, at two he deposits what a letter says."""
+    times = iter([NINE + hour * 3_600 * 10**9 for hour in range(3, 7)])
+    sequencer = Sequencer(data, "os", lambda: next(times))
+    for _ in sequencer.recover():
+        pass
+    (trade,) = (event for one in all_records(data / "events") for event in one.batch.events if isinstance(event, Traded))
+    for command in (
+        Deposit("ALICE", "USD", str(98_000 * MONEY_UNIT)),
+        CorrectTrade(trade, 18900, 4, "operator eve"),
+        BustTrade(trade, "operator eve"),
+        Deposit("BOB", "AAPL", "1", "operator eve", "letter of 1 January"),
+    ):
+        sequencer.submit([command])
+        sequencer.receive()
+        sequencer.publish()
+    sequencer.close()
+    return data
+
+
+def test_a_statement_with_a_correction_a_bust_and_a_reference(run: Run, amended: Path) -> None:
+    post(amended)
+    code, out, _ = run("statement", "BOB", "--from", "2026-01-01T12:01")
+    assert code == 0
+    assert [re.split(r" {2,}", line.strip())[1:] for line in out.splitlines()[3:]] == [
+        ["11", "event 8 taken back: sell 10 AAPL at 189.50 by operator eve", "USD", "-1,895.00", "-0.1895"],
+        ["11", "event 8 taken back: sell 10 AAPL at 189.50 by operator eve", "AAPL", "+10", "500"],
+        ["11", "event 8 taken back: maker fee for 10 AAPL at 189.50 by operator eve", "USD", "+0.1895", "0.00"],
+        ["11", "sell 4 AAPL at 189.00 by operator eve", "USD", "+756.00", "756.00"],
+        ["11", "sell 4 AAPL at 189.00 by operator eve", "AAPL", "-4", "496"],
+        ["11", "maker fee for 4 AAPL at 189.00 by operator eve", "USD", "-0.0756", "755.9244"],
+        ["12", "event 11 taken back: sell 4 AAPL at 189.00 by operator eve", "USD", "-756.00", "-0.0756"],
+        ["12", "event 11 taken back: sell 4 AAPL at 189.00 by operator eve", "AAPL", "+4", "500"],
+        ["12", "event 11 taken back: maker fee for 4 AAPL at 189.00 by operator eve", "USD", "+0.0756", "0.00"],
+        ["13", "deposit by operator eve (letter of 1 January)", "AAPL", "+1", "501"],
+    ]
+    assert run("check")[0] == 0
+
+
+def test_busts_and_references_as_json(run: Run, amended: Path) -> None:
+    post(amended)
+    lines = run.json("statement", "BOB", "--from", "2026-01-01T14:00", "--asset", "AAPL")["lines"]
+    assert lines == [
+        {
+            "event_seq": 12,
+            "time": "2026-01-01T14:00:00.000000Z",
+            "what": "sell",
+            "asset": "AAPL",
+            "change": "4",
+            "balance": "500",
+            "instrument": "AAPL",
+            "quantity": "4",
+            "price": "189.00",
+            "takes_back": 11,
+            "by": "operator eve",
+        },
+        {
+            "event_seq": 13,
+            "time": "2026-01-01T15:00:00.000000Z",
+            "what": "deposit",
+            "asset": "AAPL",
+            "change": "1",
+            "balance": "501",
+            "by": "operator eve",
+            "reference": "letter of 1 January",
+        },
+    ]
 
 
 def test_rebuild_makes_the_same_ledger(run: Run, data: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -9,13 +10,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clearing.database import open_database, sqlite_url
-from clearing.eventlog import LogHead
-from clearing.ledger import Ledger
+from clearing.eventlog import LogHead, Record
+from clearing.ledger import Ledger, read_accounts
 from clearing.postings import Books
 from clearing.reconciliation import check
+from clearing.statements import read_balances, statement
 from matching.engine import Engine as MatchingEngine
-from matching.messages import EventBatch
-from tests.clearing.venue import all_records, definitions, engine_accounts, rows, trade_randomly, trading
+from matching.messages import BalanceChanged, EventBatch, TradeBusted, TradeCorrected, Traded
+from tests.clearing.venue import all_records, definitions, engine_accounts, record, rows, trade_randomly, trading
+from tests.every_kind import steps
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -82,3 +85,49 @@ def test_cash_and_shares_are_conserved_at_every_batch(seed: int, fees: tuple[int
             of_engine = sorted([cash.total for cash in account.cash.values()] + [held.total for held in account.positions.values()])
             of_ledger = sorted(amount for (owner, _), amount in books.balances.items() if owner == books.accounts.get(name))
             assert [amount for amount in of_engine if amount] == [amount for amount in of_ledger if amount]
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_ledger_agrees_with_the_engine_whatever_happens(ledger: Ledger, seed: int) -> None:
+    """Commands of every kind and in every phase, trades of auctions, quotes and lists, busts and corrections; checked now and
+    then on the way."""
+    engine = MatchingEngine()
+    waiting: list[Record] = []
+    posted = 0
+    kinds: Counter[type] = Counter()
+    for step in steps(engine, seed, 6_000, 12):
+        kinds.update(type(event) for event in step.batch.events)
+        waiting.append(record(step.batch.events, step.batch.command_seq, step.time))
+        if len(waiting) == 40:
+            ledger.post(waiting)
+            waiting, posted = [], posted + 1
+            if posted % 4 == 0:
+                ledger.load()  # as after a restart
+                assert found(ledger, engine) == []
+    ledger.post(waiting)
+    assert found(ledger, engine) == []
+    assert kinds[TradeBusted] > 5 and kinds[TradeCorrected] > 5 and kinds[Traded] > 500, f"seed {seed} tests little"
+    posted_kinds = Counter(row[2] for row in rows(ledger.engine)["transactions"])
+    transfers = kinds[BalanceChanged]
+    assert posted_kinds["deposit"] + posted_kinds["withdrawal"] == transfers
+    assert posted_kinds["trade"] == kinds[Traded]
+    assert (posted_kinds["bust"], posted_kinds["correction"]) == (kinds[TradeBusted], kinds[TradeCorrected])
+
+
+def found(ledger: Ledger, engine: MatchingEngine) -> list[str]:
+    with ledger.engine.connect() as connection:
+        return check(connection, engine.event_seq, engine_accounts(engine)).faults
+
+
+def test_statements_add_up_to_the_balances(ledger: Ledger) -> None:
+    """Of every account, the venue's own included: the lines lead from nothing to what it has."""
+    engine = MatchingEngine()
+    ledger.post([record(step.batch.events, step.batch.command_seq, step.time) for step in steps(engine, 3, 3_000, 12)])
+    with ledger.engine.connect() as connection:
+        for account in read_accounts(connection):
+            have: dict[str, int] = {}
+            for line in statement(connection, account).lines:
+                have[line.asset.name] = have.get(line.asset.name, 0) + line.change
+                assert line.balance == have[line.asset.name]
+            kept = {balance.asset.name: balance.amount for balance in read_balances(connection, account.name)}
+            assert {name: amount for name, amount in have.items() if amount} == {name: a for name, a in kept.items() if a}

@@ -148,6 +148,7 @@ class Market:
         self.names: dict[int, str] = {}
         self.raw: list[Event] = []  # what the last command caused
         self.trades: list[Traded] = []  # all of them, oldest first
+        self.history: list[tuple[int, Command]] = []  # all commands, with the time of each
         setup: list[Command] = [*instruments]
         for trader in traders:
             setup.append(DefineAccount(trader, trader))
@@ -170,6 +171,7 @@ class Market:
         for command in commands:
             restored = Engine.from_state(msgspec.msgpack.decode(msgspec.msgpack.encode(self.engine.state()), type=EngineState))
             number, before = self.engine.command_seq + 1, self.engine.event_seq
+            self.history.append((self.now, command))
             self.raw = self.engine.apply(number, self.now, [command])
             self.engine.check()
             assert self.raw, "every command causes at least one event"

@@ -9,7 +9,7 @@ import pytest
 from fixserver.cli import main
 from matching.recordlog import LogReader, LogWriter, segments, truncate
 from matching.snapshot import snapshots
-from tests.matching.compare import OPENING
+from tests.matching.drawing import OPENING
 from tests.matching.venues import Clock, feed, opened, random_commands, written
 
 
@@ -128,11 +128,11 @@ def test_commands_are_readable(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert [int(line.split()[0]) for line in lines] == list(range(1, 61))
     assert lines[2].strip() == (
         "3 2023-11-14T22:13:20.000000Z DefineInstrument instrument=REBATE currency=EUR price_decimals=2 quantity_decimals=8 "
-        "tick=0.01 lot=0.00000001 quantity_max=10000.00000000 value_max=100000000.00 reference_price=50000.00 band_bps=100 "
-        "maker_fee_ppm=-333 taker_fee_ppm=777 dynamic_band_bps=0 pause_ns=300000000000 market=MAIN phase=continuous"
+        "tick=5.00 lot=0.00000001 quantity_max=10000.00000000 value_max=100000000.00 reference_price=50000.00 band_bps=150 "
+        "maker_fee_ppm=-333 taker_fee_ppm=777 dynamic_band_bps=25 pause_ns=2000000000 market=COINS phase=continuous"
     )
     assert lines[4].strip() == (
-        "5 2023-11-14T22:13:20.000000Z DefineAccount account=ann-2 participant=ann short_max=50 self_trade=cancel-resting"
+        "5 2023-11-14T22:13:20.000000Z DefineAccount account=ann-2 participant=ann short_max=50 self_trade=cancel-both"
     )
     deposit = next(line for line in lines if "Deposit" in line and "asset=USD" in line)
     assert deposit.split(" Deposit ")[1] == "account=ann asset=USD amount=100000.00"

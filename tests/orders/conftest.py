@@ -11,7 +11,7 @@ import pytest
 from tests.orders.desk import Desk, Trader, Words, operate
 from tests.venue import VERSIONS, Venue
 
-DESKS_MAX = 330
+DESKS_MAX = 450
 # Desks whose participants have terms of their own: one for each version, from this number on.
 SPECIAL = {
     "all orders end": (1000, {"cancel_on_disconnect": "all"}),

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from fixserver import clock
+from fixserver.sessions import utc_text
+from fixserver.values import utc_time
 from tests.orders.conftest import open_desk, places
 from tests.orders.desk import BUY
 from tests.venue import Venue, wait_for
@@ -52,12 +54,15 @@ def test_a_venue_lives_by_it_and_its_sessions_do_not(tmp_path: Path) -> None:
     venue.start("exchange", "--clock-start", "2026-11-20T08:00:00Z", "--clock-rate", "600")
     try:
         desk = open_desk(venue, 0, "FIX.4.4")
-        desk.a.enter("A1", BUY, 10, "100.00", "59=6|126=20261120-08:59:00.000|")
-        new = desk.a.receive()
-        assert new[60].startswith("20261120-08:")
-        assert new[52].startswith(time.strftime("%Y", time.gmtime()))
+        desk.a.enter("A1", BUY, 10, "100.00")
+        (new,) = desk.a.messages()
+        assert new[60] > "20261120-08:"
+        assert utc_time(new[52]) == pytest.approx(time.time_ns(), abs=60 * clock.NANOSECONDS)
+        end = utc_text(utc_time(new[60]) + 600 * clock.NANOSECONDS, 3)
+        desk.a.enter("A2", BUY, 10, "100.00", f"59=6|126={end}|")
+        assert desk.a.receive()[39] == "0"
         expired = desk.a.receive()
-        assert (expired[39], expired[60] >= "20261120-08:59", expired[58]) == ("C", True, "the order's time ended")
+        assert (expired[39], expired[60] >= end, expired[58]) == ("C", True, "the order's time ended")
     finally:
         venue.close()
 
