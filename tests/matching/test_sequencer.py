@@ -9,12 +9,13 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from matching import recordlog
 from matching import sequencer as sequencing
 from matching.engine import Engine
-from matching.messages import Command, DefineAccount, Event, NewOrder
+from matching.messages import Command, DefineAccount, Event, EventBatch, NewOrder
 from matching.recordlog import LogDamaged, LogMissing, LogReader, LogWriter, segments, truncate
 from matching.sequencer import COMMANDS_PER_BATCH_MAX, RecoveryRefused, Sequencer, VenueLocked, read_commands, replay
 from matching.snapshot import snapshots
@@ -558,6 +559,76 @@ def test_nothing_that_was_acknowledged_is_lost_by_kill(tmp_path: Path):
     assert sorted(engine.accounts) == sorted(f"account {number}" for number in range(1, engine.command_seq + 1))
     assert engine.digest() == replay_from_nothing(tmp_path).digest()
     sequencer.close()
+
+
+WRITER_OF_ALL_KINDS = """
+import random, sys
+from pathlib import Path
+import msgspec
+from matching.messages import Command
+from matching.sequencer import Sequencer
+
+data, orders, seed = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+commands = msgspec.msgpack.decode(orders.read_bytes(), type=list[tuple[int, Command]])
+now = [0]
+sequencer = Sequencer(data, "os", lambda: now[0])
+for _ in sequencer.recover():
+    pass
+assert not [line for line in sequencer.warnings if "incomplete" not in line], sequencer.warnings
+chance = random.Random(seed)
+print("ready", sequencer.engine.command_seq, flush=True)
+while sequencer.engine.command_seq < len(commands):
+    now[0], command = commands[sequencer.engine.command_seq]
+    sequencer.submit([command])
+    sequencer.receive()
+    print("acknowledged", sequencer.engine.command_seq, flush=True)
+    sequencer.publish()
+    if chance.random() < 0.02:
+        sequencer.begin_snapshot()
+    sequencer.snapshot_ended()
+print("done", sequencer.engine.digest(), flush=True)
+sequencer.close()
+"""
+
+
+def test_a_market_of_every_kind_of_order_comes_through_kills_as_if_there_had_been_none(tmp_path: Path):
+    """Random commands of all kinds, the process killed again and again: in the end the state, the journal and the events
+    are those of an engine that nobody disturbed."""
+    commands = list(random_commands(1_500, seed=5))
+    orders = tmp_path / "commands"
+    orders.write_bytes(msgspec.msgpack.encode(commands))
+    chance = random.Random(5)
+    answer = ""
+    kills = 0
+    while not answer.startswith("done"):
+        with subprocess.Popen(
+            [sys.executable, "-c", WRITER_OF_ALL_KINDS, str(tmp_path / "venue"), str(orders), str(kills)],
+            stdout=subprocess.PIPE, text=True, cwd=ROOT,
+        ) as process:  # fmt: skip
+            assert process.stdout is not None
+            assert process.stdout.readline().startswith("ready ")
+            for _ in range(chance.randrange(20, 250)):
+                answer = process.stdout.readline()
+                assert answer, "the venue did not come up again, or failed"
+                if answer.startswith("done"):
+                    break
+            else:
+                os.kill(process.pid, signal.SIGKILL)
+                kills += 1
+    assert kills >= 5
+
+    undisturbed = Engine()
+    events = [
+        event for number, (now, command) in enumerate(commands, 1) for event in undisturbed.apply(number, now, [command])
+    ]
+    assert answer.split() == ["done", undisturbed.digest()]
+    assert [(batch.time, command) for batch in read_commands(tmp_path / "venue") for command in batch.commands] == commands
+    written_events = [
+        event
+        for _, _, payload in records(tmp_path / "venue" / "events")
+        for event in msgspec.msgpack.decode(payload, type=EventBatch).events
+    ]
+    assert written_events == events
 
 
 def replay_from_nothing(data: Path) -> Engine:
