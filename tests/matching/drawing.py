@@ -75,10 +75,10 @@ OPEN_ORDERS_MAX = 60
 INSTRUMENTS = [
     DefineInstrument("PLAIN", "USD", 2, 0, 1, 1, 500, 30_000 * MONEY_UNIT, 10_000, 200),
     DefineInstrument(
-        "FEES", "USD", 2, 0, 5, 10, 500, 30_000 * MONEY_UNIT, 10_000, 300, 1_000, 2_500, dynamic_band_bps=60, pause_ns=SECOND
+        "FEES", "USD", 2, 0, 5, 10, 500, 30_000 * MONEY_UNIT, 10_000, 300, 1_000, 2_500, dynamic_band_bps=40, pause_ns=SECOND
     ),
     DefineInstrument(
-        "REBATE", "EUR", 2, 8, 500, 1, 10**12, 10**18, 5_000_000, 150, -333, 777, 25, 2 * SECOND, market="COINS"
+        "REBATE", "EUR", 2, 8, 500, 1, 10**12, 10**18, 5_000_000, 150, -333, 777, 12, 2 * SECOND, market="COINS"
     ),
 ]  # fmt: skip
 LATE = DefineInstrument("LATE", "USD", 2, 0, 1, 1, 500, 30_000 * MONEY_UNIT, 9_000, 500, market="LATE", phase="pre-open", by="op")
@@ -165,6 +165,9 @@ class Generator:
         blocked = [name for name, access in self.naive.access.items() if access != "normal"]
         if blocked and chance.random() < 0.1:
             return SetAccess(blocked[0], "normal", "op")
+        limited = [name for name, terms in self.naive.participants.items() if terms.orders_per_day_max]
+        if limited and chance.random() < 0.02:
+            return DefineParticipant(chance.choice(limited), by="op")
         if chance.random() < 0.005:
             return self.phase(chance.choice(tuple(phases)), 0.02)
         return None
@@ -212,7 +215,9 @@ class Generator:
         """Near the last trade: some ticks better, or more ticks worse."""
         tick = paper.terms.tick
         away = int(self.random.expovariate(0.12)) - aggression
-        middle = paper.closing if paper.phase == "closing-price" and self.random.random() < 0.5 else paper.around
+        middle = paper.around
+        if paper.phase == "closing-price" and self.random.random() < 0.8:
+            middle, away = paper.closing, -self.random.randrange(-1, 5)
         return (middle + (-away if side == BUY else away) * tick) // tick * tick
 
     def quantity(self, paper: Paper) -> int:
@@ -394,6 +399,13 @@ class Generator:
             if terms.time_in_force not in LASTING and chance.random() < 0.9:
                 conditions = msgspec.structs.replace(terms.conditions or NOTHING_SAID, min_quantity=0)
                 terms = msgspec.structs.replace(terms, time_in_force=DAY, conditions=conditions)
+            if contingency == ONE_TRIGGERS_THE_OTHER and order_type == LIMIT:
+                # The first is likely to be filled; what follows may not take part in it.
+                if not k:
+                    better = chance.randrange(0, 10) * self.paper(symbol).terms.tick
+                    terms.price += better if side == BUY else -better
+                elif chance.random() < 0.3:
+                    terms.conditions = msgspec.structs.replace(terms.conditions or NOTHING_SAID, post_only=True)
             terms.conditions = msgspec.structs.replace(terms.conditions or NOTHING_SAID, list_id=list_id)
             owner = "bob" if chance.random() < 0.005 else participant
             orders.append(self.entered(owner, account, session, symbol, side, terms))
@@ -513,7 +525,7 @@ class Generator:
         chance = self.random
         if not self.trades:
             return ExpireOrders()
-        trade = chance.choice(self.trades)
+        trade = chance.choice(self.trades if chance.random() < 0.2 else list(self.trades)[-5:])
         odd = chance.random()
         if odd < 0.04:
             trade = msgspec.structs.replace(
@@ -556,8 +568,8 @@ class Generator:
             return DefineParticipant(name, by="op")
         used = sum(participant == name for participant, _ in self.naive.names)
         terms = DefineParticipant(
-            name, "", 10, 20, "day", 5, str(chance.randrange(1_000, 4_000) * MONEY_UNIT), chance.randrange(5, 30),
-            used + chance.randrange(0, 20), "op",
+            name, "", 10, 20, "day", 5, str(chance.randrange(1_000, 60_000) * MONEY_UNIT), chance.randrange(5, 30),
+            used + chance.randrange(0, 100), "op",
         )  # fmt: skip
         if chance.random() < 0.2:
             wrong: list[dict[str, object]] = [

@@ -129,7 +129,7 @@ def test_commands_are_readable(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert lines[2].strip() == (
         "3 2023-11-14T22:13:20.000000Z DefineInstrument instrument=REBATE currency=EUR price_decimals=2 quantity_decimals=8 "
         "tick=5.00 lot=0.00000001 quantity_max=10000.00000000 value_max=100000000.00 reference_price=50000.00 band_bps=150 "
-        "maker_fee_ppm=-333 taker_fee_ppm=777 dynamic_band_bps=25 pause_ns=2000000000 market=COINS phase=continuous"
+        "maker_fee_ppm=-333 taker_fee_ppm=777 dynamic_band_bps=12 pause_ns=2000000000 market=COINS phase=continuous"
     )
     assert lines[4].strip() == (
         "5 2023-11-14T22:13:20.000000Z DefineAccount account=ann-2 participant=ann short_max=50 self_trade=cancel-both"
