@@ -29,6 +29,8 @@ RATE = 30
 RATE_MAX = 2_000
 BOTS_MAX = 500
 LATE_STEPS_MAX = 20  # turns that are made up for after a pause; the rest is dropped
+READY_TO_TRADE = "17"  # SecurityTradingStatus(326)
+TOO_LATE, UNKNOWN_ORDER = "0", "1"  # CxlRejReason(102): the order has ended, and no other will end like it
 ANSWER_SECONDS = 3.0  # for the answers to what is asked at a Logon, before going on without
 LINE_SECONDS = 10.0
 REFUSALS_MAX = 3  # Logons refused in a row before anyone was logged on, after which nobody will be
@@ -78,6 +80,9 @@ class Bots:
         bot = self.bots[happened.sender]
         if happened.kind == "logon":
             bot.logged_on = True
+            if not self.feed_is_on:  # what was missed is not known: try, and be refused
+                for quote in self.market.values():
+                    quote.trading = True
             self._ask(bot, now)
         elif happened.kind == "logout":
             bot.logged_on = False
@@ -105,6 +110,12 @@ class Bots:
             bot.positions.tally.last_reject = message.get("58", "")
             print(f"bots: {bot.name}: the venue rejects message {message.get('45')}: {message.get('58')}", file=sys.stderr)
             return
+        if msg_type == "f":
+            self._take_status(message)
+            return
+        changing = bot.positions.changing(message.get("11", "")) if msg_type == "9" else None
+        if changing is not None and message.get("434") == "2" and message.get("102") not in (TOO_LATE, UNKNOWN_ORDER):
+            bot.strategy.refused(changing.terms.symbol, changing.side)
         rejects = bot.positions.tally.rejects
         fill = bot.positions.take(message)
         if bot.positions.tally.rejects > rejects and "55" in message:
@@ -123,6 +134,8 @@ class Bots:
         if happened.kind == "logon":
             self.feed_is_on = True
             self.client.send(happened.sender, self._feed, "V", market_data_request(list(self.market)))
+            for symbol in self.market:
+                self.client.send(happened.sender, self._feed, "e", f"324={symbol}{SOH}55={symbol}{SOH}263=1{SOH}")
         elif happened.kind == "logout":
             self.feed_is_on = False
             for quote in self.market.values():
@@ -134,6 +147,9 @@ class Bots:
         symbol = ""
         pairs = [pair.partition("=")[::2] for pair in text.split(SOH)[:-1]]
         head = dict(pairs)
+        if head["35"] in ("f", "h"):
+            self._take_status(head)
+            return
         if head["35"] not in ("W", "X"):
             print(f"bots: the feed answers {head['35']}: {head.get('58', '')}", file=sys.stderr)
             return
@@ -146,12 +162,18 @@ class Bots:
             if symbol in self.market:
                 self._take_entry(symbol, entry, refresh)
 
+    def _take_status(self, message: dict[str, str]) -> None:
+        """SecurityStatus(f): an instrument that is not in continuous trading is let alone. (A market, h, is its instruments.)"""
+        quote = self.market.get(message.get("55", ""))
+        if quote is not None and "326" in message:
+            quote.trading = message["326"] == READY_TO_TRADE
+
     def _take_entry(self, symbol: str, entry: dict[str, str], refresh: bool) -> None:
         quote, kind = self.market[symbol], entry.get("269", "")
         price = configuration.to_units(entry["270"], self._decimals[symbol]) if "270" in entry else 0
         gone = entry.get("279") == "2"
         if kind == "2":
-            if price and not gone and not refresh:
+            if price and not refresh and entry["279"] == "0":
                 quote.traded(price)
             elif price and refresh:
                 quote.last = price

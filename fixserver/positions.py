@@ -1,8 +1,9 @@
 """One participant's own view of his orders, cash and holdings, from the reports that reach him; it sends nothing.
 
 A report says what is executed altogether, so one that comes twice changes nothing, and one that was missed is made up for by
-the next. After a connection was lost, `questions` asks the venue about every order that may still be open; until the
-answers are here the view is not to be acted upon.
+the next. A fill that the venue takes back or corrects is named by its ExecID; of those, FILLS_KEPT are remembered. After a
+connection was lost, `questions` asks the venue about every order that may still be open; until the answers are here the view
+is not to be acted upon.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ Message = dict[str, str]
 SOH = "\x01"
 PPM = 1_000_000
 STATUS_UNKNOWN = "8"
+FILLS_KEPT = 10_000
 REASON_FUNDS = "25"
 
 
@@ -80,7 +82,8 @@ def terms_of(instrument: Instrument) -> Terms:
 
 @dataclass
 class Order:
-    """An order that may be open. `label` is whatever its owner calls it. `value` sums price times quantity over its fills."""
+    """An order that may be open. `label` is whatever its owner calls it. `value` sums price times quantity over its fills,
+    `busted` is what was executed and taken back."""
 
     reference: str  # the ClOrdID that the venue knows it by
     label: str
@@ -91,12 +94,13 @@ class Order:
     entered: int  # the owner's turn
     executed: int = 0
     value: int = 0
+    busted: int = 0
     acknowledged: bool = False
     pending: str = ""  # the ClOrdID of a replace or cancel that is not answered
 
     @property
     def leaves(self) -> int:
-        return self.quantity - self.executed
+        return self.quantity - self.executed - self.busted
 
     @property
     def is_settled(self) -> bool:
@@ -129,6 +133,28 @@ class Fill:
 
 
 @dataclass
+class Booked:
+    """What a fill did, so that it can be undone. `fee_ppm` is the rate that was paid."""
+
+    terms: Terms
+    side: str
+    value: int
+    quantity: int
+    fee_ppm: int
+
+    @property
+    def signed(self) -> int:
+        """The quantity, below zero for a sale."""
+        return self.quantity if self.side == BUY else -self.quantity
+
+    @property
+    def paid(self) -> int:
+        """What left the account, in money units; below zero what came in."""
+        money = self.value * self.terms.scale
+        return (money if self.side == BUY else -money) + money * self.fee_ppm // PPM
+
+
+@dataclass
 class Positions:
     """`cash` in money units, `holdings` in quantity units; both without regard to what open orders reserve."""
 
@@ -143,6 +169,7 @@ class Positions:
     tally: Tally = field(default_factory=Tally)
     asked: set[str] = field(default_factory=set)  # ClOrdIDs whose status is being asked for
     _changes: dict[str, Order] = field(default_factory=dict)  # by pending ClOrdID
+    _fills: dict[str, Booked] = field(default_factory=dict)  # by ExecID
     _number: int = 0
 
     # -------------------------------------------------------------------------------------------- what there is
@@ -243,6 +270,9 @@ class Positions:
             if status == STATUS_UNKNOWN:
                 self._not_known(reference)
                 return None
+        if exec_type in ("H", "G"):
+            self._amended(order, message)
+            return None
         if order is None:
             return None
         if exec_type == "8":
@@ -256,9 +286,13 @@ class Positions:
             self._rename(order, reference)
         if exec_type in ("5", "I"):
             order.pending = self._settled(order)
-            order.quantity = to_units(message["38"], order.terms.quantity_decimals)
+        if exec_type in ("5", "I", "D"):
+            decimals = order.terms.quantity_decimals
+            order.quantity = to_units(message["38"], decimals)
             if "44" in message:
                 order.price = to_units(message["44"], order.terms.price_decimals)
+            if status in ("0", "1"):
+                order.busted = order.quantity - to_units(message["14"], decimals) - to_units(message["151"], decimals)
         fill = self._executed(order, message)
         if status in ("2", "3", "4", "8", "C") or order.leaves <= 0:
             self._drop(order)
@@ -277,14 +311,39 @@ class Positions:
             average = Decimal(message["6"]) * 10**terms.price_decimals
             value = int((average * executed).to_integral_value()) - order.value
         order.executed, order.value = executed, order.value + value
-        money = value * terms.scale
-        fee = money * (self.maker_fee_ppm if message.get("851") == "1" else self.taker_fee_ppm) // PPM
-        signed = 1 if order.side == BUY else -1
-        self.holdings[terms.symbol] = self.holdings.get(terms.symbol, 0) + signed * quantity
-        self.cash -= signed * money + fee
+        fee_ppm = self.maker_fee_ppm if message.get("851") == "1" else self.taker_fee_ppm
+        booked = Booked(terms, order.side, value, quantity, fee_ppm)
+        self._book(booked)
+        self._fills[message["17"]] = booked
+        if len(self._fills) > FILLS_KEPT:
+            del self._fills[next(iter(self._fills))]
         self.tally.fills += 1
-        self.tally.traded += money
+        self.tally.traded += value * terms.scale
         return Fill(terms, order.side, value // quantity, quantity)
+
+    def _book(self, fill: Booked, sign: int = 1) -> None:
+        """Have a fill; with a sign of -1, have it no more."""
+        symbol = fill.terms.symbol
+        self.holdings[symbol] = self.holdings.get(symbol, 0) + sign * fill.signed
+        self.cash -= sign * fill.paid
+
+    def _amended(self, order: Order | None, message: Message) -> None:
+        """A fill was taken back, or corrected. What is said twice changes nothing the second time."""
+        execution = message.get("19", "")
+        fill = self._fills.pop(execution, None)
+        if fill is None:
+            return
+        self._book(fill, -1)
+        now = Booked(fill.terms, fill.side, 0, 0, fill.fee_ppm)
+        if message["150"] == "G":
+            now.quantity = to_units(message["32"], fill.terms.quantity_decimals)
+            now.value = to_units(message["31"], fill.terms.price_decimals) * now.quantity
+            self._book(now)
+            self._fills[execution] = now
+        if order is not None:
+            order.executed += now.quantity - fill.quantity
+            order.value += now.value - fill.value
+            order.busted += fill.quantity - now.quantity
 
     def _learn(self, order: Order, message: Message) -> None:
         """The venue says that there is less than was believed: believe the venue."""
@@ -306,6 +365,10 @@ class Positions:
         self.tally.cancel_rejects += 1
         if message.get("39") in ("2", "3", "4", "8", "C") or message.get("102") == "1":
             self._drop(order)
+
+    def changing(self, reference: str) -> Order | None:
+        """The order that a request of this ClOrdID is to change, while it is not answered."""
+        return self._changes.get(reference)
 
     def _refused(self, message: Message) -> None:
         """BusinessMessageReject: what it refused never reached the book."""

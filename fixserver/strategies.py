@@ -18,11 +18,13 @@ TRADES_KEPT = 64
 
 @dataclass
 class Quote:
-    """What is seen of one instrument: the best prices (0 for none) and the last trades."""
+    """What is seen of one instrument: the best prices (0 for none) and the last trades; `trading` while it is in continuous
+    trading, as far as is known."""
 
     bid: int = 0
     ask: int = 0
     last: int = 0
+    trading: bool = True
     trades: deque[int] = field(default_factory=lambda: deque(maxlen=TRADES_KEPT))
 
     def traded(self, price: int) -> None:
@@ -67,7 +69,8 @@ Action = Enter | Replace | Cancel
 
 
 class Strategy:
-    """Seeded, with a number of turns behind it. `refused` is told when the venue refuses an order: that side rests a while."""
+    """Seeded, with a number of turns behind it. `refused` is told when the venue refuses an order: that side rests a while.
+    Both sides of an instrument rest while it is not traded."""
 
     REST_TURNS = 40
 
@@ -75,10 +78,12 @@ class Strategy:
         self.random = Random(seed)
         self.turn = 0
         self._rests_until: dict[tuple[str, str], int] = {}
+        self._waits: set[str] = set()
 
     def decide(self, positions: Positions, market: Market) -> Action | None:
         """What to do now, if anything."""
         self.turn += 1
+        self._waits = {symbol for symbol, quote in market.items() if not quote.trading}
         return self._decide(positions, market)
 
     def _decide(self, positions: Positions, market: Market) -> Action | None:
@@ -88,7 +93,7 @@ class Strategy:
         self._rests_until[symbol, side] = self.turn + self.REST_TURNS
 
     def rests(self, symbol: str, side: str) -> bool:
-        return self._rests_until.get((symbol, side), 0) > self.turn
+        return symbol in self._waits or self._rests_until.get((symbol, side), 0) > self.turn
 
 
 class MarketMaker(Strategy):

@@ -197,10 +197,12 @@ def feed(stand: Stand, text: str) -> None:
 
 def test_the_feed_is_asked_for_best_prices_and_trades_of_everything(stand):
     stand.bots.take(Happened("MAKER1", "FIXSERVER-MD", "logon", ""), 0.0)
-    assert stand.sent[-1] == (
+    symbols = ["AAPL", "MSFT", "GOOG", "AMZN", "TSLA", "BTCUSD"]
+    assert stand.sent[-7:] == [
         "MAKER1 FIXSERVER-MD V 262=bots|263=1|264=1|265=1|266=Y|267=3|269=0|269=1|269=2|146=6|"
-        "55=AAPL|55=MSFT|55=GOOG|55=AMZN|55=TSLA|55=BTCUSD|"
-    )
+        + "".join(f"55={symbol}|" for symbol in symbols),
+        *(f"MAKER1 FIXSERVER-MD e 324={symbol}|55={symbol}|263=1|" for symbol in symbols),
+    ]
     assert market_data_request(["A"]).endswith("146=1\x0155=A\x01")
 
 
@@ -226,6 +228,63 @@ def test_a_feed_that_is_lost_takes_its_prices_with_it(stand):
     feed(stand, "35=W|262=bots|55=AAPL|268=1|269=0|270=189.40|271=5|")
     stand.bots.take(Happened("MAKER1", "FIXSERVER-MD", "logout", ""), 0.0)
     assert (stand.bots.market["AAPL"].bid, stand.bots.feed_is_on) == (0, False)
+
+
+# ---------------------------------------------------------------------------------------------------- phases
+
+
+def tell(stand: Stand, sender: str, target: str, text: str) -> None:
+    stand.bots.take(Happened(sender, target, "message", text.replace("|", "\x01")), stand.now)
+
+
+def entered(stand: Stand) -> set[str]:
+    """The instruments of the orders that were entered or changed since the last time."""
+    sent, stand.sent = stand.sent, []
+    return {message.split("|55=")[1].split("|")[0] for message in sent if message.split()[2] in ("D", "G")}
+
+
+@pytest.mark.parametrize(("sender", "target"), [("MAKER1", "FIXSERVER-MD"), ("NOISE1", "FIXSERVER")])
+def test_an_instrument_that_is_not_traded_is_let_alone_until_it_is(stand, capsys, sender, target):
+    """Whoever is told tells all: the feed, or the desk that orders go to."""
+    stand.steps(200)
+    assert "AAPL" in entered(stand)
+    tell(stand, sender, target, "35=h|336=MAIN|340=1|58=halted|")
+    tell(stand, sender, target, "35=f|55=AAPL|336=MAIN|326=2|58=halted|")
+    stand.steps(400)
+    assert entered(stand) == {"MSFT", "GOOG", "AMZN", "TSLA", "BTCUSD"}
+    tell(stand, sender, target, "35=f|55=AAPL|336=MAIN|326=17|58=continuous|")
+    stand.steps(400)
+    assert "AAPL" in entered(stand)
+    assert capsys.readouterr().err == "", "nothing of this is worth a word"
+
+
+def test_a_change_that_is_refused_is_not_tried_again_at_once(stand):
+    stand.steps(200)
+    maker = stand.bots.bots["MAKER1"]
+    while not maker.positions._changes:
+        stand.steps(1, arrive=False)
+    (reference, order), *_ = maker.positions._changes.items()
+    stand.venue.take_answers()
+    symbol, side = order.terms.symbol, order.side
+    tell(stand, "MAKER1", "FIXSERVER", f"35=9|11={reference}|41={order.reference}|39=0|434=2|102=99|58=halted|")
+    assert maker.strategy.rests(symbol, side)
+    assert order.is_settled and order.reference in maker.positions.orders
+
+
+def test_without_a_feed_a_new_logon_begins_with_the_belief_that_all_is_traded(stand):
+    tell(stand, "NOISE1", "FIXSERVER", "35=f|55=AAPL|336=MAIN|326=2|58=halted|")
+    assert not stand.bots.market["AAPL"].trading
+    stand.log_out()
+    stand.log_on()
+    assert stand.bots.market["AAPL"].trading
+
+
+def test_a_trade_that_is_taken_back_is_no_trade(stand):
+    x = "35=X|262=bots|268=1|"
+    tell(stand, "MAKER1", "FIXSERVER-MD", x + "279=0|269=2|278=7|55=AAPL|270=190.00|271=1|83=1|")
+    tell(stand, "MAKER1", "FIXSERVER-MD", x + "279=1|269=2|278=7|55=AAPL|270=1.00|271=1|83=2|")
+    tell(stand, "MAKER1", "FIXSERVER-MD", x + "279=2|269=2|278=7|55=AAPL|270=1.00|271=1|83=3|")
+    assert list(stand.bots.market["AAPL"].trades) == [19_000]
 
 
 def test_groups_begin_with_their_first_tag():

@@ -212,3 +212,74 @@ def test_a_cancel_that_was_on_its_way_is_found_out_about(arrived):
         t.venue.take(0, "F", body)
     asked(t)
     assert [(o.reference, o.pending) for o in t.mine.orders.values()] == ([] if arrived else [("b-1", "")])
+
+
+# ------------------------------------------------------------------------------------ what the venue takes back
+
+
+def amended(exec_type: str, execution: str, **more: str) -> dict[str, str]:
+    names = {"11": "b-1", "17": f"{execution}X", "19": execution}
+    return {"35": "8", "150": exec_type, "39": "1", **names, "14": "0", "6": "0", **more}
+
+
+def filled(side: str, *, quantity: int = 10) -> tuple[Trading, str]:
+    """An order of 10 at 190.00, of which `quantity` is filled; and the ExecID of that."""
+    t = Trading(AAPL=20)
+    t.mine.maker_fee_ppm = t.mine.taker_fee_ppm = 1_000
+    t.other("2" if side == "1" else "1", "190.00", str(quantity))
+    t.enter(side, 19_000, 10)
+    t.arrive()
+    return t, next(iter(t.mine._fills))
+
+
+@pytest.mark.parametrize("side", ["1", "2"])
+def test_a_fill_that_is_taken_back_leaves_nothing_behind(side):
+    t, execution = filled(side)
+    fee = 19 * MONEY_UNIT // 10
+    assert t.mine.cash == (10_000 + (1_900 if side == "2" else -1_900)) * MONEY_UNIT - fee
+    assert t.mine.take(amended("H", execution)) is None
+    assert (t.mine.cash, t.mine.holdings) == (10_000 * MONEY_UNIT, {"AAPL": 20})
+    t.mine.take(amended("H", execution))  # it comes again
+    t.mine.take(amended("H", "unknown"))
+    assert (t.mine.cash, t.mine.holdings) == (10_000 * MONEY_UNIT, {"AAPL": 20})
+
+
+def test_what_is_taken_back_does_not_become_open_again():
+    t, execution = filled("1", quantity=4)
+    (order,) = t.mine.orders.values()
+    t.mine.take(amended("H", execution))
+    t.mine._check()
+    assert (order.executed, order.busted, order.leaves) == (0, 4, 6)
+    assert t.mine.available_cash() == (10_000 - 6 * 190) * MONEY_UNIT
+
+
+def test_a_correction_takes_the_place_of_the_fill():
+    t, execution = filled("1")
+    for _ in range(2):  # it comes twice
+        t.mine.take(amended("G", execution, **{"31": "180.00", "32": "5"}))
+        assert (t.mine.cash, t.mine.holdings) == (10_000 * MONEY_UNIT - 9_009 * MONEY_UNIT // 10, {"AAPL": 25})
+    t.mine.take(amended("H", execution))
+    assert (t.mine.cash, t.mine.holdings) == (10_000 * MONEY_UNIT, {"AAPL": 20})
+
+
+def test_an_order_that_was_made_smaller_unasked_is_smaller():
+    t = Trading()
+    t.enter("1", 19_000, 10)
+    t.arrive()
+    (order,) = t.mine.orders.values()
+    body = t.mine.replace(order, 18_900, 12)
+    report = {"35": "8", "150": "D", "39": "0", "11": order.reference, "17": "9", "38": "7", "44": "190.00", "14": "0", "6": "0"}
+    t.mine.take({**report, "151": "7"})
+    assert (order.quantity, order.leaves, order.pending != "") == (7, 7, True), "the change that is asked for is still to come"
+    assert "38=12" in body
+
+
+def test_of_an_order_that_is_asked_about_what_was_taken_back_is_not_open():
+    t = Trading()
+    t.enter("1", 19_000, 10)
+    t.arrive()
+    (order,) = t.mine.orders.values()
+    t.mine.questions()
+    report = {"35": "8", "150": "I", "39": "1", "11": order.reference, "17": "S1", "38": "10", "14": "2", "151": "5", "6": "190.00"}
+    t.mine.take(report)
+    assert (order.executed, order.busted, order.leaves) == (2, 3, 5)
