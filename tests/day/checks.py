@@ -22,7 +22,7 @@ from matching.book import BEFORE_ALL_PRICES
 from matching.engine import Engine
 from matching.messages import BUY, DAY, SELL, Command, DayRolled, Event, EventBatch, OrderAccepted, Side
 from matching.recordlog import LogReader
-from matching.sequencer import read_commands
+from matching.sequencer import read_commands, replay
 from tests.day.dues import Due, Dues
 from tests.day.stock import StockTraders
 from tests.day.traders import DayTrader
@@ -54,7 +54,7 @@ def replayed(venue: Venue) -> Replayed:
     """Apply the journal one command at a time, and assert after each what holds between any two.
 
     The engine's own check; the events of the second, slow engine; what a watcher of the events can know; that the events are,
-    byte for byte, those of the event log.
+    byte for byte, those of the event log. In the end, that it is where the last snapshot and the rest of the journal lead.
     """
     engine, naive, watcher, dues = Engine(), NaiveEngine(), Watcher(), Dues()
     kinds: Counter[str] = Counter()
@@ -82,6 +82,7 @@ def replayed(venue: Venue) -> Replayed:
     assert next(records, None) is None, "the event log has more events than the journal causes"
     logged.close()
     assert [event.seq for event in caused] == list(range(1, len(caused) + 1))
+    assert replay(venue.data).digest() == engine.digest(), "a recovery from the last snapshot leads elsewhere"
     return Replayed(engine, dues, kinds, caused)
 
 

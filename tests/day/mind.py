@@ -141,7 +141,11 @@ class Mind:
         return f"{self.name.removeprefix('TRADER')}-{self._count}"
 
     def _paper(self) -> Paper:
-        return PAPERS[self.random.choice(("ACME", "ACME", "ACME", "BOLT", "BOLT", "COIN"))]
+        """Mostly one that can be traded now."""
+        symbol = self.random.choice(("ACME", "ACME", "ACME", "BOLT", "BOLT", "COIN"))
+        if self.phases.get(symbol) in ("closed", "halted") and self.random.random() < 0.7:
+            symbol = "COIN"
+        return PAPERS[symbol]
 
     def _order(self) -> tuple[str, str, str]:
         paper, side = self._paper(), self.random.choice("12")
@@ -153,13 +157,15 @@ class Mind:
         return "D", f"11={name}|21=1|55={paper.symbol}|54={side}|60={utc()}|{fields(terms)}", name
 
     def _kind(self, paper: Paper) -> str:
-        """Most times one that is taken now."""
+        """Most times one that is taken now; now and then the one that he has drawn least, so that none is left out."""
         phase = self.phases.get(paper.symbol, "pre-open")
         everywhere = self.random.random() < 0.06
-        weights = [weight if everywhere or phase in taken else 0 for weight, taken in KINDS.values()]
-        if not any(weights):
+        weights = {kind: weight for kind, (weight, taken) in KINDS.items() if everywhere or phase in taken}
+        if not weights:
             return "limit"
-        return self.random.choices(list(KINDS), weights)[0]
+        if self.random.random() < 0.2:
+            return min(weights, key=lambda kind: self.kinds[kind])
+        return self.random.choices(list(weights), list(weights.values()))[0]
 
     def price(self, paper: Paper, side: str, away: int | None = None) -> int:
         """Near the market, in whole ticks; `away` ticks from it, to the worse for whoever would trade with it."""

@@ -91,6 +91,7 @@ def venue_of(directory: Path) -> Venue:
     venue = Venue(
         directory,
         venue={"dictionaries": str(dictionaries), "day_roll": DAY_ROLL, "maker_fee": "0.0001", "taker_fee": "0.0003"},
+        exchange={"snapshot_commands": 500},
         instruments=instruments,
         participants={name: _participant(number, name) for number, name in enumerate(TRADERS)},
     )

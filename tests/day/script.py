@@ -22,7 +22,8 @@ MAKERS = ("TRADER2", "TRADER4", "TRADER6")  # a market maker on each version
 LIST_TRADERS = ("TRADER5", "TRADER7", "TRADER12")
 KILLED = "TRADER8"
 HABITS = {name: Habits(quotes=45) for name in MAKERS} | {name: Habits(lists=35) for name in LIST_TRADERS}
-PHASE_SECONDS = 40.0  # of real time, for what the clock brings about
+NEXT_PHASE_SECONDS = 3 * 3600  # at the market: more than there is between two phases that are waited for
+SLACK_SECONDS = 20.0  # of real time
 LULL_SECONDS = 0.4  # of real time, in which everybody trades on
 SAID_MAX = 20_000  # characters of the exchange's log, that a failure shows
 
@@ -33,6 +34,7 @@ class Day:
     def __init__(self, venue: Venue, seed: int, *, rate: int, orders_per_second: int) -> None:
         self.venue = venue
         self.rate = rate
+        self.patience_seconds = NEXT_PHASE_SECONDS / rate + SLACK_SECONDS  # for what the clock brings about
         self.traders = {
             name: DayTrader(
                 venue, Mind(name, version_of(name), seed, HABITS.get(name, Habits())), orders_per_second=orders_per_second,
@@ -99,7 +101,7 @@ class Day:
 
     def until(self, day: str, at: str) -> None:
         """Wait for a time at the market."""
-        wait_for(lambda: self.now >= moment(day, at), f"{at} on {day}", PHASE_SECONDS)
+        wait_for(lambda: self.now >= moment(day, at), f"{at} on {day}", self.patience_seconds)
 
     def settle(self) -> None:
         """Have nobody ask anything more, and every question answered."""
@@ -125,14 +127,14 @@ class Day:
 
     # --------------------------------------------------------------------------------------- what happens
 
-    def phase(self, symbol: str, *phases: str, seconds: float = PHASE_SECONDS) -> None:
-        """Wait until every trader has been told that the instrument is in one of these phases."""
+    def phase(self, symbol: str, phase: str) -> None:
+        """Wait until every trader has been told that the instrument is in this phase."""
         minds = [trader.mind for trader in self.traders.values()]
         try:
-            wait_for(lambda: all(mind.phases.get(symbol) in phases for mind in minds), "", seconds)
+            wait_for(lambda: all(mind.phases.get(symbol) == phase for mind in minds), "", self.patience_seconds)
         except AssertionError:
             found = {mind.name: mind.phases.get(symbol) for mind in minds}
-            raise AssertionError(f"{symbol} is not in {' or '.join(phases)}: {found}") from None
+            raise AssertionError(f"{symbol} is not in {phase}: {found}") from None
 
     def order(self, name: str, symbol: str, side: str, quantity: int, price: int, time_in_force: str = "0") -> str:
         """Have one of the two who draw nothing enter a limit order; in units, price in ticks' units. Returns its ClOrdID."""
