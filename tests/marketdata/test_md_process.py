@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from fixserver.passwords import hash_password
 from fixserver.sessions import finished
 from marketdata.rebuild import BookBuilder, OpenOrder, PriceLevel
 from matching.engine import Engine
-from matching.messages import BUY, SELL
+from matching.messages import BUY, SELL, BustTrade, CorrectTrade, PublishIndicative, SetPhase, Traded
 
 ROOT = Path(__file__).resolve().parents[2]
 DICTIONARIES = ROOT / "config" / "dictionaries"
@@ -337,6 +338,65 @@ def test_refusals_over_a_session(feed: Feed) -> None:
         ["Y", "b", "5", None, None, "MarketDepth(264) is '-2'; 0 is the whole book, 1 its top, and the most is 1000 prices"],
         ["j", None, None, "D", "3", "MsgType(35) D is not taken on this port: V, e, g, x are"],
     ]
+    assert feed.end() == 0
+
+
+def test_phases_auctions_and_busts_are_understood_on_every_version(feed: Feed) -> None:
+    """QuickFIX validates each message by the venue's dictionary, and rejects none."""
+    feed.start()
+    venue = feed.venue
+    clients = [feed.connect(name, version) for name, version in zip(("ALICE", "BOB", "ALICE"), VERSIONS, strict=True)]
+    got: dict[str, list[str]] = {client.version: [] for client in clients}
+    kinds = "0124578" + "9BAQ"
+    for client in clients:
+        groups = f"267={len(kinds)}|" + "".join(f"269={kind}|" for kind in kinds) + "146=1|55=AAPL|"
+        client.send(f"35=V|262=a|263=1|264=0|265=1|266=Y|{groups}")
+        client.send("35=e|324=e|55=AAPL|263=0|")
+        client.send("35=e|324=e|55=NONE|263=0|")
+        client.send("35=g|335=g|263=0|")
+        client.send("35=g|335=g|263=0|" + ("1300=MOON|" if client.version == "FIXT.1.1" else "336=MOON|"))
+        client.send("35=x|320=x|559=4|")
+        client.send("35=x|320=x|559=0|55=NONE|")
+
+    def types(client: Client) -> Counter[str]:
+        got[client.version] += client.take()
+        return Counter(text.partition("\x0135=")[2].partition("\x01")[0] for text in got[client.version])
+
+    def answered() -> bool:
+        # Before FIX 4.4 there is no way to say that a market is unknown but a BusinessMessageReject.
+        old, new = Counter(W=1, f=2, y=2, h=1, j=1), Counter(W=1, f=2, y=2, h=2)
+        return all(types(client) == (old if client.version == "FIX.4.2" else new) for client in clients)
+
+    wait_for(answered, "every question is answered")
+    traded: list[Traded] = []
+    for command in (
+        *(SetPhase("", phase, "MAIN") for phase in ("closed", "pre-open", "opening-auction")),
+        venue.order("ALICE", SELL, 1000, 5),
+        venue.order("BOB", BUY, 1002, 8),
+        PublishIndicative(),
+        *(SetPhase("AAPL", phase) for phase in ("continuous", "volatility-auction", "closing-auction")),
+        PublishIndicative(),
+        *(SetPhase("AAPL", phase) for phase in ("closing-price", "halted", "cancel-only")),
+    ):
+        traded += [event for event in venue.submit([command]).events if isinstance(event, Traded)]
+    (trade,) = traded
+    venue.submit([CorrectTrade(trade, trade.price - 1, 4, "operator eve")])
+    venue.submit([BustTrade(trade, "operator eve")])
+
+    def told() -> bool:
+        return all(
+            types(client)["h"] == 5 - (client.version == "FIX.4.2")
+            and types(client)["f"] == 2 + 6 + 6
+            and any(f"\x01279=2\x01269=2\x01278={trade.seq}\x01" in text for text in got[client.version])
+            for client in clients
+        )
+
+    wait_for(told, "all is told")
+    for client in clients:
+        assert client.application.rejected == []
+        text = "".join(got[client.version])
+        for said in ("\x01269=A\x01", "\x01269=Q\x01", "\x01276=I\x01", "\x01277=P\x01", f"\x01278={trade.seq}\x01"):
+            assert said in text, f"{client.version}: {said!r}"
     assert feed.end() == 0
 
 
