@@ -14,10 +14,11 @@ from enum import IntEnum
 import msgspec
 
 from matching.engine import Engine
-from matching.messages import BUY, SELL, Event, QuotesAnswered, Reason
+from matching.messages import BUY, GTD, SELL, Event, QuotesAnswered, Reason
 from matching.state import EngineState
 from tests.matching.drawing import OPENING, Generator
 from tests.matching.naive import NaiveEngine
+from tests.matching.naive_market import AUCTIONS
 from tests.matching.watcher import Watcher
 
 CHECK_EVERY = 50
@@ -29,34 +30,54 @@ __all__ = ["OPENING", "Generator", "compare"]
 def check_state(engine: Engine, naive: NaiveEngine, watcher: Watcher) -> None:
     """Compare what the three know."""
     engine.check()
-    naive_market = naive.market
-    assets = {*naive.papers, "USD", "EUR"}
-    for name in naive_market.accounts:
-        account = engine.accounts[name]
-        for asset in assets:
-            balance = account.positions.get(asset) or account.cash.get(asset)
-            have = (balance.total, balance.reserved) if balance else (0, 0)
-            assert have == (naive_market.total(name, asset), naive_market.reserved(name, asset)), f"{name} {asset}"
-    for asset in assets:
-        total = sum(naive_market.total(account, asset) for account in naive_market.accounts)
-        assert total + watcher.fees.get(asset, 0) == watcher.brought.get(asset, 0), f"{asset} is not conserved"
-
-    for state in (order.state() for order in naive.orders):
-        assert state.executed + state.leaves + state.busted == state.quantity
-    expected = sorted((order.state() for order in naive.orders), key=lambda state: state.order_id)
-    found = sorted(engine.open_orders(), key=lambda state: state.order_id)
-    for one, other in zip(found, expected, strict=True):
-        assert one == other, f"an order is {one}, not {other}"
-    assert {name: phase for name, phase in engine.markets.items() if phase != "continuous"} == {
-        name: phase for name, phase in naive.phases.items() if phase != "continuous"
-    }
-
+    check_balances(engine, naive, watcher)
+    check_orders(engine, naive)
+    check_questions(engine, naive)
     for symbol, instrument in engine.instruments.items():
         paper = naive.papers[symbol]
         assert (instrument.phase, instrument.last, (instrument.low, instrument.high)) == (paper.phase, paper.last, paper.band)
         for side, levels in ((BUY, instrument.bids), (SELL, instrument.offers)):
             depth = [order.order_id for level in levels for order in level]
             assert depth == watcher.depth(symbol, side), f"{symbol}: the events tell another book"
+
+
+def check_balances(engine: Engine, naive: NaiveEngine, watcher: Watcher) -> None:
+    market = naive.market
+    assets = {*naive.papers, "USD", "EUR"}
+    for name in market.accounts:
+        account = engine.accounts[name]
+        for asset in assets:
+            balance = account.positions.get(asset) or account.cash.get(asset)
+            have = (balance.total, balance.reserved) if balance else (0, 0)
+            assert have == (market.total(name, asset), market.reserved(name, asset)), f"{name} {asset}"
+    for asset in assets:
+        total = sum(market.total(account, asset) for account in market.accounts)
+        assert total + watcher.fees.get(asset, 0) == watcher.brought.get(asset, 0), f"{asset} is not conserved"
+
+
+def check_orders(engine: Engine, naive: NaiveEngine) -> None:
+    """Every order that is open or has ended today, as a whole."""
+    expected = sorted((order.state() for order in naive.orders), key=lambda state: state.order_id)
+    found = sorted(engine.open_orders(), key=lambda state: state.order_id)
+    for one, other in zip(found, expected, strict=True):
+        assert one == other, f"an order is {one}, not {other}"
+        assert one.executed + one.leaves + one.busted == one.quantity
+    for participant, name in naive.names:
+        order = naive.find(participant, name)
+        assert engine.knows(participant, name)
+        assert engine.order(participant, name) == (order.state() if order else None), f"order {name} of {participant}"
+
+
+def check_questions(engine: Engine, naive: NaiveEngine) -> None:
+    """What the engine says to those who make commands of time."""
+    moved = {name: phase for name, phase in engine.markets.items() if phase != "continuous"}
+    assert moved == {name: phase for name, phase in naive.phases.items() if phase != "continuous"}
+    expiries = [order.expire_time for order in naive.orders if order.time_in_force == GTD]
+    assert not expiries or 0 < engine.next_expiry() <= min(expiries), "an order would outlive its time"
+    pauses = [paper.until for paper in naive.papers.values() if paper.phase == "volatility-auction"]
+    assert engine.next_pause_end() == min(pauses, default=0)
+    auctions = [paper for paper in naive.papers.values() if paper.phase in AUCTIONS]
+    assert engine.indicative_due() == any(naive.market.auction(paper) != paper.indicated for paper in auctions)
 
 
 def without_text(event: Event) -> Event:

@@ -175,6 +175,8 @@ class Generator:
     def phase(self, symbol: str, continuous: float) -> SetPhase:
         chance = self.random
         phase: Phase = "continuous" if chance.random() < continuous else chance.choice(PHASES)
+        if self.naive.papers[symbol].phase == "closing-auction" and chance.random() < 0.4:
+            phase = "closing-price"
         by = chance.choice(("", "op"))
         kind = chance.random()
         if kind < 0.6:
