@@ -171,7 +171,12 @@ class Books:
 
     def _trade(self, event: Traded, time: int) -> None:
         seq, quantity = event.seq, event.quantity
-        (asset, currency, value_unit), maker, taker = self._parties(event)
+        terms = self._instruments.get(event.instrument)
+        maker = self.accounts.get(event.maker_account)
+        taker = self.accounts.get(event.taker_account)
+        if terms is None or maker is None or taker is None:
+            raise _unknown(event)
+        asset, currency, value_unit = terms
         value = event.price * quantity * value_unit
         buyer, seller = (taker, maker) if event.taker_side == BUY else (maker, taker)
         changes = self.changes
@@ -196,16 +201,13 @@ class Books:
         if event.taker_fee:
             self._fee(seq, TAKER_FEE, taker, currency, event.taker_fee)
 
-    def _parties(self, event: Traded | TradeBusted | TradeCorrected) -> tuple[_Terms, int, int]:
+    def _parties(self, event: TradeBusted | TradeCorrected) -> tuple[_Terms, int, int]:
         """The instrument, and the accounts of maker and taker. Raises LedgerRefused where one is not known."""
         terms = self._instruments.get(event.instrument)
         maker = self.accounts.get(event.maker_account)
         taker = self.accounts.get(event.taker_account)
         if terms is None or maker is None or taker is None:
-            raise LedgerRefused(
-                f"event {event.seq}, a trade of {event.instrument} between {event.maker_account} and {event.taker_account}, names "
-                "an instrument or an account that no event before it defines"
-            )
+            raise _unknown(event)
         return terms, maker, taker
 
     def _bust(self, event: TradeBusted, time: int) -> None:
@@ -309,6 +311,13 @@ class Books:
             return
         assert row.price_decimals is not None and row.currency is not None, "an instrument has a currency and a price"
         self._instruments[row.name] = _Terms(row.id, row.currency, 10 ** (MONEY_DECIMALS - row.price_decimals - row.decimals))
+
+
+def _unknown(event: Traded | TradeBusted | TradeCorrected) -> LedgerRefused:
+    return LedgerRefused(
+        f"event {event.seq}, a trade of {event.instrument} between {event.maker_account} and {event.taker_account}, names an "
+        "instrument or an account that no event before it defines"
+    )
 
 
 def _legs(
