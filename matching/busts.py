@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from matching.book import Order
 from matching.instruments import PPM
 from matching.market import Amendment, Market, Refusal
@@ -125,8 +127,14 @@ def _amend(market: Market, trade: Traded, new: Amendment) -> tuple[OrderState | 
         order = market.accounts[name].participant.known_order(order_id)
         if order is not None:
             _amend_order(order, old, new)
-        states.append(order_state(order) if order is not None else None)
+        states.append(_told(order) if order is not None else None)
     return states[0], states[1]
+
+
+def _told(order: Order) -> OrderState:
+    """An order as the event has it. The value of one that met very many others may be more than a record can hold."""
+    state = order_state(order)
+    return state if state.value <= INT64_MAX else msgspec.structs.replace(state, value=INT64_MAX)
 
 
 def _amend_order(order: Order, old: Amendment, new: Amendment) -> None:

@@ -107,9 +107,16 @@ def _wrong_in_instrument(terms: DefineInstrument) -> str:
         return "the band is between 0.01 % and 10,000 %"
     if not 0 <= terms.dynamic_band_bps <= BAND_BPS_MAX or terms.pause_ns <= 0:
         return "the dynamic band is up to 10,000 %, and its pause above zero"
+    if _beyond_64_bits(terms.reference_price, terms.band_bps):
+        return "the band around the reference price goes beyond 64 bits"
     if not -PPM < terms.maker_fee_ppm < PPM or not 0 <= terms.taker_fee_ppm < PPM or terms.maker_fee_ppm + terms.taker_fee_ppm < 0:
         return "a fee is below 100 %, and a maker's rebate not above the taker's fee"
     return ""
+
+
+def _beyond_64_bits(reference_price: int, band_bps: int) -> bool:
+    """Whether a price within the band might not fit into a record."""
+    return reference_price * (10_000 + band_bps) // 10_000 > INT64_MAX
 
 
 def _wrong_in_change(market: Market, instrument: Instrument, terms: DefineInstrument) -> str:
@@ -183,8 +190,10 @@ def set_reference(market: Market, command: SetReference) -> None:
     if instrument is None:
         return market.refuse(command, Reason.UNKNOWN_INSTRUMENT, f"unknown symbol {command.instrument}")
     price = command.price
-    if not 0 < price <= INT64_MAX:
+    if price <= 0:
         return market.refuse(command, Reason.BAD_DEFINITION, "a reference price is above zero")
+    if _beyond_64_bits(price, instrument.terms.band_bps):
+        return market.refuse(command, Reason.BAD_DEFINITION, "the band around this reference price goes beyond 64 bits")
     if price % instrument.tick:
         text = f"price {instrument.price_text(price)} is not a multiple of the tick {instrument.price_text(instrument.tick)}"
         return market.refuse(command, Reason.OFF_TICK, text)

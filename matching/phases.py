@@ -12,6 +12,7 @@ from matching.messages import (
     AT_THE_CLOSE,
     AT_THE_OPENING,
     BUY,
+    INT64_MAX,
     MARKET,
     MARKET_TO_LIMIT,
     SELL,
@@ -105,13 +106,16 @@ def _move(market: Market, instrument: Instrument, new: Phase, by: str) -> None:
 
 
 def present_uncrossing(instrument: Instrument) -> Uncrossing:
-    """What an auction would yield now. Costs a walk over the levels that can trade, and over all where market orders wait."""
+    """What an auction would yield now; quantities that no record could hold are said as the most that one can.
+
+    Costs a walk over the levels that can trade, and over all where market orders wait."""
     if not instrument.book.crossed:
         return NOTHING
-    return uncrossing(
+    price, volume, surplus = uncrossing(
         _ladder(instrument.bids), _ladder(instrument.offers), _market_orders(instrument.bids, BUY),
         _market_orders(instrument.offers, SELL), instrument.last or instrument.reference_price, instrument.tick,
     )  # fmt: skip
+    return Uncrossing(price, min(volume, INT64_MAX), max(min(surplus, INT64_MAX), -INT64_MAX))
 
 
 def _ladder(side: BookSide) -> Iterator[tuple[int, int]]:

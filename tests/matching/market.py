@@ -176,6 +176,8 @@ class Market:
             self.engine.check()
             assert self.raw, "every command causes at least one event"
             assert [event.seq for event in self.raw] == list(range(before + 1, self.engine.event_seq + 1))
+            written = msgspec.msgpack.encode(self.raw)
+            assert msgspec.msgpack.decode(written, type=list[Event]) == self.raw, "what is said can be written and read again"
             assert restored.apply(number, self.now, [command]) == self.raw, "an engine that was restored says the same"
             assert restored.digest() == self.engine.digest(), "and becomes the same"
             for event in self.raw:
