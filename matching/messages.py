@@ -63,6 +63,8 @@ Parked = Literal["", "stop", "close", "peg", "list"]
 ORDERS_APART = 10**15
 LIST_ORDERS_MAX = 10
 QUOTE_ENTRIES_MAX = 100
+# An iceberg comes up at most so many times: each time is a trade and an event, and one command may cause them all.
+ICEBERG_SLICES_MAX = 1_000
 
 
 class Reason(IntEnum):

@@ -16,6 +16,7 @@ from matching.messages import (
     FOK,
     GTC,
     GTD,
+    ICEBERG_SLICES_MAX,
     IOC,
     LIMIT,
     MARKET,
@@ -163,6 +164,11 @@ def _partial_quantity_refusal(instrument: Instrument, quantity: int, conditions:
         return (
             Reason.INVALID_QUANTITY,
             f"display quantity {instrument.quantity_text(display)} is not a multiple of the lot up to the order's quantity",
+        )
+    if display and display * ICEBERG_SLICES_MAX < quantity:
+        return (
+            Reason.INVALID_QUANTITY,
+            f"display quantity {instrument.quantity_text(display)} is less than 1/{ICEBERG_SLICES_MAX} of the order's quantity",
         )
     if not 0 <= minimum <= quantity:
         return Reason.INVALID_QUANTITY, f"MinQty {instrument.quantity_text(minimum)} is not between zero and the order's quantity"

@@ -273,7 +273,8 @@ class Generator:
             wrong: list[dict[str, object]] = [
                 {"stop_price": paper.around}, {"stop_price": 0}, {"stop_price": paper.around + 1},
                 {"stop_price": 2 * paper.around}, {"peg": "market"}, {"peg": ""}, {"peg_offset": tick}, {"peg_offset": 1},
-                {"display_quantity": max(lot, quantity // 20)}, {"display_quantity": -lot}, {"display_quantity": quantity + lot},
+                {"display_quantity": max(lot, quantity // chance.randrange(2, 2_000))}, {"display_quantity": -lot},
+                {"display_quantity": quantity + lot},
                 {"display_quantity": max(quantity - 1, 1)}, {"min_quantity": quantity + 1}, {"min_quantity": -1},
                 {"min_quantity": 1}, {"post_only": True},
             ]  # fmt: skip

@@ -294,6 +294,7 @@ class NaiveEngine:
         unless(quantity >= 1 and quantity % terms.lot == 0, Reason.INVALID_QUANTITY)
         shown = conditions.display_quantity
         unless(0 <= shown <= quantity and shown % terms.lot == 0, Reason.INVALID_QUANTITY)
+        unless(shown == 0 or quantity <= 1_000 * shown, Reason.INVALID_QUANTITY)
         unless(0 <= conditions.min_quantity <= quantity, Reason.INVALID_QUANTITY)
 
         priced = command.order_type in (LIMIT, STOP_LIMIT) or (command.order_type == PEGGED and price != 0)

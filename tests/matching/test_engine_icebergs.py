@@ -115,6 +115,18 @@ def test_in_an_auction_less_than_is_shown_keeps_the_place():
     assert market.book() == ([], ["bob ice 91 (1 shown) at 10.00", "eve s2 20 at 10.00"])
 
 
+def test_an_iceberg_comes_up_a_thousand_times_at_most():
+    """Or two orders could have the market make a million trades at once."""
+    market = Market()
+    market.sell("bob", 2_000, "10.00", id="s", shown=2)
+    assert market.sell("bob", 2_001, "10.00", id="more", shown=2) == [
+        "bob more: rejected, INVALID_QUANTITY: display quantity 2 is less than 1/1000 of the order's quantity"
+    ]
+    events = market.buy("ann", 2_000, "10.00", id="b")
+    assert len([line for line in events if " buys 2 X " in line]) == 1_000
+    assert market.book() == ([], [])
+
+
 def test_a_stop_limit_order_may_be_an_iceberg():
     market = Market()
     market.buy("ann", 100, "10.50", stop="10.20", shown=10, id="b1")
