@@ -405,8 +405,6 @@ def _decrement(market: Market, incoming: Order, resting: Order) -> None:
     if incoming.ended:
         return
     stand_alone(market, incoming)
-    if resting.ended:
-        return
     lowered = min(incoming.leaves, resting.leaves)
     larger = [order for order in (resting, incoming) if order.leaves > lowered]
     for order in (resting, incoming):

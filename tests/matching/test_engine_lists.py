@@ -192,6 +192,67 @@ def test_orders_that_expire_together_are_named_in_the_order_of_entry_those_of_a_
     ]
 
 
+def test_a_decrement_of_two_that_are_in_lists_ends_the_others_of_both():
+    market = bracketed()
+    market.one_cancels_the_other(
+        "ann",
+        market.order("ann", BUY, 4, "10.50", id="buy", prevent="4"),
+        market.order("ann", BUY, 4, "9.00", id="later"),
+        id="l2",
+    )
+    assert [market.line(event) for event in market.raw][3:] == [
+        "ann loss: canceled, ONE_CANCELS_OTHER, 10 left",
+        "ann later: canceled, ONE_CANCELS_OTHER, 4 left",
+        "ann buy: canceled, SELF_TRADE_DECREMENT, 4 left",
+        "ann profit: restated, SELF_TRADE_DECREMENT, 6 at 10.50, 6 left",
+    ]
+
+
+def test_a_decrement_within_one_list_ends_the_incoming_before():
+    market = Market()
+    assert market.one_cancels_the_other(
+        "ann", market.order("ann", SELL, 10, "10.00", id="sell"), market.order("ann", BUY, 10, "10.00", id="buy", prevent="4")
+    )[3:] == ["ann buy: canceled, ONE_CANCELS_OTHER, 10 left"]
+
+
+def test_an_elected_stop_that_would_be_decremented_by_an_order_of_its_own_list_ends():
+    market = Market()
+    market.one_cancels_the_other(
+        "ann",
+        market.order("ann", BUY, 5, stop="10.00", id="stop", prevent="4"),
+        market.order("ann", SELL, 5, "10.50", id="sell"),
+    )
+    assert market.trade_at("10.00") == [
+        "ann stop: activated by stop, at market",
+        "ann stop: canceled, ONE_CANCELS_OTHER, 5 left",
+    ]
+    assert market.book() == ([], ["ann sell 5 at 10.50"])
+
+
+def test_two_pegs_of_a_list_are_priced_in_turn_while_they_are_open():
+    market = Market()
+    market.sell("bob", 5, "10.10", id="s1")
+    assert market.one_cancels_the_other(
+        "ann", market.order("ann", BUY, 5, peg="market", id="p1"), market.order("ann", BUY, 5, peg="market", id="p2")
+    )[3:] == [
+        "ann p1: repriced to 10.10",
+        "ann p2: canceled, ONE_CANCELS_OTHER, 5 left",
+        "ann p1 buys 5 X at 10.10 from bob s1: 0 and 0 left",
+    ]
+
+
+def test_market_orders_of_a_list_that_an_auction_leaves_over_end_together():
+    market = Market()
+    market.phase("opening-auction", "X")
+    market.one_cancels_the_other("ann", market.order("ann", BUY, 5, id="b1"), market.order("ann", BUY, 6, id="b2"))
+    assert market.phase("continuous", "X") == [
+        "X: opening-auction ends, nothing trades",
+        "ann b1: canceled, MARKET_REMAINDER, 5 left",
+        "ann b2: canceled, ONE_CANCELS_OTHER, 6 left",
+        "X: continuous",
+    ]
+
+
 # ---------------------------------------------------------------------- what a list reserves of which one trades
 
 
@@ -231,6 +292,14 @@ def test_what_covers_the_largest_is_enough_and_less_is_not():
     assert (market.cash("ann"), market.holding("ann")) == (("100", "0"), ("10", "10"))
 
 
+def test_shares_must_be_there_for_the_largest_sell():
+    market = Market(holdings="10")
+    too_much = "INSUFFICIENT_FUNDS: 11 X needed, 10 available in ann"
+    assert market.one_cancels_the_other(
+        "ann", market.order("ann", SELL, 10, "10.00", id="s1"), market.order("ann", SELL, 11, stop="9.00", id="s2")
+    ) == [f"ann list l1: rejected, {too_much}", f"ann s1: rejected, {too_much}", f"ann s2: rejected, {too_much}"]
+
+
 def test_a_replace_is_affordable_when_the_largest_after_it_is():
     market = Market(cash="100")
     market.one_cancels_the_other(
@@ -256,6 +325,13 @@ def test_a_replace_within_a_list_keeps_the_list():
         "ann loss: canceled, ONE_CANCELS_OTHER, 10 left",
         "bob b1 buys 1 X at 10.40 from ann profit: 0 and 9 left",
     ]
+
+
+def test_what_marks_an_order_as_of_a_list_stays_with_it_whatever_a_replace_says():
+    market = bracketed()
+    market.replace("ann", "profit", 9, "10.50", side=SELL)
+    order = market.engine.order("ann", "r1")
+    assert order is not None and order.conditions is not None and order.conditions.list_id == "l1"
 
 
 def test_a_list_survives_a_short_limit_that_was_lowered_under_it():
@@ -433,6 +509,45 @@ def test_a_post_only_order_is_asked_whether_it_would_trade_when_its_turn_comes()
     )
     market.sell("eve", 1, "10.20", id="s2")
     assert market.buy("bob", 10, "10.20", id="b1")[2:] == ["ann second: canceled, WOULD_TRADE, 1 left"]
+
+
+def test_where_the_firsts_of_two_lists_trade_with_each_other_the_maker_s_others_come_first():
+    market = triggered()
+    market.one_triggers_the_other(
+        "bob", market.order("bob", SELL, 10, "10.00", id="first"), market.order("bob", BUY, 10, "9.50", id="second")
+    )
+    assert [market.line(event) for event in market.raw][3:] == [
+        "bob first sells 10 X at 10.00 to ann first: 0 and 0 left",
+        "ann second: activated by list, at 10.50",
+        "bob second: activated by list, at 9.50",
+    ]
+
+
+def test_what_a_list_sets_to_work_at_the_closing_price_and_cannot_trade_there_ends_or_rests():
+    """Its limit was taken when it was entered, the closing price came later."""
+    market = Market()
+    market.one_triggers_the_other(
+        "ann",
+        market.order("ann", BUY, 1, "11.00", id="first"),
+        market.order("ann", BUY, 2, id="market"),
+        market.order("ann", BUY, 3, id="left over", to_limit=True),
+        market.order("ann", BUY, 4, "10.90", id="limit"),
+    )
+    market.reference("12.00")
+    market.replace("ann", "first", 1, "11.01", id="r1")
+    market.phase("closing-auction", "X")
+    market.sell("eve", 1, "11.01", id="s1")
+    assert market.phase("closing-price", "X") == [
+        "X: closing-auction ends, 1 at 11.01",
+        "eve s1 sells 1 X at 11.01 to ann first: 0 and 0 left",
+        "X: closing-price",
+        "ann market: activated by list, at market",
+        "ann market: canceled, MARKET_REMAINDER, 2 left",
+        "ann left over: activated by list, as it is",
+        "ann left over: canceled, MARKET_REMAINDER, 3 left",
+        "ann limit: activated by list, at 10.90",
+    ]
+    assert market.sell("eve", 9, "10.80", id="s2")[1:] == [], "10.90 does not admit 11.01"
 
 
 @pytest.mark.parametrize("how", ["canceled", "self-trade", "replaced", "killed", "day"])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from matching.messages import GTC, IOC
+from matching.messages import BUY, GTC, IOC, LIMIT, PEGGED, Conditions, NewOrder
 from tests.matching.market import Market
 
 
@@ -277,6 +277,8 @@ def test_what_a_peg_has_to_say():
         *market.buy("ann", 1, "11.05", peg="primary", id="4"),
         *market.buy("ann", 1, "10.00", offset="0.05", id="5"),
         *market.buy("ann", 1, peg="primary", post_only=True, id="6"),
+        *market.do(NewOrder("ann", "ann", "7", "ann", "X", BUY, PEGGED, "0", 0, 1)),
+        *market.do(NewOrder("ann", "ann", "8", "ann", "X", BUY, LIMIT, "0", 1_000, 1, conditions=Conditions(peg="primary"))),
     ]
     assert refusals == [
         "ann 1: rejected, UNSUPPORTED: a stop or pegged order is DAY, GTC or GTD",
@@ -285,4 +287,6 @@ def test_what_a_peg_has_to_say():
         "ann 4: rejected, OUTSIDE_PRICE_BAND: price 11.05 is outside the band 9.00 to 11.00",
         "ann 5: rejected, UNSUPPORTED: a peg offset belongs to a pegged order",
         "ann 6: rejected, UNSUPPORTED: participate-don't-initiate belongs to a limit order that is DAY, GTC or GTD",
+        "ann 7: rejected, UNSUPPORTED: a peg price type belongs to a pegged order, which needs one",
+        "ann 8: rejected, UNSUPPORTED: a peg price type belongs to a pegged order, which needs one",
     ]
