@@ -2,7 +2,7 @@
 
 import pytest
 
-from matching.messages import FOK, GTC, IOC, SELL
+from matching.messages import FOK, GTC, ICEBERG_SLICES_MAX, IOC, SELL
 from tests.matching.market import Market
 
 
@@ -217,3 +217,13 @@ def test_what_an_iceberg_has_to_say():
     assert market.buy("ann", 100, "10.00", id="9", shown=100, tif=GTC) == [
         "ann 9: accepted, buy 100 X at 10.00 showing 100 GTC"
     ]
+
+
+def test_an_iceberg_has_a_thousand_slices_at_most():
+    """Each slice is an event or two: without a limit, two orders could hold up everybody else for as long as they like."""
+    market = Market()
+    assert market.buy("ann", ICEBERG_SLICES_MAX * 2 + 1, "10.00", shown=2, id="b1") == [
+        "ann b1: rejected, INVALID_QUANTITY: display quantity 2 is less than 1/1000 of the order's quantity"
+    ]
+    assert "accepted" in market.buy("ann", ICEBERG_SLICES_MAX * 2, "10.00", shown=2, id="b2")[0]
+    assert len(market.sell("bob", ICEBERG_SLICES_MAX * 2, "10.00", id="s1")) == 1 + 2 * ICEBERG_SLICES_MAX - 1

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from matching.messages import FOK, GTC, GTD, IOC, SELL, DefineAccount
+from matching.messages import FOK, GTC, GTD, IOC, SELL, DefineAccount, DefineParticipant
 from tests.matching.market import NOON, SECOND, STOCK, Market
 
 COARSE = msgspec.structs.replace(STOCK, instrument="Y", tick=5, lot=10, quantity_max=1_000, value_max=9_000 * 10**10)
@@ -146,19 +146,79 @@ def test_what_trades_at_once_must_be_paid_for_too(tif: str):
 
 
 def test_rules_are_looked_at_in_this_order():
-    """Phase, size, tick, band, kind, limits, funds: a refusal names the first that is broken."""
-    market = Market((msgspec.structs.replace(COARSE, instrument="X", value_max=10**10),), cash="0", holdings="0")
-    refusals = []
+    """Each order mends what the one before it was refused for, and nothing else."""
+    terms = msgspec.structs.replace(COARSE, instrument="X", value_max=8_000 * 10**10)
+    market = Market((terms,), traders=("ann", "eve"), cash="10", holdings="0")
+    market.do(DefineParticipant("ann", value_max=str(10**10), orders_per_day_max=5, open_orders_max=1))
+    market.do(DefineAccount("ann-2", "ann"))
     market.phase("halted", "X")
-    for name, quantity, price in [("a", 7, "13.01")]:
-        refusals += market.sell("ann", quantity, price, id=name)
-    market.phase("continuous", "X")
-    for name, quantity, price in [("b", 7, "13.01"), ("c", 2_000, "13.01"), ("d", 2_000, "13.00"), ("e", 2_000, "10.00"),
-                                  ("f", 1_000, "10.00")]:  # fmt: skip
-        refusals += market.sell("ann", quantity, price, id=name)
-    assert [refusal.split(": ")[1].removeprefix("rejected, ") for refusal in refusals] == [
-        "NOT_IN_THIS_PHASE", "INVALID_QUANTITY", "OFF_TICK", "OUTSIDE_PRICE_BAND", "LIMIT_EXCEEDED", "LIMIT_EXCEEDED",
-    ]  # fmt: skip
+    market.access("ann", "killed")
+    said: dict[str, object] = {
+        "trader": "joe", "account": "eve", "of": "Z", "tif": GTD, "quantity": 2_001, "price": "13.01", "shown": 2_002,
+        "peg": "primary", "offset": "0.01",
+    }  # fmt: skip
+    seen = []
+
+    def mend(**change: object) -> None:
+        said.update(change)
+        wanted = dict(said)
+        lines = market.buy(wanted.pop("trader"), wanted.pop("quantity"), wanted.pop("price"), **wanted)  # type: ignore[arg-type]
+        seen.append(lines[0].split(": ", 1)[1].removeprefix("rejected, "))
+
+    for number in range(5):
+        market.cancel("ann", "nothing", id=f"c{number}")
+    mend(id="c0")
+    mend(trader="ann")
+    mend(id="o1")
+    market.access("ann", "normal")
+    mend(id="o2")
+    mend(id="o3", account="ann-2")
+    mend(id="o4", of="X")
+    market.do(DefineParticipant("ann", value_max=str(10**10), open_orders_max=1))
+    market.do(market.order("eve", "2", 0, "10.00", id="s0"))
+    mend(id="o5")
+    market.phase("pre-open", "X")
+    mend(id="o6")
+    mend(id="o7", peg="", offset="")
+    mend(id="o8", quantity=2_000)
+    mend(id="o9", shown=2_000)
+    mend(id="o10", price="13.00")
+    mend(id="o11", price="11.00", until=market.now)
+    mend(id="o12", until=market.now + 1)
+    mend(id="o13", quantity=1_000, shown=10)
+    mend(id="o14", quantity=100)
+    market.do(DefineParticipant("ann"))
+    mend(id="o15")
+    market.deposit("ann-2", "USD", "1" + "0" * 20)
+    mend(id="o16")
+    assert seen == [
+        "UNKNOWN_ACCOUNT: unknown participant joe",
+        "DUPLICATE_CL_ORD_ID: ClOrdID was used before on this trading day",
+        "BLOCKED: ann is killed: no orders are taken",
+        "UNKNOWN_ACCOUNT: unknown account eve",
+        "UNKNOWN_INSTRUMENT: unknown symbol Z",
+        "LIMIT_EXCEEDED: more than 5 ClOrdIDs on one trading day",
+        "NOT_IN_THIS_PHASE: X is halted",
+        "UNSUPPORTED: a display quantity belongs to a limit or stop limit order that is DAY, GTC or GTD",
+        "INVALID_QUANTITY: quantity 2001 is not a positive multiple of the lot 10",
+        "INVALID_QUANTITY: display quantity 2002 is not a multiple of the lot up to the order's quantity",
+        "OFF_TICK: price 13.01 is not a multiple of the tick 0.05",
+        "OUTSIDE_PRICE_BAND: price 13.00 is outside the band 9.00 to 11.00",
+        "UNSUPPORTED: the expiry of this GTD order is not in the future",
+        "LIMIT_EXCEEDED: quantity 2000 is above the limit 1000",
+        "LIMIT_EXCEEDED: value 11000.00 is above the limit 8000.00",
+        "LIMIT_EXCEEDED: value 1100.00 is above the participant's limit 1.00",
+        "INSUFFICIENT_FUNDS: 1100.00 USD needed, 0.00 available in ann-2",
+        "accepted, buy 100 X at 11.00 showing 10 GTD",
+    ]
+
+
+def test_post_only_is_asked_after_the_terms_and_before_the_funds():
+    market = Market(cash="0")
+    market.sell("bob", 1, "10.00", id="s1")
+    assert "LIMIT_EXCEEDED" in market.buy("ann", 1_000_001, "10.00", id="b1", post_only=True)[0]
+    assert "WOULD_TRADE" in market.buy("ann", 1, "10.00", id="b2", post_only=True)[0]
+    assert "INSUFFICIENT_FUNDS" in market.buy("ann", 1, "9.99", id="b3", post_only=True)[0]
 
 
 def test_what_was_refused_holds_nothing_back():
