@@ -31,6 +31,17 @@ def question(cl_ord_id: str) -> str:
     return f"37=x|11={cl_ord_id}|55=AAPL|54=1|"
 
 
+def _asks_for_silence(msg_type: str, body: bytes) -> bool:
+    """Whether a message is taken without an answer: one about quotes that wants none, and the end of what never began."""
+    fields = SOH + body
+    return (msg_type in ("i", "Z") and b"\x01301=0\x01" in fields) or (msg_type in ("e", "g") and b"\x01263=2\x01" in fields)
+
+
+def _is_one_of_several(answer: Message) -> bool:
+    """A report to a mass status request, but the last; of an order of a list, which a ListStatus follows."""
+    return answer.get(912) == "N" or (answer.type == "8" and 66 in answer.fields)
+
+
 class Speaker:
     """One participant on one version."""
 
@@ -61,7 +72,8 @@ class Speaker:
             name, number = self.name(), client.next_out
             raw = soh(body.replace("ID", name) if isinstance(body, str) else body.replace(b"ID", name.encode()))
             data.append(client.build(msg_type, raw.replace(SOH, b"|")))
-            open_numbers[number] = f"35={msg_type}|{raw[:300].replace(SOH, b'|')!r}"
+            if not _asks_for_silence(msg_type, raw):
+                open_numbers[number] = f"35={msg_type}|{raw[:300].replace(SOH, b'|')!r}"
             by_name[name] = number
         client.sent.clear()
         self.tally.said += len(messages)
@@ -77,7 +89,7 @@ class Speaker:
             self.answers.append(answer)
             number = self._meant(answer, by_name)
             if number == 0:  # to a request that said nothing to know it by
-                nameless += answer.get(912) != "N"  # one of several reports to a mass status request
+                nameless += not _is_one_of_several(answer)
                 self._count_answer(answer)
             elif open_numbers.pop(number, None) is not None:
                 self._count_answer(answer)
@@ -88,7 +100,7 @@ class Speaker:
         """The number of the message that an answer is about."""
         if answer.type in ("3", "j"):
             return int(answer.get(45, "0"))
-        for tag in (11, 790, 584, 41, 37):
+        for tag in (11, 790, 584, 41, 37, 66, 117, 320, 324, 335):
             if answer.get(tag) in by_name:
                 return by_name[answer[tag]]
         return 0
@@ -96,7 +108,7 @@ class Speaker:
     def _count_answer(self, answer: Message) -> None:
         if answer.type == "3":
             self.tally.rejected += 1
-        elif answer.type in ("j", "9") or answer.get(39) == "8" or answer.get(531) == "0":
+        elif answer.type in ("j", "9") or answer.get(39) == "8" or answer.get(531) == "0" or answer.get(297) == "5":
             self.tally.refused += 1
         else:
             self.tally.taken += 1
