@@ -480,7 +480,7 @@ class Generator:
             price = paper.around + chance.randrange(-10, 11) * paper.terms.tick
             odd = chance.random()
             symbol = paper.terms.instrument if odd < 0.95 else "NONE"
-            return SetReference(symbol, price if odd < 0.85 else chance.choice((0, -5, price + 1)), "op")
+            return SetReference(symbol, price if odd < 0.85 else chance.choice((0, -5, price + 1, 2**63 - 1)), "op")
         if kind < 0.85:
             orders = self.naive.orders
             number = chance.choice(orders).number if orders and chance.random() < 0.9 else chance.randrange(ORDERS_APART)
@@ -552,7 +552,7 @@ class Generator:
         changes: list[dict[str, object]] = [
             {}, {"lot": 1}, {"tick": now.tick * 2}, {"taker_fee_ppm": 3_000}, {"band_bps": 250}, {"quantity_max": 10**11},
             {"price_decimals": 1}, {"dynamic_band_bps": chance.choice((0, 30, 80))}, {"pause_ns": SECOND // 2}, {"pause_ns": 0},
-            {"dynamic_band_bps": -1}, {"market": "ELSEWHERE"}, {"market": ""}, {"phase": "halted"},
+            {"dynamic_band_bps": -1}, {"market": "ELSEWHERE"}, {"market": ""}, {"phase": "halted"}, {"reference_price": 2**63 - 1},
             {"reference_price": terms.reference_price + chance.randrange(-20, 20) * terms.tick},
         ]  # fmt: skip
         return msgspec.structs.replace(now, by=chance.choice(("", "op")), **chance.choice(changes))

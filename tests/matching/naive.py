@@ -18,6 +18,7 @@ from matching.messages import (
     FOK,
     GTC,
     GTD,
+    INT64_MAX,
     IOC,
     LIMIT,
     MARKET,
@@ -152,6 +153,11 @@ def combined(order_type: str, time_in_force: str, conditions: Conditions) -> boo
 
 def whole_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= 30
+
+
+def fits(reference: int, band_bps: int) -> bool:
+    """Whether the band around a price is within what a record can hold."""
+    return reference * (10_000 + band_bps) // 10_000 <= INT64_MAX
 
 
 @dataclass
@@ -719,6 +725,7 @@ class NaiveEngine:
         """Of definitions that make no sense by themselves, only what is drawn is expected here; the others are in the rule book."""
         known = self.papers.get(command.instrument)
         unless(0 <= command.dynamic_band_bps <= 1_000_000 and command.pause_ns > 0 and command.market != "", Reason.BAD_DEFINITION)
+        unless(fits(command.reference_price, command.band_bps), Reason.BAD_DEFINITION)
         if known is None:
             phase = self.phases.get(command.market, command.phase)
             self.papers[command.instrument] = Paper(command, command.reference_price, phase)
@@ -768,7 +775,7 @@ class NaiveEngine:
     def set_reference(self, command: SetReference) -> None:
         unless(command.instrument in self.papers, Reason.UNKNOWN_INSTRUMENT)
         paper = self.papers[command.instrument]
-        unless(command.price > 0, Reason.BAD_DEFINITION)
+        unless(command.price > 0 and fits(command.price, paper.terms.band_bps), Reason.BAD_DEFINITION)
         unless(command.price % paper.terms.tick == 0, Reason.OFF_TICK)
         paper.put_reference(command.price)
         self.market.say(ReferenceSet, command.instrument, command.price, *paper.band, command.by)
