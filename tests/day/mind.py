@@ -325,7 +325,9 @@ class Mind:
         match self.random.randrange(5):
             case 0 if self.open:
                 own = self.random.choice(list(self.open.values()))
-                return "H", f"11={own.cl_ord_id}|55={own.paper.symbol}|54={own.side}|", own.cl_ord_id
+                # Whose name may have changed on the way: the order's number is what the answer is known by.
+                said = f"37={own.order_id}|11={own.cl_ord_id}|55={own.paper.symbol}|54={own.side}|"
+                return "H", said, f"status of {own.order_id}"
             case 1:
                 return "AF", f"584={name}|585=7|", name
             case 2:

@@ -47,6 +47,7 @@ class Day:
         self.stock = StockTraders(venue, STOCK, seed, dictionary, orders_per_second=orders_per_second)
         self._clock = 0, 0.0
         self._count = 0
+        self._heard: dict[tuple[str, str], int] = {}  # how much each has been told, of each symbol, when it was last waited for
 
     def __enter__(self) -> Day:
         return self
@@ -128,13 +129,23 @@ class Day:
     # --------------------------------------------------------------------------------------- what happens
 
     def phase(self, symbol: str, phase: str) -> None:
-        """Wait until every trader has been told that the instrument is in this phase."""
-        minds = [trader.mind for trader in self.traders.values()]
+        """Wait until every trader has been told, behind what was waited for before, that the instrument is in this phase. It may
+        have gone on to another by then."""
+        left = set(self.traders)
+
+        def everybody_told() -> bool:
+            for name in list(left):
+                told = [change for run in list(self.traders[name].told) for change in list(run)]
+                begin = self._heard.get((name, symbol), 0)
+                if ("f", symbol, phase) in told[begin:]:
+                    self._heard[name, symbol] = told.index(("f", symbol, phase), begin) + 1
+                    left.discard(name)
+            return not left
+
         try:
-            wait_for(lambda: all(mind.phases.get(symbol) == phase for mind in minds), "", self.patience_seconds)
+            wait_for(everybody_told, "", self.patience_seconds)
         except AssertionError:
-            found = {mind.name: mind.phases.get(symbol) for mind in minds}
-            raise AssertionError(f"{symbol} is not in {phase}: {found}") from None
+            raise AssertionError(f"{sorted(left)} were not told that {symbol} is in {phase}") from None
 
     def order(self, name: str, symbol: str, side: str, quantity: int, price: int, time_in_force: str = "0") -> str:
         """Have one of the two who draw nothing enter a limit order; in units, price in ticks' units. Returns its ClOrdID."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from fixserver.client import Client, Happened, Line
 from tests.day.mind import Habits, Mind
-from tests.day.traders import answered_by
+from tests.day.traders import answered_by, is_no_execution
 from tests.venue import SOH, Message, Venue
 
 LOOK_SECONDS = 0.02
@@ -91,7 +91,7 @@ class StockTraders:
             message = Message(happened.text.encode())
             if message.type in ("3", "j"):
                 self.complaints.append(f"{name}: refused: {message!r}")
-            elif message.type == "8" and not message[17].startswith("S"):
+            elif message.type == "8" and not is_no_execution(message):
                 self.reports[name].setdefault((message[17], message[37]), message)
             self.minds[name].take(message)
-            self._unanswered[name].discard(answered_by(message))
+            self._unanswered[name].difference_update(answered_by(message))

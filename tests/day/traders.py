@@ -65,23 +65,23 @@ class DayTrader(Trader):
                 self.told.append([])
                 self._told_by = self.logons
             self.told[-1].append(told)
-        self._answered(answered_by(message), message)
+        self._answered(message)
 
-    def _answered(self, name: str, message: Message) -> None:
-        self.unanswered.pop(name, None)
-        self.answers.setdefault(name, message)
+    def _answered(self, message: Message) -> None:
+        for name in answered_by(message):
+            self.unanswered.pop(name, None)
+            self.answers.setdefault(name, message)
 
     def _report(self, message: Message) -> None:
-        name = answered_by(message)
-        if message[17].startswith("S"):  # of no event: an answer to a question, or a refusal before the core
-            self._answered(name, message)
+        if is_no_execution(message):
+            self._answered(message)
             return
         key = message[17], message[37]
         before = self.reports.get(key)
         if before is None:
             self.reports[key] = message
             self.mind.take(message)
-            self._answered(name, message)
+            self._answered(message)
             return
         self.again += 1
         if "Y" not in (message.get(43), message.get(97)):
@@ -100,8 +100,15 @@ def phase_told(message: Message, begin_string: str) -> tuple[str, str, str] | No
     return "f", message[55], statuses[message[326]]
 
 
-def answered_by(message: Message) -> str:
-    """By what the request is known that this may be the answer to."""
-    if message.type == "8":
-        return message.get(584) or message.get(11)
-    return message.get(ANSWERED_BY.get(message.type, 11))
+def is_no_execution(report: Message) -> bool:
+    """Whether a report is of no event: the answer to a question, or a refusal before the core."""
+    return report[17].startswith("S")
+
+
+def answered_by(message: Message) -> list[str]:
+    """By what the requests are known that this answers."""
+    if message.type == "8" and 584 in message.fields:
+        return [message[584]]
+    if message.type == "8" and is_no_execution(message):
+        return [message.get(11), f"status of {message[37]}"]
+    return [message.get(ANSWERED_BY.get(message.type, 11))]
