@@ -37,6 +37,8 @@ def correct_trade(market: Market, command: CorrectTrade) -> None:
     if refused is None and old.quantity:
         if not 0 < command.price <= INT64_MAX or not 0 < command.quantity <= old.quantity:
             refused = Reason.BAD_DEFINITION, "a correction has a price above zero, and a quantity up to that of the trade"
+        elif command.price * command.quantity * market.instruments[trade.instrument].value_unit > INT64_MAX:
+            refused = Reason.BAD_DEFINITION, "the trade would be worth more than 64 bits hold"
         elif (command.price, command.quantity) == (old.price, old.quantity):
             refused = Reason.BAD_DEFINITION, "the trade is at this price and of this quantity already"
         else:

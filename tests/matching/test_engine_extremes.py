@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from matching.messages import BUY, INT64_MAX, SELL, DefineInstrument, NewOrder, SetReference
+from matching.messages import BUY, INT64_MAX, SELL, CorrectTrade, DefineInstrument, NewOrder, SetReference
 from tests.matching.market import STOCK, Market
 
 # All limits at their greatest, and a band that reaches down to the smallest price.
@@ -92,3 +92,14 @@ def test_the_greatest_reference_is_taken():
     ]
     market.buy("ann", 1, id="b1")
     assert market.phase("closing-price", "X") == ["X: closing-price"]
+
+
+def test_a_correction_beyond_64_bits_is_refused_whoever_could_pay_for_it():
+    market = rich()
+    market.sell("bob", "0.00000002", "10.00", id="s1")
+    market.buy("ann", "0.00000002", "10.00", id="b1")
+    (trade,) = market.trades
+    assert market.do(CorrectTrade(trade, INT64_MAX // 2 + 1, 2)) == [
+        "CorrectTrade refused, BAD_DEFINITION: the trade would be worth more than 64 bits hold"
+    ]
+    assert market.do(CorrectTrade(trade, INT64_MAX // 2, 2))[0].endswith(f"at {INT64_MAX // 200}.03")
