@@ -13,11 +13,17 @@ from decimal import Decimal
 
 import pytest
 
-from tests.hostile.dictionary import MessageType, messages
+from tests.hostile.dictionary import Field, MessageType, messages
 from tests.hostile.speaker import Speaker
 from tests.venue import SOH, TRADER, VERSIONS, Venue, framed, soh, utc
 
-TAKEN = ("D", "G", "F", "H", "q", "AF")
+TAKEN = ("D", "G", "F", "H", "q", "AF", "E", "i", "Z", "x", "e", "g")
+# The groups of good ones.
+GROUPS = {
+    "E": "68=2|73=2|11=ID|67=1|55=AAPL|54=1|38=10|40=2|44=90.00|59=0|11=ID-2|67=2|55=AAPL|54=1|38=10|40=2|44=91.00|",
+    "i": "296=1|302=S|311=X|304=1|295=1|299=E|55=AAPL|132=90.00|133=110.00|134=1|135=1|",
+    "Z": "295=1|55=AAPL|",
+}
 EVERYTHING = bool(os.environ.get("HOSTILE_EVERYTHING"))  # FIX 5.0SP2 has 25,000 combinations for messages not taken here
 MUTATIONS = 20_000 if EVERYTHING else 1_000  # on each version
 MANY = 10_000  # characters
@@ -32,7 +38,10 @@ TEXTS = (
     "x" * MANY,
 )  # fmt: skip
 # Tags of the fields that the venue reads.
-READ = {1, 11, 15, 18, 37, 38, 40, 41, 44, 54, 55, 58, 59, 60, 97, 99, 110, 111, 126, 432, 530, 584, 585, 790, 1138}
+READ = {
+    1, 11, 15, 18, 37, 38, 40, 41, 44, 54, 55, 58, 59, 60, 66, 67, 68, 97, 99, 110, 111, 117, 126, 132, 133, 134, 135, 211, 263,
+    293, 298, 299, 301, 302, 320, 324, 335, 336, 432, 530, 559, 584, 585, 790, 1094, 1138, 1300, 1385, 2362, 2964, 7928, 8000,
+}  # fmt: skip
 BYTES = (b"\xff", b"\xc3", b"\xed\xa0\x80", b"\xf5\x80\x80\x80", b"\xc0\xaf", b"caf\xe9")
 NEW_ORDER = {version: next(one for one in messages(version) if one.type == "D") for version in VERSIONS}
 # Behind a good order: what is a list of fields after all is answered, what is none is garbled.
@@ -109,13 +118,28 @@ def body(message: MessageType, tag: int = 0, value: str = "") -> str:
     """A body that the venue takes, in the fields that a version has for this message; but field `tag` says `value`."""
     good = {
         11: "ID", 41: "ID", 37: "1", 55: "AAPL", 54: "1", 38: "10", 40: "2", 44: "100.00", 21: "1", 59: "0", 530: "7", 584: "ID",
-        585: "7", 60: utc(),
+        585: "7", 60: utc(), 66: "ID", 394: "3", 1385: "1", 117: "ID", 298: "1", 320: "ID", 559: "0", 324: "ID", 335: "ID",
+        263: "0",
     }  # fmt: skip
     has = {one.tag for one in message.fields}
     fields = {known: text for known, text in good.items() if known in has}
-    if tag:
+    group = GROUPS.get(message.type, "")
+    if tag and f"|{group}".find(f"|{tag}=") >= 0:
+        group = re.sub(rf"(?<![0-9]){tag}=[^|]*", lambda _: f"{tag}={value}", group, count=1)
+    elif tag:
         fields[tag] = value
-    return "".join(f"{tag}={value}|" for tag, value in fields.items())
+    return "".join(f"{tag}={value}|" for tag, value in fields.items()) + group
+
+
+def read(message: MessageType) -> list[Field]:
+    """The fields of a message, and those in its groups that good ones have."""
+    group, found = f"|{GROUPS.get(message.type, '')}", list(message.fields)
+    nested = [one for one in message.fields if one.group]
+    while nested:
+        inside = [inner for one in nested for inner in one.group if f"|{inner.tag}=" in group]
+        found += inside
+        nested = [one for one in inside if one.group]
+    return found
 
 
 def application(version: str) -> list[MessageType]:
@@ -142,7 +166,7 @@ def test_every_field_of_what_the_venue_takes_with_every_absurd_value(venue: Venu
     said = []
     for message in application(version):
         if message.type in TAKEN:
-            for one in message.fields:
+            for one in read(message):
                 if one.type in ("DATA", "XMLDATA"):
                     continue  # without its length it is garbled
                 values = ["!", "~wrong~", *NUMBERS, *TEXTS] if one.tag in READ or EVERYTHING else ["!", "-5", "", "ü"]
@@ -190,7 +214,7 @@ def test_bytes_that_are_not_utf_8(venue: Venue, version: str) -> None:
     said: list[tuple[str, str | bytes]] = []
     for message in application(version):
         if message.type in TAKEN:
-            for one in message.fields:
+            for one in read(message):
                 if one.type in ("STRING", "CHAR", "CURRENCY", "PRICE", "QTY") and (version != "FIXT.1.1" or one.tag in READ):
                     said += [(message.type, body(message, one.tag, "BAD").encode().replace(b"BAD", bad)) for bad in BYTES]
     client.say_all(said)
