@@ -66,8 +66,8 @@ from matching.messages import (
 )
 from matching.phases import end_pauses, indicative_due, publish_indicative, set_phase
 from matching.quotes import cancel_quotes, mass_quote
+from matching.settling import settle
 from matching.state import EngineState, market_of, order_state, state_of
-from matching.trading import settle
 
 _BY_TYPE: dict[type, Callable[[Market, Any], None]] = {
     NewOrder: new_order,

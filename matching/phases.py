@@ -30,13 +30,12 @@ from matching.messages import (
     Uncrossed,
 )
 from matching.rules import AUCTIONS
+from matching.settling import say_activated, settle
 from matching.trading import (
     change_phase,
     elect,
     filled,
     rest,
-    say_activated,
-    settle,
     settle_left_over,
     stand_alone,
     take_from_shown,

@@ -1,14 +1,14 @@
-"""Orders at work: how they enter, trade, wait, are elected, repriced, and end. Whether they may is asked before, in `rules`.
+"""Orders at work: how they enter, trade, wait and end. Whether they may is asked before, in `rules`.
 
 The way of an order: `go_to_work` parks it or has it `enter`; `_match` lets it trade; what is left rests or
-`end`s. What its trades set off in others waits in `market.elected` until `settle`, at the end of the command.
+`end`s. What its trades set off in others waits in `market.elected` until the end of the command: see `settling`.
 """
 
 from __future__ import annotations
 
 from matching.book import BEFORE_ALL_PRICES, CANCELED, FILLED, BookSide, Order, OrderGroup, entry_order
 from matching.instruments import PPM, Instrument
-from matching.market import Market, need, reserve, sellable
+from matching.market import Market, need, reserve
 from matching.messages import (
     AT_THE_CLOSE,
     BUY,
@@ -23,7 +23,6 @@ from matching.messages import (
     STOP,
     STOP_LIMIT,
     CancelReason,
-    OrderActivated,
     OrderCanceled,
     OrderRefreshed,
     OrderRepriced,
@@ -36,7 +35,6 @@ from matching.messages import (
     TimeInForce,
     Traded,
 )
-from matching.rules import would_trade
 
 # SelfMatchPreventionInstruction(2964), and what an account says instead.
 INCOMING, RESTING, BOTH, DECREMENT = "1", "2", "3", "4"
@@ -459,7 +457,7 @@ def _trigger_others(market: Market, order: Order, group: OrderGroup) -> None:
                 market.elected.append(other)
 
 
-# ------------------------------------------------------------------------------------------- what a trade sets off
+# ------------------------------------------------------------------------------------------------------- elections
 
 
 def elect(market: Market, instrument: Instrument, price: int) -> None:
@@ -476,131 +474,6 @@ def _elect_oldest(market: Market, stops: BookSide) -> None:
     order = level.oldest
     stops.remove(order)
     market.elected.append(order)
-
-
-def settle(market: Market) -> None:
-    """Work off what the command has set off: elected orders in their sequence, then the prices of pegged orders, until
-    nothing changes. It ends, because whatever goes round again has traded, and quantities are finite."""
-    _work_off_elected(market)
-    if not market.pegged:
-        return
-    again = True
-    while again:
-        again = False
-        for symbol in sorted(market.pegged):
-            instrument = market.pegged[symbol]
-            if _reprice(market, instrument):
-                again = True
-            _work_off_elected(market)
-    for symbol in [symbol for symbol, instrument in market.pegged.items() if not instrument.pegged]:
-        del market.pegged[symbol]
-
-
-def _work_off_elected(market: Market) -> None:
-    elected = market.elected
-    while elected:
-        order = elected.popleft()
-        if not order.ended:
-            _activate(market, order)
-
-
-def _activate(market: Market, order: Order) -> None:
-    """Have an order that waited go to work: an elected stop, or an order of a list whose first is filled."""
-    cause, instrument = order.parked, order.instrument
-    if cause == "stop":
-        order.parked = ""
-        order.order_type = MARKET if order.order_type == STOP else LIMIT
-        if order.conditions is not None:
-            order.shown = min(order.conditions.display_quantity, order.leaves)
-    else:
-        if would_trade(instrument, order.side, order.price, order.conditions) is not None:
-            return end(market, order, CANCELED, CancelReason.WOULD_TRADE)
-        needed = need(order)
-        if order.side == BUY:
-            affordable = needed <= order.cash.total - order.cash.reserved
-        else:
-            affordable = needed <= sellable(order.account, instrument)
-        if not affordable:
-            return end(market, order, CANCELED, CancelReason.INSUFFICIENT_FUNDS)
-        reserve(order, needed)
-        order.parked = waits_for(instrument, order.order_type, order.time_in_force)
-    say_activated(market, order, cause)
-    if cause == "stop":
-        return enter(market, order)
-    return go_to_work(market, order)
-
-
-def say_activated(market: Market, order: Order, cause: Parked) -> None:
-    market.events.append(
-        OrderActivated(
-            market.next_seq(), order.order_id, order.instrument.symbol, cause, order.order_type, order.price, order.parked
-        )
-    )
-
-
-# ------------------------------------------------------------------------------------------------- pegged orders
-
-
-def _marks(instrument: Instrument) -> tuple[int, int]:
-    """Best bid and best offer of the orders that are not pegged; 0 where there is none."""
-    return _mark(instrument.bids), _mark(instrument.offers)
-
-
-def _mark(side: BookSide) -> int:
-    for level in side:
-        for order in level:
-            if order.order_type != PEGGED:
-                return level.price
-    return 0
-
-
-def _reprice(market: Market, instrument: Instrument) -> bool:
-    """Give pegged orders the prices of the present marks; whether they were others before."""
-    if instrument.phase != "continuous":
-        return False
-    marks = _marks(instrument)
-    if marks == instrument.marks:
-        return False
-    instrument.marks = marks
-    for order in sorted(instrument.pegged.values(), key=entry_order):
-        if order.ended:
-            continue
-        price = _peg_price(order, marks)
-        level = order.level
-        if price == (level.price if level is not None else 0):
-            continue
-        if level is not None:
-            level.side.remove(order)
-        order.parked = "peg"
-        market.events.append(OrderRepriced(market.next_seq(), order.order_id, instrument.symbol, price))
-        if price:
-            enter(market, order, price)
-        if instrument.phase != "continuous":
-            break
-    return True
-
-
-def _peg_price(order: Order, marks: tuple[int, int]) -> int:
-    """Where a pegged order belongs by these marks; 0 where it has no price."""
-    assert order.conditions is not None, "a pegged order says what it is pegged to"
-    instrument, peg = order.instrument, order.conditions.peg
-    buying = order.side == BUY
-    bid, offer = marks
-    if peg == "midpoint":
-        if not bid or not offer:
-            return 0
-        tick = instrument.tick
-        price = (bid + offer) // (2 * tick) * tick if buying else -(-(bid + offer) // (2 * tick)) * tick
-    else:
-        price = bid if buying == (peg == "primary") else offer
-        if not price:
-            return 0
-    price += order.conditions.peg_offset
-    if buying:
-        price = min(price, order.limit)
-        return price if price >= instrument.low else 0
-    price = max(price, order.limit)
-    return price if price <= instrument.high else 0
 
 
 # -------------------------------------------------------------------------------------------------------- phases
