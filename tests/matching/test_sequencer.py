@@ -279,7 +279,7 @@ def test_replay_stops_at_an_event(tmp_path: Path):
 
 def test_a_journal_torn_at_any_byte_of_its_last_record(tmp_path: Path):
     """The event log is not ahead here: nobody had applied the last record yet."""
-    written(tmp_path / "model", 100)
+    written(tmp_path / "model", 50, batch=2)
     journal = segments(tmp_path / "model" / "journal")[0][1].read_bytes()
     events = segments(tmp_path / "model" / "events")[0][1].read_bytes()
     last = len(records(tmp_path / "model" / "journal")[-1][2]) + recordlog.HEADER_BYTES
@@ -301,7 +301,7 @@ def test_a_journal_torn_at_any_byte_of_its_last_record(tmp_path: Path):
 
 
 def test_an_event_log_torn_at_any_byte_of_its_last_record_is_mended(tmp_path: Path):
-    digest, _ = written(tmp_path, 100)
+    digest, _ = written(tmp_path, 50, batch=2)
     path = segments(tmp_path / "events")[0][1]
     whole = path.read_bytes()
     last = len(records(tmp_path / "events")[-1][2]) + recordlog.HEADER_BYTES
