@@ -31,7 +31,7 @@ from matching.messages import (
 )
 from tests.every_kind import steps
 
-COMMANDS = 6_000
+COMMANDS = 5_000
 Rows = list[tuple[int, int, int]]
 
 
@@ -96,7 +96,7 @@ def check(depth: Depth, engine: Engine, tape: Tape) -> None:
         assert statistics == tape.statistics(symbol)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 def test_the_depth_after_every_command(seed: int) -> None:
     engine, depth, tape = Engine(), Depth(), Tape()
     events: Counter[type] = Counter()
@@ -209,7 +209,7 @@ def test_clients_of_every_version_and_depth_have_it_too(seed: int) -> None:
     subscriptions = Subscriptions(depth)
     followers: list[Follower] = []
     indicated = 0
-    for step in steps(engine, seed, 3_000, 3):
+    for step in steps(engine, seed, 2_000, 3):
         known = len(depth.books)
         depth.apply(step.batch)
         for event in step.batch.events:
