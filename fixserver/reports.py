@@ -61,7 +61,7 @@ CANCEL_TEXTS = {
     CancelReason.CLOSING_END: "what was left of an order at the close",
     CancelReason.REQUOTED: "another quote took its place",
     CancelReason.QUOTE_CANCEL: "the quote was canceled",
-    CancelReason.ONE_CANCELS_OTHER: "another order of its list was at work or ended",
+    CancelReason.ONE_CANCELS_OTHER: "another order of its list traded or ended",
     CancelReason.LIST_ENDED: "the first order of its list ended unfilled",
     CancelReason.INSUFFICIENT_FUNDS: "not enough cash or shares when its turn came",
     CancelReason.KILLED: "the participant may not trade any more",

@@ -67,7 +67,7 @@ from matching.messages import (
     Withdraw,
 )
 from tests.matching.naive import NaiveEngine
-from tests.matching.naive_market import AUCTIONS, NOTHING_SAID, Order, Paper
+from tests.matching.naive_market import AUCTIONS, NOTHING_SAID, Order, Paper, within
 
 SECOND = 1_000_000_000
 OPEN_ORDERS_MAX = 60
@@ -258,6 +258,9 @@ class Generator:
         if order_type == PEGGED:
             said["peg"] = chance.choice(PEGS)
             said["peg_offset"] = chance.choice((0, 0, 0, 1, -1, 2, -3, -8)) * tick * (1 if side == BUY else -1)
+            if chance.random() < 0.1:  # up to the edge of the band
+                edge = paper.band[0 if side == BUY else 1]
+                said["peg_offset"] = edge - self.naive.market.marks(paper.terms.instrument)[chance.randrange(2)]
         if paper.phase != "closing-price" or chance.random() < 0.05:
             if order_type in (LIMIT, STOP_LIMIT) and time_in_force in LASTING and chance.random() < 0.2:
                 said["display_quantity"] = self.slice(quantity, lot)
@@ -301,9 +304,22 @@ class Generator:
         elif odd < 0.02:
             quantity *= chance.choice((0, -1, 10, 100))
         conditions = self.conditions(paper, side, order_type, time_in_force, quantity)
+        if (time_in_force == FOK or conditions.min_quantity) and chance.random() < 0.5:
+            there = self.there(paper, side, price) + chance.choice((-1, 0, 0, 0, 1)) * paper.terms.lot
+            quantity = max(there, paper.terms.lot)
+            conditions = msgspec.structs.replace(conditions, min_quantity=quantity if conditions.min_quantity else 0)
         expire_time = self.now + chance.randrange(-2, 80) * SECOND // 10 if time_in_force == GTD else 0
         said = None if conditions == NOTHING_SAID else conditions
         return Terms(order_type, time_in_force, price, quantity, expire_time, said)
+
+    def there(self, paper: Paper, side: Side, price: int) -> int:
+        """What rests on the other side up to a price (0: any), less what is of one owner, now and then."""
+        without = self.random.choice(("", "", "ann", "bob", "eve"))
+        return sum(
+            order.leaves
+            for order in self.naive.market.book(paper.terms.instrument)
+            if order.side != side and order.participant != without and (price == 0 or within(side, order.at, price))
+        )
 
     def marks(self) -> tuple[str, bool]:
         """ExecInst, and whether the order is canceled when its session ends."""
@@ -370,6 +386,8 @@ class Generator:
             quantity = max(old.quantity + chance.choice((-10, -5, -3, 0, 3, 10)) * lot, lot)
         if chance.random() < 0.05:
             quantity = max(old.executed, lot)
+        if old.executed and chance.random() < 0.1:
+            return Terms(MARKET_TO_LIMIT, DAY, 0, quantity, 0, None)
         return Terms(
             old.order_type,
             old.time_in_force if chance.random() < 0.9 else terms.time_in_force,
@@ -390,11 +408,11 @@ class Generator:
         for k in range(count):
             if k and contingency == ONE_TRIGGERS_THE_OTHER and chance.random() < 0.3:
                 symbol = self.symbol()
-            if (k and chance.random() < 0.5) or chance.random() < 0.03:
+            if (k and chance.random() < 0.4) or chance.random() < 0.03:
                 side = SELL if side == BUY else BUY
             if chance.random() < 0.01:
                 account, symbol = self.account(participant), self.symbol()
-            types: tuple[OrderType, ...] = (LIMIT, LIMIT, MARKET, STOP, STOP, STOP_LIMIT, PEGGED, MARKET_TO_LIMIT)
+            types: tuple[OrderType, ...] = (LIMIT, LIMIT, LIMIT, MARKET, STOP, STOP, STOP_LIMIT, PEGGED, MARKET_TO_LIMIT)
             order_type: OrderType = chance.choice(types) if k else chance.choice((LIMIT, LIMIT, LIMIT, STOP_LIMIT, PEGGED))
             if self.paper(symbol).phase == "closing-price":
                 order_type = LIMIT
@@ -477,7 +495,8 @@ class Generator:
             return SetAccess(self.participant() if chance.random() < 0.9 else "joe", chance.choice(("killed", "suspended")), "op")
         if kind < 0.80:
             paper = self.paper(self.symbol())
-            price = paper.around + chance.randrange(-10, 11) * paper.terms.tick
+            ticks = chance.randrange(-10, 11) if chance.random() < 0.8 else chance.randrange(-300, 300)
+            price = paper.around + ticks * paper.terms.tick
             odd = chance.random()
             symbol = paper.terms.instrument if odd < 0.95 else "NONE"
             return SetReference(symbol, price if odd < 0.85 else chance.choice((0, -5, price + 1, 2**63 - 1)), "op")

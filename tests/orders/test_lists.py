@@ -66,7 +66,7 @@ def test_one_order_cancels_the_other(desk: Desk) -> None:
     desk.b.messages()
     restatement = desk.words.pick("", "378=99|", "378=99|")
     assert desk.a.told() == [
-        desk.report("canceled", "#2", "A2", stop, "0/0@0", f"{restatement}58=another order of its list was at work or ended|"),
+        desk.report("canceled", "#2", "A2", stop, "0/0@0", f"{restatement}58=another order of its list traded or ended|"),
         desk.report("partial fill", "#1", "A1", target, "6/4@105.00", "32=4|31=105.00|" + MAKER),
     ]
 
