@@ -127,9 +127,11 @@ class Gateway:
             policy = self.core.engine.participants[session.participant].terms.cancel_on_disconnect
         self._policies[session.name] = "" if policy == "none" else policy
         self._leaving.pop(session.name, None)
+        self.reporter.present[session.name] = session
         self.say(f"{session.name}: logged on")
 
     def on_logout(self, session: Session) -> None:
+        self.reporter.present.pop(session.name, None)
         self.say(f"{session.name}: logged out")
         self._end_orders_of(session.name, session.said_logout)
 

@@ -42,7 +42,7 @@ from matching.messages import (
 
 if TYPE_CHECKING:
     from fixserver.metrics import ExchangeMetrics
-    from fixserver.sessions import Sessions
+    from fixserver.sessions import Session, Sessions
     from matching.engine import Engine
     from matching.sequencer import Sequencer
 
@@ -63,8 +63,8 @@ TOLD_BY_ACKNOWLEDGEMENT = (CancelReason.REQUOTED, CancelReason.QUOTE_CANCEL)
 class Reporter:
     """What the sessions of the order-entry port are told.
 
-    `instruments` are how numbers are read and written, by symbol; `orders` those that are open, by number.
-    `marked_sessions` are sessions that may have orders that end with them.
+    `instruments` are how numbers are read and written, by symbol; `orders` those that are open, by number. `present` are the
+    sessions that are logged on, `marked_sessions` those that may have orders that end with them, by name.
     """
 
     def __init__(self, core: Sequencer, metrics: ExchangeMetrics, say: Callable[[str], None]) -> None:
@@ -76,6 +76,7 @@ class Reporter:
         self.by_version = {begin: Reports(dialect) for begin, dialect in DIALECTS.items()}
         self.instruments: dict[str, InstrumentNumbers] = {}
         self.orders: dict[int, OpenOrder] = {}
+        self.present: dict[str, Session] = {}
         self.marked_sessions: set[str] = set()
         self.reported_event = 0  # reports of events up to this one have been made
         self._list: _List | None = None  # whose orders are being reported
@@ -161,14 +162,12 @@ class Reporter:
 
     def _tell_all(self, msg_type: str, body_of: Callable[[Dialect, str], str]) -> None:
         """To every session that is logged on: what concerns the market is nobody's in particular."""
-        assert self.sessions is not None
         bodies: dict[str, str] = {}
-        for session in self.sessions.by_name.values():
-            if session.logged_on and not self._muted:
-                begin = session.begin_string
-                if begin not in bodies:
-                    bodies[begin] = body_of(DIALECTS[begin], self._times[begin])
-                session.send(msg_type, bodies[begin], self._poss_resend)
+        for session in self.present.values():
+            begin = session.begin_string
+            if begin not in bodies:
+                bodies[begin] = body_of(DIALECTS[begin], self._times[begin])
+            session.send(msg_type, bodies[begin])
 
     def _accepted(self, event: OrderAccepted) -> None:
         begin = event.session.rpartition("/")[2]
