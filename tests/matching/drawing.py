@@ -156,6 +156,7 @@ class Generator:
         chance = self.random
         phases = {symbol: paper.phase for symbol, paper in self.naive.papers.items()}
         if "volatility-auction" in phases.values() and chance.random() < 0.04:
+            self.pass_time([paper.until for paper in self.naive.papers.values()])
             return EndPauses()
         if any(phase in AUCTIONS for phase in phases.values()) and chance.random() < 0.05:
             return PublishIndicative()
@@ -171,6 +172,12 @@ class Generator:
         if chance.random() < 0.005:
             return self.phase(chance.choice(tuple(phases)), 0.02)
         return None
+
+    def pass_time(self, moments: list[int]) -> None:
+        """Go on to the very moment at which something is due, or the one before, now and then."""
+        soon = [moment for moment in moments if self.now < moment < self.now + SECOND // 2]
+        if soon and self.random.random() < 0.5:
+            self.now = min(soon) - self.random.randrange(2)
 
     def phase(self, symbol: str, continuous: float) -> SetPhase:
         chance = self.random
@@ -477,6 +484,7 @@ class Generator:
         chance = self.random
         kind = chance.random()
         if kind < 0.27:
+            self.pass_time([order.expire_time for order in self.naive.orders])
             return ExpireOrders()
         if kind < 0.50:
             return self.transfer()
