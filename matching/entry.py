@@ -44,7 +44,7 @@ from matching.messages import (
     ReplaceOrder,
     RollDay,
 )
-from matching.rules import LASTING, NO_CONDITIONS, blocked, refusal, short_of_cash, short_of_shares, would_trade
+from matching.rules import LASTING, NO_CONDITIONS, blocked, refusal, short_of_cash, short_of_shares, too_many_pegged, would_trade
 from matching.trading import end, end_others, enter, go_to_work, take_out, take_out_and_end, waits_for
 
 DUPLICATE: Refusal = (Reason.DUPLICATE_CL_ORD_ID, "ClOrdID was used before on this trading day")
@@ -81,7 +81,7 @@ def new_order(market: Market, command: NewOrder) -> None:
         instrument, participant, side, order_type, time_in_force, price, quantity, limit, expire_time, conditions, market.time
     )
     if refused is None and conditions is not None:
-        refused = would_trade(instrument, side, price, conditions)
+        refused = too_many_pegged(instrument, order_type) or would_trade(instrument, side, price, conditions)
     if refused is not None:
         return reject(market, command, refused)
 
@@ -239,7 +239,9 @@ def replace_order(market: Market, command: ReplaceOrder) -> None:
     elif waits_for_list and command.time_in_force not in LASTING:
         refused = NOT_LASTING
     else:
-        refused = terms_refused(market, participant, instrument, command)
+        refused = terms_refused(market, participant, instrument, command) or too_many_pegged(
+            instrument, command.order_type, order
+        )
     if refused is None and not keeps_place and not waits_for_list:
         refused = would_trade(instrument, command.side, command.price, command.conditions)
     # At or below what has been executed, there is nothing left to work: the order ends as it stands.

@@ -19,7 +19,7 @@ from matching.messages import (
     Parked,
     Reason,
 )
-from matching.rules import LASTING, blocked, short_of_cash, short_of_shares, would_trade
+from matching.rules import LASTING, blocked, short_of_cash, short_of_shares, too_many_pegged, would_trade
 from matching.trading import go_to_work, waits_for
 
 
@@ -106,6 +106,7 @@ def _order_refused(
     return (
         too_many(participant, index)
         or terms_refused(market, participant, instrument, order)
+        or too_many_pegged(instrument, order.order_type)
         or (None if waits else would_trade(instrument, order.side, order.price, order.conditions))
     )
 

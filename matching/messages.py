@@ -65,6 +65,7 @@ LIST_ORDERS_MAX = 10
 QUOTE_ENTRIES_MAX = 100
 # An iceberg comes up at most so many times: each time is a trade and an event, and one command may cause them all.
 ICEBERG_SLICES_MAX = 1_000
+PEGGED_ORDERS_MAX = 1_000  # at work in one instrument: each change of the best prices may price them all anew
 
 
 class Reason(IntEnum):

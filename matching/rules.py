@@ -6,6 +6,7 @@ Each function gives the reason of a refusal with its text, or None. The checks s
 from __future__ import annotations
 
 from matching.accounts import Account, Participant
+from matching.book import Order
 from matching.instruments import PRICED, Instrument, money_text
 from matching.market import Refusal, sellable
 from matching.messages import (
@@ -22,6 +23,7 @@ from matching.messages import (
     MARKET,
     MARKET_TO_LIMIT,
     PEGGED,
+    PEGGED_ORDERS_MAX,
     STOP,
     STOP_LIMIT,
     Conditions,
@@ -222,6 +224,16 @@ def would_trade(instrument: Instrument, side: Side, price: int, conditions: Cond
     if best is None or (best.price > price if side == BUY else best.price < price):
         return None
     return Reason.WOULD_TRADE, f"it would trade at {instrument.price_text(best.price)} instead of resting"
+
+
+def too_many_pegged(instrument: Instrument, order_type: OrderType, itself: Order | None = None) -> Refusal | None:
+    """Why another pegged order is not taken; `itself` is not counted."""
+    if order_type != PEGGED:
+        return None
+    others = len(instrument.pegged) - (itself is not None and itself.order_id in instrument.pegged)
+    if others < PEGGED_ORDERS_MAX:
+        return None
+    return Reason.LIMIT_EXCEEDED, f"{instrument.symbol} has {PEGGED_ORDERS_MAX} pegged orders, which is the limit"
 
 
 def blocked(participant: Participant) -> Refusal:

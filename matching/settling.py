@@ -20,7 +20,7 @@ from matching.messages import (
     OrderRepriced,
     Parked,
 )
-from matching.rules import would_trade
+from matching.rules import too_many_pegged, would_trade
 from matching.trading import end, enter, go_to_work, waits_for
 
 
@@ -59,6 +59,8 @@ def _activate(market: Market, order: Order) -> None:
         if order.conditions is not None:
             order.shown = min(order.conditions.display_quantity, order.leaves)
     else:
+        if too_many_pegged(instrument, order.order_type) is not None:
+            return end(market, order, CANCELED, CancelReason.LIST_ENDED)
         if would_trade(instrument, order.side, order.price, order.conditions) is not None:
             return end(market, order, CANCELED, CancelReason.WOULD_TRADE)
         needed = need(order)

@@ -290,3 +290,34 @@ def test_what_a_peg_has_to_say():
         "ann 7: rejected, UNSUPPORTED: a peg price type belongs to a pegged order, which needs one",
         "ann 8: rejected, UNSUPPORTED: a peg price type belongs to a pegged order, which needs one",
     ]
+
+
+def test_an_instrument_has_so_many_pegged_orders_and_no_more(monkeypatch: pytest.MonkeyPatch):
+    """Each change of the marks may move them all."""
+    monkeypatch.setattr("matching.rules.PEGGED_ORDERS_MAX", 2)
+    market = quoted()
+    market.buy("ann", 10, peg="primary", id="p1")
+    market.buy("ann", 10, peg="primary", id="p2")
+    assert market.sell("eve", 10, peg="primary", id="p3") == [
+        "eve p3: rejected, LIMIT_EXCEEDED: X has 2 pegged orders, which is the limit"
+    ]
+    market.buy("eve", 10, "9.80", id="b1")
+    assert market.replace("eve", "b1", 10, peg="primary", id="r1") == [
+        "eve r1: replace of b1 rejected, status 0, LIMIT_EXCEEDED: X has 2 pegged orders, which is the limit"
+    ]
+    assert "rejected" not in market.replace("ann", "p2", 5, peg="primary", id="r2")[0], "it is not counted against itself"
+    market.cancel("ann", "p1", id="c1")
+    assert market.sell("eve", 10, peg="primary", id="p4")[1:] == ["eve p4: repriced to 10.10"]
+
+
+def test_a_pegged_order_of_a_list_ends_where_there_are_too_many(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("matching.rules.PEGGED_ORDERS_MAX", 1)
+    market = quoted()
+    market.one_triggers_the_other(
+        "ann", market.order("ann", BUY, 10, "9.95", id="o1"), market.order("ann", BUY, 10, peg="primary", id="o2")
+    )
+    market.buy("eve", 10, peg="primary", id="p1")
+    assert market.sell("bob", 10, "9.95", id="s1")[2:] == [
+        "ann o2: canceled, LIST_ENDED, 10 left",
+        "eve p1: repriced to 9.90",
+    ]
