@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import time
 from enum import IntEnum
+from unittest import mock
 
 import msgspec
 
@@ -18,11 +19,12 @@ from matching.messages import BUY, GTD, SELL, Event, QuotesAnswered, Reason
 from matching.state import EngineState
 from tests.matching.drawing import OPENING, Generator
 from tests.matching.naive import NaiveEngine
-from tests.matching.naive_market import AUCTIONS
+from tests.matching.naive_market import AUCTIONS, NaiveMarket
 from tests.matching.watcher import Watcher
 
 CHECK_EVERY = 50
 RESTORE_EVERY = 2_000
+PEGGED_ORDERS_MAX = 5  # of an instrument: few, so that there are as many
 
 __all__ = ["OPENING", "Generator", "compare"]
 
@@ -106,10 +108,15 @@ def named(event: Event) -> set[tuple[str, object]]:
     return names
 
 
-def compare(count: int, seed: int, *, seen: set[object] | None = None, report_every: int = 0) -> dict[str, int]:
+def compare(count: int, seed: int, *, seen: set[tuple[str, object]] | None = None, report_every: int = 0) -> dict[str, int]:
     """Run `count` commands. Raises AssertionError naming the command; returns how many events of each kind
     there were, and adds what occurred to `seen`."""
-    engine, naive, watcher = Engine(), NaiveEngine(), Watcher()
+    with mock.patch("matching.rules.PEGGED_ORDERS_MAX", PEGGED_ORDERS_MAX):
+        return compared(count, seed, seen, report_every)
+
+
+def compared(count: int, seed: int, seen: set[tuple[str, object]] | None, report_every: int) -> dict[str, int]:
+    engine, naive, watcher = Engine(), NaiveEngine(NaiveMarket(pegged_max=PEGGED_ORDERS_MAX)), Watcher()
     generator = Generator(seed, naive)
     kinds: dict[str, int] = {}
     started = time.monotonic()

@@ -565,7 +565,9 @@ class Generator:
             return BustTrade(trade, "op")
         price, quantity = trade.price + chance.randrange(-20, 20), trade.quantity - chance.choice((0, 0, 1))
         if odd > 0.95:
-            price, quantity = chance.choice(((0, quantity), (price, 0), (price, 2 * trade.quantity), (trade.price, trade.quantity)))
+            price, quantity = chance.choice(
+                ((0, quantity), (price, 0), (price, 2 * trade.quantity), (10**18, quantity), (trade.price, trade.quantity))
+            )
         return CorrectTrade(trade, price, quantity, "op")
 
     def define_instrument(self) -> DefineInstrument:

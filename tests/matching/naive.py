@@ -283,8 +283,8 @@ class NaiveEngine:
         unless(not 0 < terms.orders_per_day_max < used, Reason.LIMIT_EXCEEDED)
         unless(not 0 < terms.open_orders_max <= still_open, Reason.LIMIT_EXCEEDED)
 
-    def terms(self, command: NewOrder | ReplaceOrder, conditions: Conditions) -> int:
-        """The rules for the terms of an order. The worst price that it may trade at. Raises Refused."""
+    def terms(self, command: NewOrder | ReplaceOrder, conditions: Conditions, old: Order | None = None) -> int:
+        """The rules for the terms of an order, `old` where there is one. The worst price that it may trade at. Raises Refused."""
         paper = self.papers[command.instrument]
         terms = paper.terms
         price, quantity, stop = command.price, command.quantity, conditions.stop_price
@@ -318,6 +318,8 @@ class NaiveEngine:
         unless(quantity <= terms.quantity_max and value <= terms.value_max, Reason.LIMIT_EXCEEDED)
         value_max = int(self.participants[command.participant].value_max)
         unless(not 0 < value_max < value, Reason.LIMIT_EXCEEDED)
+        if command.order_type == PEGGED:
+            unless(self.market.pegged(command.instrument, old) < self.market.pegged_max, Reason.LIMIT_EXCEEDED)
         return limit
 
     def would_trade(self, command: NewOrder | ReplaceOrder) -> bool:
@@ -464,7 +466,7 @@ class NaiveEngine:
             self.unless_blocked(command.participant)
             waits = order.parked == "list"
             unless(not waits or command.time_in_force in LASTING, Reason.UNSUPPORTED)
-            limit = self.terms(command, command.conditions or NOTHING_SAID)
+            limit = self.terms(command, command.conditions or NOTHING_SAID, order)
             kept = waits or self.keeps_place(order, command)
             conditions = command.conditions or NOTHING_SAID
             unless(kept or not self.would_trade(command), Reason.WOULD_TRADE)
@@ -839,6 +841,7 @@ class NaiveEngine:
         unless((command.price, command.quantity) != (old.price, old.quantity), Reason.BAD_DEFINITION)
         paper = self.papers[trade.instrument]
         value = paper.money(command.price, command.quantity)
+        unless(value <= INT64_MAX, Reason.BAD_DEFINITION)
         taker_fee = paper.fee(value, paper.terms.taker_fee_ppm)
         maker_fee = taker_fee if trade.auction else paper.fee(value, paper.terms.maker_fee_ppm)
         orders = self.put_in_place(trade, old, Sale(command.price, command.quantity, maker_fee, taker_fee))

@@ -246,6 +246,7 @@ class NaiveMarket:
     ended: dict[int, Order] = field(default_factory=dict)  # those of this day
     queue: list[tuple[Order, str]] = field(default_factory=list)  # elected, and why: "stop" or "list"
     places: int = 0
+    pegged_max: int = 1_000  # of an instrument
     out: list[Event] = field(default_factory=list)
 
     def say(self, kind: Callable[..., Event], *values: object) -> None:
@@ -601,6 +602,9 @@ class NaiveMarket:
                 self.say(OrderActivated, order.number, order.instrument, "stop", order.order_type, order.price, "")
                 self.enter(order)
                 continue
+            if order.order_type == PEGGED and self.pegged(order.instrument) >= self.pegged_max:
+                self.over(order, CANCELED, CancelReason.LIST_ENDED)
+                continue
             order.parked = self.waits_for(order)  # no longer "list": it reserves
             if self.would_trade(order.instrument, order.side, order.price, order.conditions):
                 self.over(order, CANCELED, CancelReason.WOULD_TRADE)
@@ -619,6 +623,11 @@ class NaiveMarket:
         bids = [order.at for order in plain if order.side == BUY]
         offers = [order.at for order in plain if order.side == SELL]
         return max(bids, default=0), min(offers, default=0)
+
+    def pegged(self, symbol: str, without: Order | None = None) -> int:
+        """How many pegged orders of an instrument are at work, with a price or not."""
+        at_work = [order for order in self.by_entry(symbol) if order.order_type == PEGGED and order.parked != "list"]
+        return sum(order is not without for order in at_work)
 
     def peg_price(self, order: Order, marks: tuple[int, int]) -> int:
         """Where a pegged order belongs; 0: nowhere."""
