@@ -363,4 +363,3 @@ def fields(terms: dict[str, str]) -> str:
 
 def price_text(paper: Paper, price: int) -> str:
     return decimal_text(price, paper.price_decimals)
-

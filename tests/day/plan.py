@@ -101,7 +101,6 @@ def venue_of(directory: Path) -> Venue:
     return venue
 
 
-
 def units_of(text: str, decimals: int) -> int:
     whole, _, fraction = text.partition(".")
     return int(whole + fraction[:decimals].ljust(decimals, "0"))

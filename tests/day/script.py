@@ -247,7 +247,5 @@ def kill_and_forgive(day: Day) -> None:
         operator.do("kill", name=KILLED)
         refused = f"participant {KILLED} is killed"
         trader = day.traders[KILLED]
-        wait_for(
-            lambda: any(report[39] == "8" and KILLED in report.get(58) for report in list(trader.reports.values())), refused
-        )
+        wait_for(lambda: any(report[39] == "8" and KILLED in report.get(58) for report in list(trader.reports.values())), refused)
         operator.do("unkill", name=KILLED)

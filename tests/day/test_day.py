@@ -40,6 +40,10 @@ from tests.venue import VERSIONS, wait_for
 RATE = int(os.environ.get("DAY_RATE", "900"))  # how much faster than real time
 ORDERS_PER_SECOND = int(os.environ.get("DAY_ORDERS", "10"))  # of real time, that each trader sends
 TRADING_DAY_AFTER = SECOND_DAY.replace("-", "")
+COMMANDS = {
+    "NewOrder", "CancelOrder", "ReplaceOrder", "MassCancel", "NewOrderList", "MassQuote", "CancelQuotes", "SetPhase", "RollDay",
+    "ExpireOrders", "EndPauses", "PublishIndicative", "SetAccess", "BustTrade", "CorrectTrade",
+}  # fmt: skip
 CANCELED = {
     CancelReason.REQUESTED, CancelReason.MASS_CANCEL, CancelReason.IOC_REMAINDER, CancelReason.FOK_NOT_FILLABLE,
     CancelReason.MARKET_REMAINDER, CancelReason.DAY_END, CancelReason.GTD_END, CancelReason.DISCONNECT, CancelReason.OPENING_END,
@@ -123,6 +127,7 @@ def _phases_to_be_told(by_schedule: list[str]) -> list[tuple[str, str, str]]:
 def _everything_happened(told: checks.Replayed, patient: str) -> None:
     """A day on which nothing was tried shows nothing: what each seed brings about, many times over."""
     events = told.events
+    assert told.commands.keys() >= COMMANDS
     opened = {event.order_id: event for event in events if isinstance(event, OrderAccepted)}
     assert {(order.order_type, order.time_in_force) for order in opened.values()} >= {
         *(("1", when) for when in "027"), *(("2", when) for when in "0123467"), *((kind, when) for kind in "34" for when in "01"),
