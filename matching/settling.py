@@ -33,9 +33,10 @@ def settle(market: Market) -> None:
     again = True
     while again:
         again = False
-        for symbol in sorted(market.pegged):
-            instrument = market.pegged[symbol]
-            if _reprice(market, instrument):
+        symbol = ""
+        # By symbol, with those that get their first pegged order on the way, if they come behind.
+        while symbol := min((other for other in market.pegged if other > symbol), default=""):
+            if _reprice(market, market.pegged[symbol]):
                 again = True
             _work_off_elected(market)
     for symbol in [symbol for symbol, instrument in market.pegged.items() if not instrument.pegged]:
