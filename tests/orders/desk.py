@@ -238,7 +238,6 @@ class Trader(Client):
 
     desk: Desk
     _questions = 0
-    _logon_number = 0  # the last time that he came back
 
     def enter(
         self, cl_ord_id: str, side: str, quantity: int | str, price: str = "", more: str = "", *, symbol: str = "", header: str = ""
@@ -281,13 +280,13 @@ class Trader(Client):
     def messages(self) -> list[Message]:
         """Everything that came since the last call, up to the answer to a question that is asked now."""
         self._questions += 1
-        mark = f"question-{self._questions}-{self.begin_string}"
+        mark, number = f"question-{self._questions}-{self.begin_string}", self.next_out
         self.ask(mark)
         found: list[Message] = []
         while True:
             message = self.receive()
             if message.type == "2":  # what was sent just before a crash may not have been noted
-                self.send("4", f"43=Y|122={utc()}|123=Y|36={self._logon_number}|", number=int(message[7]))
+                self.send("4", f"43=Y|122={utc()}|123=Y|36={number}|", number=int(message[7]))
                 continue
             if message.type not in "01345A":
                 check(self.begin_string, message)
@@ -307,7 +306,7 @@ class Trader(Client):
 
     def come_back(self, fields: str = "") -> list[str]:
         """Log on again, ask for what was missed, and say what came."""
-        first, self._logon_number = self.next_in, self.next_out
+        first = self.next_in
         self.connect()
         self.logon(fields=fields)
         self.send("2", f"7={first}|16=0|")
