@@ -45,7 +45,7 @@ PARTIALLY_FILLED, FILLED, CANCELED = "1", "2", "4"  # OrdStatus(39)
 UNDISCLOSED = "7"  # Side(54), where a report is about no order in particular
 SAID_BY_AN_ORDER = ("11", "1", "55", "54", "38", "40", "44", "59", "126", "432", "18", *TAGS)
 # What names a message, for BusinessRejectRefID(379): ClOrdID, MDReqID, MassStatusReqID, and whatever else asks.
-REFERENCES = ("11", "262", "584", "790", "131", "117", "66", "320", "324", "335", "568", "710", "909", "923")
+REFERENCES = ("11", "262", "584", "790", "131", "117", "320", "324", "335", "568", "710", "909", "923")
 
 CANCEL_TEXTS = {
     CancelReason.MASS_CANCEL: "mass cancel",
@@ -428,5 +428,6 @@ class Reports:
 
     @staticmethod
     def business_reject(fields: dict[str, str], reason: str, text: str) -> str:
-        ref_id = next((f"379={fields[tag]}{SOH}" for tag in REFERENCES if tag in fields), "")
+        tags = ("66",) if fields.get("35") == "E" else REFERENCES  # a list has the ClOrdIDs of others in it
+        ref_id = next((f"379={fields[tag]}{SOH}" for tag in tags if tag in fields), "")
         return f"45={fields.get('34', '0')}{SOH}372={fields.get('35', '')}{SOH}{ref_id}380={reason}{SOH}58={text}{SOH}"

@@ -57,6 +57,21 @@ def test_cancels_have_a_rate_too(special_desk: Callable[[str], Desk]) -> None:
     assert refused.differs("379=X11|372=F|58=more than 10 cancels a second") == []
 
 
+def test_lists_and_quotes_count_as_orders_and_quote_cancels_as_cancels(special_desk: Callable[[str], Desk]) -> None:
+    desk = special_desk("five a second")
+    a_second_begins()
+    legs = "".join(f"11=L{n}|67={n}|55=NOSUCH|54=2|38=5|40=2|44=111.00|" for n in (1, 2))
+    underlying = "311=X|" if desk.words.old else ""
+    for number in range(3):
+        desk.a.send("i", f"117=Q{number}|296=1|302=S|{underlying}304=1|295=1|299=E|55=NOSUCH|132=99|134=1|")
+        desk.a.send("E", f"66=LIST{number}|394=3|1385=1|68=2|73=2|{legs}")
+        desk.a.send("Z", f"117=Z{number}|298=1|295=1|55=NOSUCH|")
+    answers = [desk.a.receive() for _ in range(3 + 2 * 3 + 3 + 1)]
+    assert sorted(message.type for message in answers) == ["8"] * 4 + ["N"] * 2 + ["b"] * 6 + ["j"]
+    (refused,) = [message for message in answers if message.type == "j"]
+    assert refused.differs("379=LIST2|372=E|58=more than 5 orders a second") == []
+
+
 @pytest.fixture
 def fast_desks(venue: Venue) -> Iterator[list[Desk]]:
     yield [open_desk(venue, SPECIAL["too fast"][0] + number, version) for number, version in enumerate(VERSIONS)]
