@@ -6,6 +6,8 @@ all others do.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from matching.book import CANCELED, BookSide, Order, entry_order
 from matching.instruments import Instrument
 from matching.market import Market, need, reserve, sellable
@@ -33,14 +35,24 @@ def settle(market: Market) -> None:
     again = True
     while again:
         again = False
-        symbol = ""
-        # By symbol, with those that get their first pegged order on the way, if they come behind.
-        while symbol := min((other for other in market.pegged if other > symbol), default=""):
-            if _reprice(market, market.pegged[symbol]):
+        for instrument in _pegged_by_symbol(market):
+            if _reprice(market, instrument):
                 again = True
             _work_off_elected(market)
     for symbol in [symbol for symbol, instrument in market.pegged.items() if not instrument.pegged]:
         del market.pegged[symbol]
+
+
+def _pegged_by_symbol(market: Market) -> Iterator[Instrument]:
+    """The instruments with pegged orders by symbol, with those that get their first on the way, if they come behind."""
+    waiting = sorted(market.pegged, reverse=True)
+    known = len(waiting)
+    while waiting:
+        symbol = waiting.pop()
+        yield market.pegged[symbol]
+        if len(market.pegged) != known:
+            known = len(market.pegged)
+            waiting = sorted((other for other in market.pegged if other > symbol), reverse=True)
 
 
 def _work_off_elected(market: Market) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import time
 from enum import IntEnum
+from itertools import zip_longest
 from unittest import mock
 
 import msgspec
@@ -93,6 +94,11 @@ def without_text(event: Event) -> Event:
     return event
 
 
+def first_difference(found: list[Event], expected: list[Event]) -> str:
+    one, other = next(pair for pair in zip_longest(found, expected) if pair[0] != pair[1])
+    return f"{one}, predicted was {other}"
+
+
 def named(event: Event) -> set[tuple[str, object]]:
     """What occurred in an event, of all that a run should have had once."""
     names: set[tuple[str, object]] = {("event", type(event).__name__)}
@@ -125,7 +131,8 @@ def compared(count: int, seed: int, seen: set[tuple[str, object]] | None, report
         try:
             events = engine.apply(number, generator.now, [command])
             expected = naive.apply(generator.now, command)
-            assert [without_text(event) for event in events] == expected
+            found = [without_text(event) for event in events]
+            assert found == expected, f"the first event that differs is {first_difference(found, expected)}"
             watcher.see(events)
             for symbol, instrument in engine.instruments.items():
                 assert instrument.phase != "continuous" or not watcher.crossed(symbol), f"{symbol} is crossed"
