@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import os
 import resource
+import select
 import socket
 import ssl
 import time
@@ -131,6 +132,11 @@ class Connection:
     def end_verifying(self) -> None:
         self.verifying = False
         self._want(READ)
+
+    def read_to_end(self) -> None:
+        """Take what a client who has hung up has left behind, and close."""
+        while not self.closed and _hung_up(self.descriptor):
+            self._read()
 
     def read_on(self) -> None:
         """Take what a TLS socket has decrypted and epoll does not see."""
@@ -461,10 +467,21 @@ def _connections_possible(wanted: int) -> int:
 
 
 def _occupied(session: Session) -> bool:
-    """Whether somebody is connected to a session; one who has said good-bye makes room."""
-    if session.connection is not None and session.connection.closing:
-        session.connection.close("")
+    """Whether somebody is connected to a session. One who has said good-bye makes room, and one who has hung up: his
+    client may be back before the loop comes to see the end of the old connection."""
+    connection = session.connection
+    if connection is not None:
+        connection.read_to_end()
+        if connection.closing:
+            connection.close("")
     return session.connection is not None
+
+
+def _hung_up(descriptor: int) -> bool:
+    """Whether the other side has closed, be there something to read before that or not."""
+    ends = select.poll()
+    ends.register(descriptor, select.POLLRDHUP)
+    return bool(ends.poll(0))
 
 
 def _tls_context(listener: Listener) -> ssl.SSLContext | None:

@@ -8,7 +8,7 @@ A file holds scenarios. A line that begins with `==` opens one: its name, then w
     <~ 8|11=A1|39=0             the next message has these fields, and maybe more
     >> 8={8}|9={9}|35=0|10={10} send these very bytes; {9} and {10} are worked out
     end                         the venue has closed the connection, and sent nothing before
-    cut                         close the connection without a word
+    cut                         close the connection without a word, and let the venue see it
     quiet                       nothing more comes: a TestRequest's answer is the next message
     silence 0.5                 nothing comes for so many seconds
     over 0                      messages of this MsgType are passed over from now on
@@ -31,7 +31,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.venue import SOH, Ended, Message, Nothing, Venue, cancel, checksum, framed, order, soh, utc
+from tests.venue import SOH, Ended, Message, Nothing, Venue, cancel, checksum, framed, order, soh, utc, wait_for
 
 STEP_SECONDS = 10.0
 CLOCK_SECONDS = 20.0  # that SendingTime may be off
@@ -99,7 +99,7 @@ class Player:
     VERBS = (">", ">>", "<", "<~", "connect", "end", "cut", "quiet", "silence", "over")
 
     def __init__(self, scenario: Scenario, venue: Venue, comp_id: str, begin_string: str) -> None:
-        self.scenario, self.begin_string, self.comp_id = scenario, begin_string, comp_id
+        self.scenario, self.venue, self.begin_string, self.comp_id = scenario, venue, begin_string, comp_id
         self.clients = [
             venue.client(comp_id, begin_string, answers_test_requests=False, skips_heartbeats=False) for _ in ("first", "second")
         ]
@@ -107,6 +107,11 @@ class Player:
         self.over: set[str] = set()
         self.number = 0
         self.played: list[str] = []
+
+    def _is_off(self) -> bool:
+        """Whether the venue has seen the end of every connection that was logged on."""
+        name, said = f"{self.comp_id}/{self.begin_string}", self.venue.said()
+        return said.count(f"{name}: logged on") == said.count(f"{name}: logged out")
 
     def play(self, act: int) -> None:
         """AssertionError says the step, and everything that went over the wire before."""
@@ -133,6 +138,7 @@ class Player:
                 client.connect()
             case "cut":
                 client.close()
+                wait_for(self._is_off, f"the end of {self.comp_id}'s connection")
             case ">":
                 self._send(self._message(self._put_in(rest)))
             case ">>":
