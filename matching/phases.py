@@ -145,16 +145,18 @@ def _uncross(market: Market, instrument: Instrument, old: Phase, new: Phase) -> 
         )
         if not found.volume:
             return price
-        price = found.price
-        _trade_at(market, instrument, price)
-        instrument.set_reference(price)
+        if _trade_at(market, instrument, found.price):
+            price = found.price
+            instrument.set_reference(price)
         found = present_uncrossing(instrument)
         if not found.volume:
             return price
 
 
-def _trade_at(market: Market, instrument: Instrument, price: int) -> None:
-    """Have all who would trade at `price` do so, the first of each side with each other, until one side is used up."""
+def _trade_at(market: Market, instrument: Instrument, price: int) -> bool:
+    """Have all who would trade at `price` do so, the first of each side with each other, until one side is used up. Nobody does
+    where the only two were orders of one list, of which one cancels the other."""
+    traded = False
     bids, offers = _willing(instrument.bids, BUY, price), _willing(instrument.offers, SELL, price)
     bid, offer = next(bids, None), next(offers, None)
     while bid is not None and offer is not None:
@@ -165,6 +167,7 @@ def _trade_at(market: Market, instrument: Instrument, price: int) -> None:
         if not bid.ended and not offer.ended:
             quantity = min(bid.leaves, offer.leaves)
             trade(market, instrument, maker, taker, price, quantity, True)
+            traded = True
             for order in (maker, taker):
                 if not order.leaves:
                     take_out(order)
@@ -175,6 +178,7 @@ def _trade_at(market: Market, instrument: Instrument, price: int) -> None:
             bid = next(bids, None)
         if offer is not None and offer.ended:
             offer = next(offers, None)
+    return traded
 
 
 def _willing(side: BookSide, name: Side, price: int) -> Iterator[Order]:

@@ -694,6 +694,7 @@ class NaiveMarket:
             sorted((order for order in book if order.side == side), key=lambda order: (order.at != 0, order.at * sign, order.place))
             for side, sign in ((BUY, -1), (SELL, 1))
         )
+        traded = False
         while volume:
             buys = [order for order in buys if not order.status]
             sells = [order for order in sells if not order.status]
@@ -703,7 +704,9 @@ class NaiveMarket:
             quantity = min(buys[0].leaves, sells[0].leaves, volume)
             if self.trade(pair[0], pair[1], price, quantity, auction=True):
                 volume -= quantity
-        paper.put_reference(price)
+                traded = True
+        if traded:
+            paper.put_reference(price)
 
     def set_phase(self, paper: Paper, new: str, by: str) -> None:
         """Steps 3 and 5: all there is to the begin of a volatility auction."""

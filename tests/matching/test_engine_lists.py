@@ -253,6 +253,20 @@ def test_market_orders_of_a_list_that_an_auction_leaves_over_end_together():
     ]
 
 
+def test_an_auction_in_which_a_list_meets_itself_has_no_price():
+    """One ends the other just before they would trade, and nobody is left who does."""
+    market = Market()
+    market.phase("opening-auction", "X")
+    market.one_cancels_the_other("ann", market.order("ann", BUY, 5, "10.50", id="b"), market.order("ann", SELL, 5, "10.50", id="s"))
+    assert market.phase("closing-price", "X") == [
+        "X: opening-auction ends, 5 at 10.50",
+        "ann s: canceled, ONE_CANCELS_OTHER, 5 left",
+        "X: closing-price",
+    ]
+    instrument = market.engine.instruments["X"]
+    assert (instrument.last, instrument.reference_price, instrument.closing_price) == (0, 1_000, 1_000)
+
+
 # ---------------------------------------------------------------------- what a list reserves of which one trades
 
 
