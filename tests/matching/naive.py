@@ -1,6 +1,6 @@
 """A second engine, slow and plain, written from docs/market-rules.md: it predicts every event, and shares no code with the first.
 
-This half takes the commands: what is refused and why, and what is answered. What then happens in the market
+It takes the commands and says what is answered; what is refused is in naive_rules.py, what then happens in the market
 is in naive_market.py. Whether the texts of refusals are the same is not its concern: they are left empty.
 """
 
@@ -12,7 +12,6 @@ import msgspec
 
 from matching.messages import (
     AT_THE_CLOSE,
-    AT_THE_OPENING,
     BUY,
     DAY,
     FOK,
@@ -21,8 +20,6 @@ from matching.messages import (
     INT64_MAX,
     IOC,
     LIMIT,
-    MARKET,
-    MARKET_TO_LIMIT,
     PEGGED,
     SELL,
     STOP,
@@ -91,73 +88,14 @@ from tests.matching.naive_market import (
     CANCELED,
     EXPIRED,
     FILLED,
-    GATHERING,
     NOTHING_SAID,
     NUMBERS_A_COMMAND,
     NaiveMarket,
     Order,
     OrderList,
     Paper,
-    within,
 )
-
-LASTING: tuple[str, ...] = (DAY, GTC, GTD)
-TAKEN_IN = {
-    DAY: (*GATHERING, "continuous", "closing-price"),
-    GTC: (*GATHERING, "continuous"),
-    GTD: (*GATHERING, "continuous"),
-    AT_THE_OPENING: ("pre-open", "opening-auction"),
-    IOC: ("continuous", "closing-price"),
-    FOK: ("continuous", "closing-price"),
-    AT_THE_CLOSE: (*GATHERING, "continuous"),
-}
-
-
-class Refused(Exception):
-    """A rule was broken; the argument is the Reason."""
-
-
-def unless(holds: bool, reason: Reason) -> None:
-    if not holds:
-        raise Refused(reason)
-
-
-def asks(conditions: Conditions) -> bool:
-    """Whether an order asks for anything but self-match prevention; what marks it as of a list or a quote asks for nothing."""
-    return conditions != Conditions(
-        self_match_id=conditions.self_match_id,
-        self_match_instruction=conditions.self_match_instruction,
-        list_id=conditions.list_id,
-        quote_id=conditions.quote_id,
-        quote_entry_id=conditions.quote_entry_id,
-    )
-
-
-def combined(order_type: str, time_in_force: str, conditions: Conditions) -> bool:
-    """Whether type, time in force and conditions go together."""
-    lasting = time_in_force in LASTING
-    wrong = (
-        (order_type == MARKET and time_in_force in (GTC, GTD))
-        or (order_type == MARKET_TO_LIMIT and time_in_force != DAY)
-        or (order_type in (STOP, STOP_LIMIT, PEGGED) and not lasting)
-        or (time_in_force in (AT_THE_OPENING, AT_THE_CLOSE) and (order_type not in (MARKET, LIMIT) or asks(conditions)))
-        or (conditions.stop_price != 0) != (order_type in (STOP, STOP_LIMIT))
-        or (conditions.peg != "") != (order_type == PEGGED)
-        or (conditions.peg_offset != 0 and order_type != PEGGED)
-        or (conditions.display_quantity != 0 and not (order_type in (LIMIT, STOP_LIMIT) and lasting))
-        or (conditions.min_quantity != 0 and not (order_type in (MARKET, LIMIT) and time_in_force == IOC))
-        or (conditions.post_only and not (order_type == LIMIT and lasting))
-    )
-    return not wrong
-
-
-def whole_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= 30
-
-
-def fits(reference: int, band_bps: int) -> bool:
-    """Whether the band around a price is within what a record can hold."""
-    return reference * (10_000 + band_bps) // 10_000 <= INT64_MAX
+from tests.matching.naive_rules import LASTING, Refused, check_terms, fits, unless, whole_number
 
 
 @dataclass
@@ -283,44 +221,8 @@ class NaiveEngine:
         unless(not 0 < terms.orders_per_day_max < used, Reason.LIMIT_EXCEEDED)
         unless(not 0 < terms.open_orders_max <= still_open, Reason.LIMIT_EXCEEDED)
 
-    def terms(self, command: NewOrder | ReplaceOrder, conditions: Conditions, old: Order | None = None) -> int:
-        """The rules for the terms of an order, `old` where there is one. The worst price that it may trade at. Raises Refused."""
-        paper = self.papers[command.instrument]
-        terms = paper.terms
-        price, quantity, stop = command.price, command.quantity, conditions.stop_price
-        low, high = paper.band
-
-        unless(paper.phase != "closed", Reason.AFTER_CLOSE)
-        unless(paper.phase in TAKEN_IN[command.time_in_force], Reason.NOT_IN_THIS_PHASE)
-        if paper.phase == "closing-price":
-            unless(command.order_type in (MARKET, LIMIT) and not asks(conditions), Reason.NOT_IN_THIS_PHASE)
-
-        unless(combined(command.order_type, command.time_in_force, conditions), Reason.UNSUPPORTED)
-
-        unless(quantity >= 1 and quantity % terms.lot == 0, Reason.INVALID_QUANTITY)
-        shown = conditions.display_quantity
-        unless(0 <= shown <= quantity and shown % terms.lot == 0, Reason.INVALID_QUANTITY)
-        unless(shown == 0 or quantity <= 1_000 * shown, Reason.INVALID_QUANTITY)
-        unless(0 <= conditions.min_quantity <= quantity, Reason.INVALID_QUANTITY)
-
-        priced = command.order_type in (LIMIT, STOP_LIMIT) or (command.order_type == PEGGED and price != 0)
-        for line in [price] * priced + [stop] * (stop != 0):
-            unless(line % terms.tick == 0, Reason.OFF_TICK)
-            unless(low <= line <= high, Reason.OUTSIDE_PRICE_BAND)
-        unless(conditions.peg_offset % terms.tick == 0, Reason.OFF_TICK)
-        limit = price if priced else high if command.side == BUY else low
-        if paper.phase == "closing-price":
-            unless(within(command.side, paper.closing, limit), Reason.OUTSIDE_PRICE_BAND)
-
-        unless(command.time_in_force != GTD or command.expire_time > self.market.now, Reason.UNSUPPORTED)
-
-        value = paper.money(limit, quantity)
-        unless(quantity <= terms.quantity_max and value <= terms.value_max, Reason.LIMIT_EXCEEDED)
-        value_max = int(self.participants[command.participant].value_max)
-        unless(not 0 < value_max < value, Reason.LIMIT_EXCEEDED)
-        if command.order_type == PEGGED:
-            unless(self.market.pegged(command.instrument, old) < self.market.pegged_max, Reason.LIMIT_EXCEEDED)
-        return limit
+    def check_terms(self, command: NewOrder | ReplaceOrder, old: Order | None = None) -> int:
+        return check_terms(self.market, self.participants[command.participant], command, old)
 
     def would_trade(self, command: NewOrder | ReplaceOrder) -> bool:
         return self.market.would_trade(command.instrument, command.side, command.price, command.conditions or NOTHING_SAID)
@@ -370,14 +272,13 @@ class NaiveEngine:
         )  # fmt: skip
 
     def new_order(self, command: NewOrder) -> None:
-        conditions = command.conditions or NOTHING_SAID
         try:
             unless(command.participant in self.participants, Reason.UNKNOWN_ACCOUNT)
             self.use_name(command.participant, command.cl_ord_id)
             self.unless_blocked(command.participant)
             self.rules_for_all(command)
             self.limits_of_a_day(command.participant, 0)
-            limit = self.terms(command, conditions)
+            limit = self.check_terms(command)
             unless(not self.would_trade(command), Reason.WOULD_TRADE)
             order = self.made(command, self.market.number, limit)
             unless(self.affordable([order]), Reason.INSUFFICIENT_FUNDS)
@@ -403,14 +304,13 @@ class NaiveEngine:
             unless(all(fresh) and not twice, Reason.DUPLICATE_CL_ORD_ID)
             self.unless_blocked(command.participant)
             for k, single in enumerate(command.orders):
-                conditions = single.conditions or NOTHING_SAID
                 self.rules_for_all(single)
                 first = command.orders[0]
                 same = (single.account, single.instrument) == (first.account, first.instrument)
                 unless(same or not alternatives, Reason.UNSUPPORTED)
                 unless(single.time_in_force in LASTING, Reason.UNSUPPORTED)
                 self.limits_of_a_day(command.participant, k)
-                limit = self.terms(single, conditions)
+                limit = self.check_terms(single)
                 waits = k > 0 and not alternatives
                 unless(waits or not self.would_trade(single), Reason.WOULD_TRADE)
                 order = self.made(single, numbers[k], limit)
@@ -466,7 +366,7 @@ class NaiveEngine:
             self.unless_blocked(command.participant)
             waits = order.parked == "list"
             unless(not waits or command.time_in_force in LASTING, Reason.UNSUPPORTED)
-            limit = self.terms(command, command.conditions or NOTHING_SAID, order)
+            limit = self.check_terms(command, order)
             kept = waits or self.keeps_place(order, command)
             conditions = command.conditions or NOTHING_SAID
             unless(kept or not self.would_trade(command), Reason.WOULD_TRADE)
@@ -613,7 +513,7 @@ class NaiveEngine:
                     command.participant, command.session, "", command.account, entry.instrument, side, LIMIT, DAY, price,
                     quantity, 0, command.routing, "", command.cancel_on_disconnect, marks,
                 )  # fmt: skip
-                limit = self.terms(single, marks)
+                limit = self.check_terms(single)
                 orders.append(self.made(single, self.market.number + (entered + len(orders)) * NUMBERS_A_COMMAND, limit))
                 orders[-1].quote = True
         former = [

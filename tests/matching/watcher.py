@@ -9,6 +9,7 @@ from matching.messages import (
     LIMIT,
     MARKET,
     MARKET_TO_LIMIT,
+    ORDERS_APART,
     PEGGED,
     STOP_LIMIT,
     BalanceChanged,
@@ -67,7 +68,7 @@ class Watcher:
         self.entering: list[Watched] = []  # accepted together, and not at work yet
         self.currencies: dict[str, str] = {}
         self.phases: dict[str, str] = {}
-        self.uncrossing: dict[str, int] = {}  # the price
+        self.uncrossing: dict[str, tuple[int, int]] = {}  # the price, and the volume that is still to come
         self.brought: dict[str, int] = {}  # asset: what was deposited less what was withdrawn
         self.fees: dict[str, int] = {}
 
@@ -124,7 +125,7 @@ class Watcher:
             case PhaseChanged():
                 self.phases[event.instrument] = event.phase
             case Uncrossed():
-                self.uncrossing[event.instrument] = event.price
+                self.uncrossing[event.instrument] = event.price, event.volume
 
     # -------------------------------------------------------------------------------------------------- the book
 
@@ -222,12 +223,13 @@ class Watcher:
         assert maker.side != taker.side == event.taker_side
         assert maker in self.book(maker) and taker in self.book(taker), "an order that trades is in no other place"
         if event.auction:
-            assert event.price == self.uncrossing[event.instrument], "an auction has one price"
+            price, volume = self.uncrossing[event.instrument]
+            assert event.price == price and event.quantity <= volume, "an auction trades its volume at its price"
+            self.uncrossing[event.instrument] = price, volume - event.quantity
+            assert maker.order_id % ORDERS_APART <= taker.order_id % ORDERS_APART, "the maker was entered first"
         else:
             assert phase in ("continuous", "closing-price"), "there is no trade in this phase"
-            assert maker is self.ranked(event.instrument, maker.side)[0] or phase == "closing-price", (
-                "an older or better one was passed over"
-            )
+            assert maker is self.ranked(event.instrument, maker.side)[0], "an older or better one was passed over"
             assert event.quantity <= (maker.shown if maker.display else maker.leaves), "what is hidden has traded"
             assert event.price == maker.price or phase == "closing-price", "the resting order's price"
         for order, leaves in ((maker, event.maker_leaves), (taker, event.taker_leaves)):
