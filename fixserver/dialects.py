@@ -22,6 +22,7 @@ class Dialect:
     exec_trans_type: bool  # FIX 4.2: ExecTransType(20), and ExecType 1 and 2 for fills
     trade_match_id: bool
     last_liquidity: bool  # LastLiquidityInd(851)
+    auction_liquidity: str  # the same of a trade in an auction, where neither side is the maker
     mass_report_id: bool
     ord_rej: dict[Reason, str]
     ord_rej_other: str
@@ -115,6 +116,7 @@ FIX42 = Dialect(
     exec_trans_type=True,
     trade_match_id=False,
     last_liquidity=False,
+    auction_liquidity="",
     mass_report_id=False,
     ord_rej={reason: str(reason.value) for reason in _UP_TO_4_2},
     ord_rej_other="0",
@@ -147,6 +149,7 @@ FIX44 = Dialect(
     exec_trans_type=False,
     trade_match_id=False,
     last_liquidity=True,
+    auction_liquidity="",
     mass_report_id=False,
     ord_rej={reason: str(reason.value) for reason in _UP_TO_4_4},
     ord_rej_other=OTHER,
@@ -191,6 +194,7 @@ FIX50SP2 = Dialect(
     exec_trans_type=False,
     trade_match_id=True,
     last_liquidity=True,
+    auction_liquidity="4",
     mass_report_id=True,
     ord_rej={reason: str(reason.value) for reason in _UP_TO_5_0},
     ord_rej_other=OTHER,

@@ -259,7 +259,10 @@ class Reports:
         exec_type = "F"
         if self.dialect.exec_trans_type:
             exec_type = PARTIALLY_FILLED if leaves else FILLED
-        liquidity = f"851={'1' if maker else '2'}{SOH}" if self.dialect.last_liquidity else ""
+        liquidity = ""
+        if self.dialect.last_liquidity:
+            indicator = self.dialect.auction_liquidity if event.auction else "1" if maker else "2"
+            liquidity = f"851={indicator}{SOH}" if indicator else ""
         match_id = f"880={event.seq}{SOH}" if self.dialect.trade_match_id else ""
         return (
             f"{order.ids}17={event.seq}{'M' if maker else 'T'}{SOH}{self._trans}150={exec_type}{SOH}39={status}{SOH}"
