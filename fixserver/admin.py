@@ -26,7 +26,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from fixserver.loop import READ, WRITE, Loop
+from fixserver.loop import READ, WRITE, Listening, Loop
 
 log = logging.getLogger(__name__)
 
@@ -133,22 +133,11 @@ class AdminPort:
         self._desk = desk
         self._operators: dict[int, _Operator] = {}
         self._names: dict[int, str] = {}
-        self._socket = _listening(self.path)
-        self._listening = True
-        loop.register(self._socket.fileno(), self._accept)
+        self._listening = Listening(loop, _listener(self.path), self._arrived)
 
     # ------------------------------------------------------------------------------------------- arriving
 
-    def _accept(self, mask: int) -> None:
-        try:
-            sock, _ = self._socket.accept()
-        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-            return
-        except OSError:  # no descriptors left: do not spin on a listener that stays ready
-            self._loop.unregister(self._socket.fileno())
-            self._listening = False
-            return
-        sock.setblocking(False)
+    def _arrived(self, sock: socket.socket) -> None:
         if len(self._operators) >= CONNECTIONS_MAX:
             with contextlib.suppress(OSError):
                 sock.send(_encode({"ok": False, "error": f"{CONNECTIONS_MAX} operators are connected: no more are taken"}) + b"\n")
@@ -277,9 +266,7 @@ class AdminPort:
     def tick(self) -> None:
         """Cut who has had his time, and listen again after a pause."""
         now = time.monotonic()
-        if not self._listening:
-            self._loop.register(self._socket.fileno(), self._accept)
-            self._listening = True
+        self._listening.tick()
         for operator in list(self._operators.values()):
             if not operator.asking and now - operator.since > (UNREAD_SECONDS if operator.waiting else IDLE_SECONDS):
                 self._close(operator)
@@ -297,9 +284,7 @@ class AdminPort:
         self.flush()
         for operator in list(self._operators.values()):
             self._close(operator)
-        if self._listening:
-            self._loop.unregister(self._socket.fileno())
-        self._socket.close()
+        self._listening.close()
         self.path.unlink(missing_ok=True)
 
 
@@ -323,7 +308,7 @@ def socket_address(path: Path) -> Iterator[str]:
         os.close(directory)
 
 
-def _listening(path: Path) -> socket.socket:
+def _listener(path: Path) -> socket.socket:
     with contextlib.suppress(FileNotFoundError):
         if not stat.S_ISSOCK(path.lstat().st_mode):
             raise OSError(errno.EEXIST, "is in the place of the operator's socket: move it away", str(path))

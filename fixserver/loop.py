@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import select
+import socket
 import time
 from collections.abc import Callable
 
@@ -11,6 +12,7 @@ WRITE = select.EPOLLOUT
 EVENTS_PER_POLL_MAX = 256
 
 Callback = Callable[[int], None]
+Arrived = Callable[[socket.socket], None]
 
 
 class Loop:
@@ -56,3 +58,41 @@ class Loop:
 
     def close(self) -> None:
         self._epoll.close()
+
+
+class Listening:
+    """A listening socket in the loop, which hands out whoever arrives. Where no descriptors are left it is not looked at until
+    the next tick, because it would stay ready and have the loop spin."""
+
+    def __init__(self, loop: Loop, listener: socket.socket, arrived: Arrived) -> None:
+        self.socket = listener
+        self._loop = loop
+        self._arrived = arrived
+        self._registered = False
+        self.tick()
+
+    def tick(self) -> None:
+        """Once in a while: look at it again."""
+        if not self._registered:
+            self._loop.register(self.socket.fileno(), self._accept)
+            self._registered = True
+
+    def _accept(self, mask: int) -> None:
+        try:
+            arrived, _ = self.socket.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return
+        except OSError:
+            self._pause()
+            return
+        arrived.setblocking(False)
+        self._arrived(arrived)
+
+    def _pause(self) -> None:
+        if self._registered:
+            self._loop.unregister(self.socket.fileno())
+            self._registered = False
+
+    def close(self) -> None:
+        self._pause()
+        self.socket.close()

@@ -7,7 +7,7 @@ import socket
 import time
 from collections.abc import Callable
 
-from fixserver.loop import Loop
+from fixserver.loop import Listening, Loop
 from fixserver.metrics import REQUEST_BYTES_MAX, Page
 
 CLIENTS_MAX = 16
@@ -31,29 +31,19 @@ class ScrapePort:
         self._before_page = before_page
         self._clients: dict[int, _Client] = {}
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        self._socket = socket.create_server((address, port), family=family, backlog=CLIENTS_MAX)
-        self._socket.setblocking(False)
-        self._listening = True
-        loop.register(self._socket.fileno(), self._accept)
+        listener = socket.create_server((address, port), family=family, backlog=CLIENTS_MAX)
+        listener.setblocking(False)
+        self._listening = Listening(loop, listener, self._arrived)
 
     @property
     def number(self) -> int:
         """The port that was bound."""
-        return int(self._socket.getsockname()[1])
+        return int(self._listening.socket.getsockname()[1])
 
-    def _accept(self, mask: int) -> None:
-        try:
-            sock, _ = self._socket.accept()
-        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-            return
-        except OSError:  # no descriptors left: do not spin on a listener that stays ready
-            self._loop.unregister(self._socket.fileno())
-            self._listening = False
-            return
+    def _arrived(self, sock: socket.socket) -> None:
         if len(self._clients) >= CLIENTS_MAX:
             sock.close()
             return
-        sock.setblocking(False)
         client = self._clients[sock.fileno()] = _Client(sock)
         self._loop.register(sock.fileno(), lambda mask: self._read(client))
 
@@ -84,14 +74,11 @@ class ScrapePort:
     def tick(self) -> None:
         """Close what has had its time, and listen again after a pause."""
         now = time.monotonic()
-        if not self._listening:
-            self._loop.register(self._socket.fileno(), self._accept)
-            self._listening = True
+        self._listening.tick()
         for client in [client for client in self._clients.values() if now >= client.deadline]:
             self._close(client)
 
     def close(self) -> None:
         for client in list(self._clients.values()):
             self._close(client)
-        self._loop.unregister(self._socket.fileno())
-        self._socket.close()
+        self._listening.close()
