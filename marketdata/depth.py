@@ -14,7 +14,7 @@ iceberg what is beyond its display quantity. All of them are known here, because
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -458,10 +458,6 @@ class Depth:
             take = takes.get(type(event))
             if take is not None:  # the others say nothing about the market
                 take(event)
-
-    def apply_all(self, batches: Iterable[EventBatch]) -> None:
-        for batch in batches:
-            self.apply(batch)
 
     def check(self) -> None:
         resting = [order for book in self.books.values() for side in (book.bids, book.offers) for order in side.orders()]

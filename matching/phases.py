@@ -134,18 +134,14 @@ def _uncross(market: Market, instrument: Instrument, old: Phase, new: Phase) -> 
     """Trade what has gathered, at one price; returns it, 0 where nothing traded. Again, where orders that ended because others of
     their list traded have left a book that can still trade."""
     found = present_uncrossing(instrument)
-    if not found.volume and old not in AUCTIONS:
-        return 0
-    if found.volume and new == "closed" and old not in AUCTIONS:
+    if old not in AUCTIONS and (not found.volume or new == "closed"):
         return 0
     price = 0
     while True:
         market.events.append(
             Uncrossed(market.next_seq(), instrument.symbol, old, found.price, found.volume, found.surplus)
         )
-        if not found.volume:
-            return price
-        if _trade_at(market, instrument, found.price):
+        if found.volume and _trade_at(market, instrument, found.price):
             price = found.price
             instrument.set_reference(price)
         found = present_uncrossing(instrument)

@@ -7,7 +7,7 @@ The way of an order: `go_to_work` parks it or has it `enter`; `_match` lets it t
 from __future__ import annotations
 
 from matching.book import BEFORE_ALL_PRICES, CANCELED, FILLED, BookSide, Order, OrderGroup, entry_order
-from matching.instruments import PPM, Instrument
+from matching.instruments import NOTHING_INDICATED, PPM, Instrument
 from matching.market import Market, need, reserve
 from matching.messages import (
     AT_THE_CLOSE,
@@ -485,7 +485,7 @@ def change_phase(market: Market, instrument: Instrument, phase: Phase, by: str) 
     was_continuous = instrument.phase == "continuous"
     instrument.phase = phase
     instrument.until = min(market.time + instrument.terms.pause_ns, INT64_MAX) if phase == "volatility-auction" else 0
-    instrument.indicated = (0, 0, 0)
+    instrument.indicated = NOTHING_INDICATED
     market.events.append(PhaseChanged(market.next_seq(), instrument.symbol, phase, instrument.until, by))
     if was_continuous and phase != "continuous":
         instrument.marks = None
