@@ -181,6 +181,47 @@ class MarketData(Listener, kw_only=True):
     subscriptions_max: int = 1_000
 
 
+class Web(_Section, kw_only=True):
+    """REST, WebSocket and the page. `comp_id` is the FIX session by which the orders of people who are signed in
+    come in, each with his name in OnBehalfOfCompID(115). `origins` are pages of elsewhere that may ask ("*": any).
+    `requests_per_second` and `logins_per_minute` are those of one address; 0 is no limit. TLS as in [exchange]."""
+
+    enabled: bool = True
+    address: str = "127.0.0.1"
+    port: int = 8080
+    comp_id: str = "WEB"
+    connections_max: int = 2_000
+    request_bytes_max: int = 65_536
+    stream_buffer_bytes_max: int = 4 * 2**20
+    requests_per_second: int = 200
+    logins_per_minute: int = 30
+    token_minutes: int = 480
+    origins: list[str] = []
+    certificate: str = ""
+    private_key: str = ""
+
+
+class History(_Section, kw_only=True):
+    """Orders, trades and candles in a database. An empty `database` is an SQLite file in the data directory."""
+
+    enabled: bool = True
+    database: str = ""
+    metrics_port: int = 9104
+
+
+class Multicast(_Section, kw_only=True):
+    """Market data by UDP, in MoldUDP64 packets: to `group`, a multicast address or any other; empty: none is sent.
+    `interface` is the address of the network it goes out on. Missed packets and snapshots are asked for by TCP at
+    `address`:`recovery_port`."""
+
+    group: str = ""
+    port: int = 5010
+    interface: str = "127.0.0.1"
+    hops: int = 1
+    address: str = "127.0.0.1"
+    recovery_port: int = 5011
+
+
 class PhaseTime(_Section, kw_only=True):
     """At this local time of day, HH:MM or HH:MM:SS, the market enters the phase."""
 
@@ -324,6 +365,9 @@ class _File(_Section, kw_only=True):
     exchange: Exchange = msgspec.field(default_factory=Exchange)
     clearing: Clearing = msgspec.field(default_factory=Clearing)
     marketdata: MarketData = msgspec.field(default_factory=MarketData)
+    web: Web = msgspec.field(default_factory=Web)
+    history: History = msgspec.field(default_factory=History)
+    multicast: Multicast = msgspec.field(default_factory=Multicast)
     schedules: list[ScheduleTerms] = []
     instruments: list[Instrument] = []
     participants: list[Participant] = []
@@ -389,13 +433,20 @@ class Config(_File, kw_only=True):
 
     def _ports(self) -> list[tuple[str, str, int]]:
         metrics = self.venue.metrics_address
-        return [
+        ports = [
             ("exchange.port", self.exchange.address, self.exchange.port),
             ("exchange.metrics_port", metrics, self.exchange.metrics_port),
             ("clearing.metrics_port", metrics, self.clearing.metrics_port),
             ("marketdata.port", self.marketdata.address, self.marketdata.port),
             ("marketdata.metrics_port", metrics, self.marketdata.metrics_port),
         ]
+        if self.web.enabled:
+            ports.append(("web.port", self.web.address, self.web.port))
+        if self.history.enabled:
+            ports.append(("history.metrics_port", metrics, self.history.metrics_port))
+        if self.multicast.group:
+            ports.append(("multicast.recovery_port", self.multicast.address, self.multicast.recovery_port))
+        return ports
 
 
 # ----------------------------------------------------------------------------------------------- loading
@@ -426,6 +477,9 @@ def from_data(data: dict[str, Any], path: Path) -> Config:
         exchange=read.exchange,
         clearing=read.clearing,
         marketdata=read.marketdata,
+        web=read.web,
+        history=read.history,
+        multicast=read.multicast,
         schedules=read.schedules,
         instruments=read.instruments,
         participants=read.participants,
@@ -497,12 +551,13 @@ def _faults(config: Config) -> Iterator[tuple[str, str]]:
     for key in _LIMITS:
         if (most := getattr(config.exchange, key)) < 0:
             yield f"exchange.{key}", f"{most} is below zero (0 is no limit)"
-    database = config.clearing.database
-    if database and not database.startswith(("sqlite:///", "postgresql+psycopg://")):
-        yield "clearing.database", "not a URL that begins with postgresql+psycopg:// or sqlite:/// (empty: a file in --data)"
+    yield from _database_faults("clearing", config.clearing.database)
     yield from _listener_faults(config, "marketdata", config.marketdata)
     if config.marketdata.subscriptions_max < 1:
         yield "marketdata.subscriptions_max", f"{config.marketdata.subscriptions_max} is not above zero"
+    yield from _web_faults(config)
+    yield from _database_faults("history", config.history.database)
+    yield from _multicast_faults(config.multicast)
     yield from _port_faults(config)
     yield from _schedule_faults(config)
     yield from _instrument_faults(config)
@@ -538,15 +593,57 @@ def _listener_faults(config: Config, section: str, listener: Listener) -> Iterat
     for key, least in limits.items():
         if (value := getattr(listener, key)) < least:
             yield f"{section}.{key}", f"{value} is below the least there can be, {least}"
-    for key in ("certificate", "private_key", "client_ca"):
+    yield from _tls_faults(config, section, listener, ("certificate", "private_key", "client_ca"))
+
+
+def _tls_faults(config: Config, section: str, listener: Listener | Web, names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    for key in names:
         name = getattr(listener, key)
         if name and not (config.path / name).is_file():
             yield f"{section}.{key}", f"{config.path / name} is not there"
     if listener.certificate and not listener.private_key:
         yield f"{section}.private_key", "is missing: a certificate needs its key"
-    for key in ("private_key", "client_ca"):
+    for key in names[1:]:
         if getattr(listener, key) and not listener.certificate:
             yield f"{section}.certificate", f"is missing, and {key} is of no use without"
+
+
+def _database_faults(section: str, database: str) -> Iterator[tuple[str, str]]:
+    if database and not database.startswith(("sqlite:///", "postgresql+psycopg://")):
+        yield f"{section}.database", "not a URL that begins with postgresql+psycopg:// or sqlite:/// (empty: a file in --data)"
+
+
+def _web_faults(config: Config) -> Iterator[tuple[str, str]]:
+    web = config.web
+    if not _is_host(web.address):
+        yield "web.address", f"{_quoted(web.address)} is not an address to listen on"
+    if not is_name(web.comp_id):
+        yield "web.comp_id", f"{_quoted(web.comp_id)} is not a CompID: {NAME_IS}"
+    limits = {
+        "connections_max": 1, "request_bytes_max": 1024, "stream_buffer_bytes_max": 65_536, "requests_per_second": 0,
+        "logins_per_minute": 0, "token_minutes": 1,
+    }  # fmt: skip
+    for key, least in limits.items():
+        if (value := getattr(web, key)) < least:
+            yield f"web.{key}", f"{value} is below the least there can be, {least}"
+    for number, origin in enumerate(web.origins):
+        if origin != "*" and not re.fullmatch(r"https?://[A-Za-z0-9.:\[\]-]+", origin, re.ASCII):
+            yield f"web.origins[{number}]", f'{_quoted(origin)} is not an origin such as "https://example.com"'
+    yield from _tls_faults(config, "web", web, ("certificate", "private_key"))
+
+
+def _multicast_faults(multicast: Multicast) -> Iterator[tuple[str, str]]:
+    for key in ("group", "interface", "address"):
+        text = getattr(multicast, key)
+        try:
+            if text or key != "group":
+                ipaddress.ip_address(text)
+        except ValueError:
+            yield f"multicast.{key}", f"{_quoted(text)} is not an IP address"
+    if multicast.group and not 1 <= multicast.port <= 65_535:
+        yield "multicast.port", f"{multicast.port} is not a port: 1 to 65535"
+    if not 0 <= multicast.hops <= 255:
+        yield "multicast.hops", f"{multicast.hops} is not between 0 and 255"
 
 
 def _port_faults(config: Config) -> Iterator[tuple[str, str]]:
@@ -711,6 +808,8 @@ def _participant_faults(config: Config) -> Iterator[tuple[str, str]]:
                 yield f"{at}.name", f"{_quoted(name)} is a name of participants[{names[name]}] too"
             if name in (config.venue.name, config.venue.market_data_name):
                 yield f"{at}.name", f"{_quoted(name)} is the venue's own"
+            if name == config.web.comp_id and config.web.enabled:
+                yield f"{at}.name", f"{_quoted(name)} is that of web.comp_id too"
             names[name] = number
         if not passwords.is_hash(participant.password):
             yield f"{at}.password", "is not a hash made by `fixserver participant add`"

@@ -60,6 +60,8 @@ def configuration(
         "exchange": {"port": 0, "metrics_port": 0, "durability": "os", "orders_per_second": 0, "cancels_per_second": 0},
         "clearing": {"metrics_port": 0},
         "marketdata": {"port": 0, "metrics_port": 0},
+        "web": {"port": 0, "requests_per_second": 0, "logins_per_minute": 0},
+        "history": {"metrics_port": 0},
     }
     lines: list[str] = []
     for name, values in defaults.items():

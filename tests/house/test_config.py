@@ -99,7 +99,7 @@ def test_the_examples_are_whole(name: str) -> None:
     venue = config.load(CONFIG / name)
     assert [i.symbol for i in venue.instruments] == ["AAPL", "MSFT", "GOOG", "AMZN", "TSLA", "BTCUSD"]
     assert {venue.exchange.address, venue.marketdata.address, venue.venue.metrics_address} == {"127.0.0.1"}
-    assert [port for _, _, port in venue._ports()] == [5001, 9101, 9102, 5002, 9103]
+    assert [port for _, _, port in venue._ports()] == [5001, 9101, 9102, 5002, 9103, 8080, 9104]
     hashes = {participant.password for participant in venue.participants}
     assert all(passwords.verify("demo", text) for text in hashes)
 
