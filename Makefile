@@ -24,7 +24,7 @@ run: $(INSTALLED)
 	@$(VENV)/bin/fixserver run --config config/exchange.toml --data data --bots
 
 test: $(INSTALLED)
-	$(VENV)/bin/pytest
+	$(VENV)/bin/pytest -n auto --dist loadfile
 
 lint: $(INSTALLED)
 	$(VENV)/bin/ruff check
