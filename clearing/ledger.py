@@ -10,37 +10,21 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Engine, Table, delete, insert, select, update
+from sqlalchemy import Connection, Engine, Table, delete, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from clearing import schema
-from clearing.database import DatabaseGone, migrate, trouble_named
-from clearing.eventlog import Record
+from clearing.database import NAME, migrate
 from clearing.money import for_sqlite
-from clearing.postings import CORRECTION, OWN_ACCOUNTS, AccountRow, AssetRow, Books, Changes, LedgerRefused
+from clearing.postings import CORRECTION, OWN_ACCOUNTS, AccountRow, AssetRow, Books, Changes
+from following import follower
+from following.database import DatabaseGone, trouble_named
+from following.eventlog import Record
+from following.follower import Cursor, begin_cursor, cursor_behind, due_records, move_cursor
 from matching.messages import INT64_MAX
 
 _ACCOUNT_COLUMNS, _ASSET_COLUMNS = AccountRow._fields, AssetRow._fields
 _AMOUNT = 5  # of a PostingRow
-
-
-class EventsMissing(LedgerRefused):
-    """The events given do not go on where the ledger ends."""
-
-
-class CursorMoved(LedgerRefused):
-    """Somebody else posts to this ledger."""
-
-
-class Cursor(NamedTuple):
-    """Where a ledger stands: its last event, the last command that this event may have come from, the time of that
-    batch (ns), and the record of the event log that holds it (all 0 in an empty ledger)."""
-
-    event_seq: int = 0
-    command_seq: int = 0
-    time: int = 0
-    record_first: int = 0
-    record_crc: int = 0
 
 
 class Posted(NamedTuple):
@@ -56,6 +40,9 @@ class Posted(NamedTuple):
 class Ledger:
     """The one writer of a ledger. Not for two threads."""
 
+    name = NAME
+    anew = "`fixserver ledger rebuild` posts this log anew"
+
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.cursor = Cursor()
@@ -66,14 +53,14 @@ class Ledger:
         )
 
     def load(self) -> Cursor:
-        """Connect, bring the tables up to date, and read where the ledger stands. Raises DatabaseGone, LedgerRefused."""
+        """Connect, bring the tables up to date, and read where the ledger stands. Raises DatabaseGone, Refused."""
         self.close()
         with trouble_named(self.engine):
             connection = self._connection = self.engine.connect()
             with connection.begin():
                 migrate(connection)
-                if connection.execute(select(schema.cursor)).first() is None:
-                    connection.execute(insert(schema.cursor), [{"id": 1, **Cursor()._asdict()}])
+                if follower.read_cursor(connection, schema.cursor) is None:
+                    begin_cursor(connection, schema.cursor)
                     connection.execute(insert(schema.accounts), [row._asdict() for row in OWN_ACCOUNTS])
                 self.cursor = read_cursor(connection)
                 books = Books()
@@ -100,23 +87,17 @@ class Ledger:
 
     def _post(self, connection: Connection, records: list[Record]) -> Posted:
         before, books = self.cursor, self.books
-        due, command_seq = before.event_seq + 1, before.command_seq
-        for record in records:
-            if record.last < due:
-                continue
-            if record.first != due:
-                raise EventsMissing(f"event {due} is due in the ledger, and it was given events {record.first} to {record.last}")
+        cursor = before
+        for record in due_records(records, before, self.name):
             books.apply(record.first, record.batch)
-            due, command_seq = record.last + 1, record.batch.command_seq
-            last = record
-        if due == before.event_seq + 1:
+            cursor = cursor_behind(record)
+        if cursor == before:
             return Posted(before, 0, 0, 0, 0.0)
         changes = books.take_changes()
-        cursor = Cursor(due - 1, command_seq, last.batch.time, last.first, last.crc)
         with trouble_named(self.engine):
             transaction = connection.begin()
             with transaction:
-                self._move_cursor(connection, before, cursor)
+                move_cursor(connection, schema.cursor, before, cursor, self.name)
                 self._write(connection, changes)
                 started = time.perf_counter()
                 self._commit(transaction)
@@ -126,15 +107,6 @@ class Ledger:
 
     def _commit(self, transaction: Any) -> None:
         transaction.commit()
-
-    def _move_cursor(self, connection: Connection, before: Cursor, after: Cursor) -> None:
-        moved = connection.execute(
-            update(schema.cursor).where(schema.cursor.c.event_seq == before.event_seq).values(**after._asdict())
-        )
-        if moved.rowcount != 1:
-            raise CursorMoved(
-                f"the ledger no longer stands at event {before.event_seq}: another process posts to it. Stop one of the two"
-            )
 
     def _write(self, connection: Connection, changes: Changes) -> None:
         if changes.accounts:
@@ -180,8 +152,9 @@ class Ledger:
 
 
 def read_cursor(connection: Connection) -> Cursor:
-    row = connection.execute(select(*(schema.cursor.c[name] for name in Cursor._fields))).one()
-    return Cursor(*row)
+    cursor = follower.read_cursor(connection, schema.cursor)
+    assert cursor is not None, "a ledger has its cursor from the beginning"
+    return cursor
 
 
 def read_accounts(connection: Connection) -> list[AccountRow]:

@@ -1,8 +1,7 @@
-"""Whole numbers beyond 64 bits as a column type, and their exact sums; it never rounds.
+"""Amounts of money as a column type, and their exact sums; it never rounds.
 
-PostgreSQL keeps them as NUMERIC(38,0). SQLite has nothing exact beyond 64 bits, so there the column has no
-type affinity: what fits into 64 bits is an INTEGER, what does not is its digits as TEXT. Nearly every amount
-fits, so SQLite can still add them up; `exact_sums` does, without overflow, and adds the few texts itself.
+In SQLite the few that do not fit into 64 bits are texts (following.numbers): it adds up the others without
+overflow, and `exact_sums` adds the texts itself.
 """
 
 from __future__ import annotations
@@ -10,37 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Numeric, Select, Table, func, select
+from sqlalchemy import Connection, Select, Table, func, select
 from sqlalchemy.sql.elements import ColumnElement
-from sqlalchemy.types import BLOB, TypeDecorator, TypeEngine
 
-from matching.messages import INT64_MAX
+from following.numbers import Whole as Money
+from following.numbers import for_sqlite
 
-DIGITS_MAX = 38
+__all__ = ["Money", "exact_sums", "for_sqlite"]
+
 _HALF = 10**9  # amounts are added up in two halves, whose sums stay within 64 bits for 10^9 rows
-
-
-def for_sqlite(amount: int) -> int | str:
-    """The amount as SQLite stores it."""
-    return amount if -INT64_MAX <= amount <= INT64_MAX else str(amount)
-
-
-class Money(TypeDecorator[int]):
-    """An int of at most DIGITS_MAX digits, in Python and, exactly, in the database."""
-
-    impl = Numeric(DIGITS_MAX, 0)
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        return dialect.type_descriptor(BLOB() if dialect.name == "sqlite" else Numeric(DIGITS_MAX, 0))
-
-    def bind_processor(self, dialect: Dialect) -> Any:
-        if dialect.name == "sqlite":
-            return lambda amount: amount if amount is None else for_sqlite(amount)
-        return None
-
-    def result_processor(self, dialect: Dialect, coltype: object) -> Any:
-        return lambda amount: amount if amount is None else int(amount)
 
 
 def exact_sums(

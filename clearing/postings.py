@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, get_args
 
+from following.database import Refused
 from matching.messages import (
     BUY,
     MONEY_DECIMALS,
@@ -47,8 +48,8 @@ CASH_IN, CASH_OUT, SECURITIES_IN, SECURITIES_OUT, MAKER_FEE, TAKER_FEE, DEPOSIT_
 TAKEN_BACK = 10  # what is added to a leg when it is taken back
 
 
-class LedgerRefused(Exception):
-    """What was given cannot be posted, and will not be posted by trying again: a person has to look."""
+class LedgerRefused(Refused):
+    """What was given cannot be posted."""
 
 
 class AccountRow(NamedTuple):

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, and_, case, func, or_, select
 
 from clearing import schema
-from clearing.ledger import Cursor, read_accounts, read_assets, read_cursor
+from clearing.ledger import read_accounts, read_assets, read_cursor
 from clearing.money import exact_sums
 from clearing.postings import (
     BUST,
@@ -35,6 +35,7 @@ from clearing.postings import (
     WITHDRAWAL,
     WITHDRAWAL_LEG,
 )
+from following.follower import Cursor
 from matching.messages import MONEY_DECIMALS
 
 FAULTS_OF_A_KIND_MAX = 10

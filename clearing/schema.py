@@ -29,6 +29,7 @@ from sqlalchemy import (
 )
 
 from clearing.money import Money
+from following.follower import cursor_table
 
 metadata = MetaData(
     naming_convention={
@@ -110,15 +111,4 @@ balances = Table(
     Column("event_seq", BigInteger, nullable=False),  # the last that changed it
 )
 
-cursor = Table(
-    "cursor",
-    metadata,
-    Column("id", Integer, primary_key=True, autoincrement=False),
-    Column("event_seq", BigInteger, nullable=False),
-    Column("command_seq", BigInteger, nullable=False),
-    Column("time", BigInteger, nullable=False),
-    # The event log's last record that is posted: by it a ledger knows whether a log is its own.
-    Column("record_first", BigInteger, nullable=False),
-    Column("record_crc", BigInteger, nullable=False),
-    CheckConstraint("id = 1", name="one_row"),
-)
+cursor = cursor_table(metadata)

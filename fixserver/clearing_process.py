@@ -18,12 +18,12 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 from sqlalchemy import URL
 
-from clearing.database import DatabaseRefused, open_database, sqlite_url
-from clearing.eventlog import LogHead
-from clearing.follower import Follower, Watch
+from clearing.database import open_database
 from clearing.ledger import Ledger, Posted
-from clearing.postings import LedgerRefused
 from fixserver.config import Config, ConfigError
+from following.database import DatabaseRefused, Refused, sqlite_url
+from following.eventlog import LogHead
+from following.follower import Follower, Watch
 from matching.recordlog import LogDamaged, LogMissing
 
 EXIT_REFUSED = 1
@@ -140,7 +140,7 @@ def main(config: Config, data: Path) -> int:
             Follower(Ledger(engine), events, _pause, metrics).run()
         log.info("stopped at event %d", metrics.posted_seq)
         return 0
-    except (LedgerRefused, LedgerBusy, LogDamaged, LogMissing) as error:
+    except (Refused, LedgerBusy, LogDamaged, LogMissing) as error:
         log.error("%s", error)
         return EXIT_REFUSED
     finally:

@@ -18,14 +18,15 @@ from typing import Any
 from sqlalchemy import URL, Connection, make_url
 
 from clearing import reconciliation, statements
-from clearing.database import DatabaseRefused, DatabaseUnavailable, is_current, open_database, trouble_named
-from clearing.eventlog import EventLog, LogHead
-from clearing.follower import EVENTS_PER_COMMIT_MAX
+from clearing.database import is_current, open_database
 from clearing.ledger import Ledger, read_cursor
-from clearing.postings import CURRENCY, AssetRow, LedgerRefused
+from clearing.postings import CURRENCY, AssetRow
 from clearing.reconciliation import EngineAccount
 from fixserver.clearing_process import LedgerBusy, database_url, only_writer
 from fixserver.config import Config, ConfigError, load
+from following.database import DatabaseRefused, DatabaseUnavailable, Refused, trouble_named
+from following.eventlog import EventLog, LogHead
+from following.follower import EVENTS_PER_COMMIT_MAX
 from matching.instruments import decimal_text
 from matching.recordlog import LogDamaged, LogMissing
 
@@ -103,7 +104,7 @@ def add_parser(subparsers: Any) -> None:
 def _guarded(run: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
     try:
         return run(args)
-    except (NoLedger, DatabaseUnavailable, LedgerRefused, LedgerBusy, LogDamaged, LogMissing) as error:
+    except (NoLedger, DatabaseUnavailable, Refused, LedgerBusy, LogDamaged, LogMissing) as error:
         print(error, file=sys.stderr)
         return EXIT_WRONG
 

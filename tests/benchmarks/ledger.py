@@ -17,10 +17,11 @@ from pathlib import Path
 import msgspec
 from sqlalchemy import URL
 
-from clearing.database import open_database, sqlite_url
-from clearing.eventlog import EventLog
-from clearing.follower import EVENTS_PER_COMMIT_MAX
+from clearing.database import open_database
 from clearing.ledger import Ledger
+from following.database import sqlite_url
+from following.eventlog import EventLog
+from following.follower import EVENTS_PER_COMMIT_MAX
 from matching.messages import (
     AccountDefined,
     BalanceChanged,

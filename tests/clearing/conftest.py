@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from clearing.database import open_database, sqlite_url
+from clearing.database import open_database
 from clearing.ledger import Ledger
+from following.database import sqlite_url
 from tests.postgres import Postgres
 
 _numbers = itertools.count(1)

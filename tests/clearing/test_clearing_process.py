@@ -16,9 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from clearing.database import open_database, sqlite_url
+from clearing.database import open_database
 from clearing.ledger import Ledger
 from fixserver.clearing_process import only_writer
+from following.database import sqlite_url
 from tests.clearing.test_faults import trade_more
 from tests.clearing.test_postings import OPENING, trade
 from tests.clearing.venue import all_records, record, rows, trade_randomly, write_log

@@ -13,8 +13,9 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import CheckConstraint, inspect, text
 
 from clearing import schema
-from clearing.database import DatabaseRefused, is_current, open_database, sqlite_url
+from clearing.database import is_current, open_database
 from clearing.ledger import Ledger
+from following.database import DatabaseRefused, sqlite_url
 from tests.clearing.test_postings import OPENING, bust, trade
 from tests.clearing.venue import record
 

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from clearing import database as database_module
-from clearing import follower
-from clearing.database import DatabaseRefused, open_database, sqlite_url
-from clearing.follower import AnotherLog, Follower, Watch
-from clearing.ledger import CursorMoved, Ledger, Posted
-from clearing.postings import LedgerRefused
+from clearing.database import open_database
+from clearing.ledger import Ledger, Posted
+from following import database as database_module
+from following import follower
+from following.database import DatabaseRefused, Refused, sqlite_url
+from following.follower import AnotherLog, CursorMoved, Follower, Watch
 from matching.messages import BalanceChanged
 from matching.recordlog import LogWriter, truncate
 from tests.clearing.test_postings import OPENING, trade
@@ -128,7 +128,7 @@ def test_a_log_is_followed_from_before_its_first_event(ledger: Ledger, tmp_path:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from clearing import follower
+from following import follower
 from clearing.database import open_database
 from clearing.ledger import Ledger
 
@@ -249,7 +249,7 @@ def test_conflicts_without_end_are_refused_by_name(database: str, venue: Path, s
         connection.execute(text("DO $$ BEGIN RAISE EXCEPTION 'in the way' USING ERRCODE = '40001'; END $$"))
 
     ledger = Disturbed(database, "before the commit", range(1, 1_000), fail)
-    with pytest.raises(LedgerRefused, match="the database refused a transaction 11 times in a row: in the way"):
+    with pytest.raises(Refused, match="the database refused a transaction 11 times in a row: in the way"):
         follow_to_the_end(ledger, venue / "events")
 
 
@@ -441,7 +441,7 @@ def test_a_torn_record_is_not_read_before_it_is_whole(ledger: Ledger, tmp_path: 
 
 
 def test_the_end_of_a_log_is_found_across_segments(tmp_path: Path) -> None:
-    from clearing.eventlog import LogHead
+    from following.eventlog import LogHead
 
     events = tmp_path / "events"
     head = LogHead(events)

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from sqlalchemy import URL, text
 
-from clearing.database import open_database, sqlite_url
+from clearing.database import open_database
 from clearing.ledger import Ledger
 from fixserver import cli
 from fixserver.clearing_process import only_writer
+from following.database import sqlite_url
 from matching.messages import (
     MONEY_UNIT,
     BustTrade,

@@ -6,8 +6,9 @@ from typing import get_args
 
 import pytest
 
-from clearing.ledger import Cursor, EventsMissing, Ledger
+from clearing.ledger import Ledger
 from clearing.postings import PASSED_OVER, Books, LedgerRefused
+from following.follower import Cursor, EventsMissing
 from matching.messages import (
     INT64_MAX,
     MONEY_UNIT,

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from clearing.database import open_database, sqlite_url
-from clearing.eventlog import LogHead, Record
+from clearing.database import open_database
 from clearing.ledger import Ledger, read_accounts
 from clearing.postings import Books
 from clearing.reconciliation import check
 from clearing.statements import read_balances, statement
+from following.database import sqlite_url
+from following.eventlog import LogHead, Record
 from matching.engine import Engine as MatchingEngine
 from matching.messages import BalanceChanged, EventBatch, TradeBusted, TradeCorrected, Traded
 from tests.clearing.venue import all_records, definitions, engine_accounts, record, rows, trade_randomly, trading

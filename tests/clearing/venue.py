@@ -12,9 +12,9 @@ import msgspec
 from sqlalchemy import Engine, select
 
 from clearing import schema
-from clearing.eventlog import EventLog, Record
 from clearing.ledger import Ledger
 from clearing.reconciliation import EngineAccount
+from following.eventlog import EventLog, Record
 from matching.engine import Engine as MatchingEngine
 from matching.messages import (
     MONEY_UNIT,

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from clearing.eventlog import LogHead
+from following.eventlog import LogHead
 from matching.instruments import decimal_text
 from matching.messages import GTC
 from tests.day.mind import Habits, Mind

@@ -10,14 +10,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("matching", "clearing", "marketdata", "fixserver")
+PACKAGES = ("matching", "following", "clearing", "marketdata", "fixserver")
 
 # What a package may import besides itself and the standard library.
 ALLOWED = {
     "matching": {"sortedcontainers", "msgspec"},
-    "clearing": {"matching.messages", "matching.recordlog", "msgspec", "sqlalchemy", "alembic", "psycopg"},
-    "marketdata": {"matching.messages", "matching.recordlog", "msgspec", "sortedcontainers"},
-    "fixserver": {"matching", "clearing", "marketdata", "msgspec", "quickfix", "prometheus_client", "sqlalchemy"},
+    "following": {"matching.messages", "matching.recordlog", "msgspec", "sqlalchemy", "alembic"},
+    "clearing": {"following", "matching.messages", "matching.recordlog", "msgspec", "sqlalchemy", "alembic", "psycopg"},
+    "marketdata": {"following", "matching.messages", "matching.recordlog", "msgspec", "sortedcontainers", "sqlalchemy"},
+    "fixserver": {"matching", "following", "clearing", "marketdata", "msgspec", "quickfix", "prometheus_client", "sqlalchemy"},
 }
 # The engine is a function of its commands: nothing in it may know the time, chance, files, the network or other threads.
 NOT_IN_THE_ENGINE = {

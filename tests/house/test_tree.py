@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("matching", "clearing", "marketdata", "fixserver")
+PACKAGES = ("matching", "following", "clearing", "marketdata", "fixserver")
 
 
 def tracked() -> list[Path]:
@@ -61,6 +61,6 @@ def test_the_lock_pins_what_the_project_asks_for() -> None:
     assert names - pinned == set()
 
 
-def test_exactly_four_packages_are_installed() -> None:
+def test_exactly_five_packages_are_installed() -> None:
     found = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]["find"]
     assert sorted(found["include"]) == sorted(f"{package}*" for package in PACKAGES)

@@ -1,4 +1,4 @@
-"""Reads a venue's event log the way the ledger wants it: whole records, decoded, in bounded portions."""
+"""Reads a venue's event log the way that who writes it into tables wants it: whole records, decoded, in bounded portions."""
 
 from __future__ import annotations
 
