@@ -19,13 +19,13 @@ from marketdata.depth import TRADES_KEPT, Auction, Book, BookSide, Depth, Order,
 from matching.messages import InstrumentDefined, Phase
 from matching.recordlog import LogMissing, LogReader, sync_directory
 
-MAGIC = b"FIXDEPT2"
+MAGIC = b"FIXDEPT3"
 FILE = "checkpoint"
 
 
 _Unseen = tuple[int, int, int, int]  # order number, price, leaves, display
 _Order = tuple[int, int, int, int, int]  # and what is shown
-_Trade = tuple[int, int, int, str, int]
+_Trade = tuple[int, int, int, str, int, bool]
 
 
 class _Book(msgspec.Struct, array_like=True, frozen=True):
@@ -42,9 +42,11 @@ class _Book(msgspec.Struct, array_like=True, frozen=True):
     recent: list[_Trade]
     traded: list[tuple[int, int]]
     prints: int
+    busts: int
     auction: Auction | None
     opening: int
     closing: int
+    closing_before: int
     high: int
     low: int
     volume: int
@@ -84,9 +86,11 @@ def encode(depth: Depth, record_first: int, record_crc: int) -> bytes:
             _trades(book.recent),
             sorted(book.traded.items()),
             book.prints,
+            book.busts,
             book.auction,
             book.opening,
             book.closing,
+            book.closing_before,
             book.high,
             book.low,
             book.volume,
@@ -105,7 +109,7 @@ def _orders(orders: Iterable[Order]) -> list[_Order]:
 
 
 def _trades(trades: Iterable[Trade]) -> list[_Trade]:
-    return [(trade.number, trade.price, trade.quantity, trade.taker_side, trade.time) for trade in trades]
+    return [(trade.number, trade.price, trade.quantity, trade.taker_side, trade.time, trade.corrected) for trade in trades]
 
 
 def save(directory: Path, depth: Depth, record_first: int, record_crc: int) -> None:
@@ -186,7 +190,8 @@ def _restore(checkpoint: _Checkpoint) -> Depth:
         first = {trade.number: trade for trade in book.first}
         book.recent = deque((first.get(trade[0]) or Trade(*trade) for trade in stored.recent), TRADES_KEPT)
         book.traded = dict(stored.traded)
-        book.prints, book.auction = stored.prints, stored.auction
+        book.prints, book.busts, book.auction = stored.prints, stored.busts, stored.auction
+        book.closing_before = stored.closing_before
         book.opening, book.closing, book.high, book.low = stored.opening, stored.closing, stored.high, stored.low
         book.volume, book.value = stored.volume, int(stored.value)
         book.settle()

@@ -186,16 +186,19 @@ class BookSide:
 
 class Trade:
     """One trade: `number` is that of its event, `time` in nanoseconds (0 where it is not known any more), `taker_side` who came
-    second, empty in an auction."""
+    second, empty in an auction. `corrected`: it was at another price, or of another quantity, before."""
 
-    __slots__ = ("number", "price", "quantity", "taker_side", "time")
+    __slots__ = ("corrected", "number", "price", "quantity", "taker_side", "time")
 
-    def __init__(self, number: int, price: int, quantity: int, taker_side: Side | str, time: int) -> None:
+    def __init__(
+        self, number: int, price: int, quantity: int, taker_side: Side | str, time: int, corrected: bool = False
+    ) -> None:
         self.number = number
         self.price = price
         self.quantity = quantity
         self.taker_side = taker_side
         self.time = time
+        self.corrected = corrected
 
 
 class Auction(NamedTuple):
@@ -215,14 +218,15 @@ class Book:
     `statistics_before` are the statistics before it and `auction_before` the auction, in a tuple (None where the record
     changed nothing about them).
 
-    `traded` is the day's quantity by price, `prints` counts its trades, `first` are those of the first TRADES_KEPT that stand,
-    `recent` those of the last.
+    `traded` is the day's quantity by price, `prints` counts its trades and `busts` those of them that never were, `first` are those
+    of the first TRADES_KEPT that stand, `recent` those of the last. `closing` is the last closing price, `closing_before` that of
+    the day before.
     """
 
     __slots__ = (
-        "auction", "auction_before", "bids", "busted", "closing", "corrected", "first", "high", "instrument", "low", "offers",
-        "opening", "phase", "price_decimals", "printed", "prints", "quantity_decimals", "recent", "reference", "statistics_before",
-        "terms", "traded", "trades", "until", "value", "volume",
+        "auction", "auction_before", "bids", "busted", "busts", "closing", "closing_before", "corrected", "first", "high",
+        "instrument", "low", "offers", "opening", "phase", "price_decimals", "printed", "prints", "quantity_decimals", "recent",
+        "reference", "statistics_before", "terms", "traded", "trades", "until", "value", "volume",
     )  # fmt: skip
 
     def __init__(self, terms: InstrumentDefined) -> None:
@@ -236,8 +240,8 @@ class Book:
         self.printed = 0  # the price of the last trade since the reference was set, whatever became of that trade; 0: none
         self.bids = BookSide("1")
         self.offers = BookSide("2")
-        self.opening = self.closing = self.high = self.low = 0  # 0 is none: prices are above it
-        self.volume = self.value = self.prints = 0
+        self.opening = self.closing = self.closing_before = self.high = self.low = 0  # 0 is none: prices are above it
+        self.volume = self.value = self.prints = self.busts = 0
         self.traded: dict[int, int] = {}
         self.first: list[Trade] = []
         self.recent: deque[Trade] = deque(maxlen=TRADES_KEPT)
@@ -303,6 +307,7 @@ class Book:
         """A trade of today never was. Volume, average, high and low are exact; the opening price is that of the first trade
         that is left and known, or none."""
         self._take_back(price, quantity)
+        self.busts += 1
         known = self._kept(number)
         self.busted.append(known or Trade(number, price, quantity, taker_side, 0))
         if known is not None:
@@ -318,7 +323,7 @@ class Book:
         self.value += event.price * event.quantity
         known = self._kept(event.trade_seq)
         side, time = (known.taker_side, known.time) if known is not None else (event.taker_side, 0)
-        trade = Trade(event.trade_seq, event.price, event.quantity, side, time)
+        trade = Trade(event.trade_seq, event.price, event.quantity, side, time, True)
         self.corrected.append(trade)
         if known is not None:
             self.recent = deque((trade if one is known else one for one in self.recent), TRADES_KEPT)
@@ -365,11 +370,12 @@ class Book:
     def roll(self) -> None:
         """The day ends: its last price becomes the closing price, the rest begins anew."""
         self._close()
+        self.closing_before = self.closing
         self.set_reference(self.printed or self.reference)
         if self.statistics_before is None:
             self.statistics_before = self.statistics()
         self.opening = self.high = self.low = 0
-        self.volume = self.value = self.prints = 0
+        self.volume = self.value = self.prints = self.busts = 0
         self.traded.clear()
         self.first.clear()
         if self.auction is not None:
@@ -595,12 +601,13 @@ class Depth:
             self.markets.setdefault(event.market, "continuous")
         book = self.books.get(event.instrument)
         if book is None:
-            self.books[event.instrument] = Book(event)
+            self.books[event.instrument] = self.changed[event.instrument] = Book(event)
             return
         assert book.price_decimals == event.price_decimals and book.quantity_decimals == event.quantity_decimals
         if book.terms.reference_price != event.reference_price:
             book.set_reference(event.reference_price)
         book.terms = event
+        self.changed[event.instrument] = book
 
     def _phase_changed(self, event: PhaseChanged) -> None:
         self._touch(event.instrument).enter_phase(event.phase, event.until)
@@ -620,7 +627,7 @@ class Depth:
             book.set_reference(event.price)
 
     def _reference_set(self, event: ReferenceSet) -> None:
-        self.books[event.instrument].set_reference(event.price)
+        self._touch(event.instrument).set_reference(event.price)
 
     def _busted(self, event: TradeBusted) -> None:
         self._touch(event.instrument).bust(event.trade_seq, event.price, event.quantity, event.taker_side)
