@@ -1,33 +1,39 @@
-"""`fixserver bots`: market makers, noise traders and momentum traders that trade over FIX; what each does is in strategies.py.
+"""`fixserver bots`: strategies that trade over FIX on a venue that runs; what each does is in strategies.py, or in a user's file.
 
-All bots share one process, one QuickFIX initiator and one clock: every 1/rate seconds the next one may do one thing.
+All bots share one process, one QuickFIX initiator and one clock. Those that are paced take turns: every 1/rate seconds the next
+one may do one thing. The others are asked when something happens, and by timers of their own.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import queue
 import signal
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from fixserver import config as configuration
+from fixserver import roster, scoreboard
 from fixserver.addresses import fix_port
+from fixserver.broker import Broker, Fill, Quote, Quotes, side_word
 from fixserver.client import Client, Happened, Line
 from fixserver.config import Config, ConfigError
-from fixserver.positions import Fill, Positions, positions_of
-from fixserver.strategies import Action, Cancel, Enter, Market, MarketMaker, MomentumTrader, NoiseTrader, Quote, Replace, Strategy
-from matching.messages import MONEY_UNIT
+from fixserver.positions import Filled, Order, Positions, positions_of
+from fixserver.roster import Seat, Wanted
+from fixserver.scoreboard import INVENTORY_SECONDS, Standing
+from fixserver.strategies import MarketMaker, Paced, Strategy
 
 SOH = "\x01"
 MAKER_TURNS = 3  # turns a maker has for each one of a trader: it keeps many quotes
 RATE = 30
 RATE_MAX = 2_000
-BOTS_MAX = 500
 LATE_STEPS_MAX = 20  # turns that are made up for after a pause; the rest is dropped
 READY_TO_TRADE = "17"  # SecurityTradingStatus(326)
 TOO_LATE, UNKNOWN_ORDER = "0", "1"  # CxlRejReason(102): the order has ended, and no other will end like it
@@ -36,40 +42,70 @@ LINE_SECONDS = 10.0
 REFUSALS_MAX = 3  # Logons refused in a row before anyone was logged on, after which nobody will be
 STOP_SECONDS = 2.0
 
-KINDS: dict[str, type[Strategy]] = {"MAKER": MarketMaker, "NOISE": NoiseTrader, "MOMENTUM": MomentumTrader}
-
-
 class Bot:
     """A participant with a strategy and a session."""
 
-    def __init__(self, name: str, venue: str, strategy: Strategy, positions: Positions) -> None:
-        self.name, self.venue, self.strategy, self.positions = name, venue, strategy, positions
+    def __init__(self, seat: Seat, venue: str, positions: Positions) -> None:
+        self.seat, self.name, self.venue, self.positions = seat, seat.name, venue, positions
+        self.standing = Standing(seat.name, seat.strategy.__name__, positions)
+        self.strategy: Strategy  # set by whoever gives it a broker
         self.logged_on = False
         self.clean = False  # whether what an earlier run left open has been canceled
         self.waits_for = ""  # ClOrdID of a mass cancel
         self.waits_until = 0.0
-        self.began = dict(positions.holdings), positions.cash
+        self.started = False
+        self.next_timer = 0.0
+        self.sees_books = seat.strategy.on_book is not Strategy.on_book
+
+    @property
+    def failed(self) -> bool:
+        """Whether its strategy raised: it does nothing any more."""
+        return bool(self.standing.failed)
 
     @property
     def is_ready(self) -> bool:
         """Whether it knows how its orders stand."""
-        return self.logged_on and self.clean and not self.positions.asked
+        return self.logged_on and self.clean and not self.positions.asked and not self.failed
+
+
+class FixDesk:
+    """The way of one bot's orders to the venue."""
+
+    def __init__(self, bot: Bot, send: Callable[[Bot, str, str], None]) -> None:
+        self._bot, self._send = bot, send
+
+    def enter(self, order: Order) -> None:
+        self._send(self._bot, "D", self._bot.positions.entry(order))
+
+    def replace(self, order: Order, price: int, quantity: int) -> None:
+        self._send(self._bot, "G", self._bot.positions.replace(order, price, quantity))
+
+    def cancel(self, order: Order) -> None:
+        self._send(self._bot, "F", self._bot.positions.cancel(order))
 
 
 class Bots:
     """The bots and the market as they see it. Time is an argument; messages leave by `client`."""
 
-    def __init__(self, config: Config, names: list[str], seed: int, run: str, client: Any) -> None:
+    def __init__(self, config: Config, seats: list[Seat], seed: int, run: str, client: Any) -> None:
         self.client = client
-        self.bots = {name: _bot(config, name, seed, run) for name in names}
-        self.market: Market = {instrument.symbol: Quote() for instrument in config.instruments}
+        self.market: Quotes = {instrument.symbol: Quote() for instrument in config.instruments}
+        self.bots: dict[str, Bot] = {}
+        for seat in seats:
+            bot = self.bots[seat.name] = Bot(seat, venue_of(config, seat.name), positions_of(config, seat.name, run))
+            broker = Broker(bot.positions, self.market, FixDesk(bot, self._send), lambda: datetime.now(UTC))
+            bot.strategy = roster.strategy_of(seat, seed, broker)
         self.feed_is_on = False
         self.sent: Counter[str] = Counter()
         self._feed = config.venue.market_data_name
         self._decimals = {instrument.symbol: instrument.price_decimals for instrument in config.instruments}
-        turns = [bot for bot in self.bots.values() for _ in range(MAKER_TURNS if isinstance(bot.strategy, MarketMaker) else 1)]
+        self._quantity_decimals = {instrument.symbol: instrument.quantity_decimals for instrument in config.instruments}
+        paced = [bot for bot in self.bots.values() if isinstance(bot.strategy, Paced)]
+        turns = [bot for bot in paced for _ in range(MAKER_TURNS if isinstance(bot.strategy, MarketMaker) else 1)]
         Random(seed).shuffle(turns)
         self._turns, self._at = turns, 0
+        self._timed = [bot for bot in self.bots.values() if not isinstance(bot.strategy, Paced)]
+        self._changed: dict[str, None] = {}  # instruments that a message of the feed was about
 
     # ---------------------------------------------------------------------------------------------- what comes
 
@@ -114,19 +150,36 @@ class Bots:
             self._take_status(message)
             return
         changing = bot.positions.changing(message.get("11", "")) if msg_type == "9" else None
-        if changing is not None and message.get("434") == "2" and message.get("102") not in (TOO_LATE, UNKNOWN_ORDER):
-            bot.strategy.refused(changing.terms.symbol, changing.side)
         rejects = bot.positions.tally.rejects
         fill = bot.positions.take(message)
+        if changing is not None and message.get("434") == "2" and message.get("102") not in (TOO_LATE, UNKNOWN_ORDER):
+            self._refused(bot, changing.terms.symbol, changing.side, message.get("58", ""))
         if bot.positions.tally.rejects > rejects and "55" in message:
-            bot.strategy.refused(message["55"], message.get("54", ""))
+            self._refused(bot, message["55"], message.get("54", ""), bot.positions.tally.last_reject)
         if fill is not None:
-            self._filled(fill)
+            self._filled(bot, fill)
 
-    def _filled(self, fill: Fill) -> None:
+    def _refused(self, bot: Bot, symbol: str, side: str, text: str) -> None:
+        self._tell(bot, lambda: bot.strategy.on_reject(symbol, side_word(side), text))
+
+    def _filled(self, bot: Bot, fill: Filled) -> None:
         """Where there is no feed, the bots' own fills are all that is known of the market."""
         if not self.feed_is_on:
             self.market[fill.terms.symbol].traded(fill.price)
+        self._tell(bot, lambda: bot.strategy.on_fill(Fill(fill)))
+
+    def _tell(self, bot: Bot, callback: Callable[[], None]) -> None:
+        """Call a strategy that trades. One that raises is stopped, and what it has open is canceled; the others go on."""
+        if not bot.started or bot.failed:
+            return
+        try:
+            callback()
+        except Exception as error:  # whatever a user's strategy does
+            bot.standing.failed = roster.failure(bot.seat, error)
+            print(f"bots: {bot.standing.failed}", file=sys.stderr, flush=True)
+            if bot.logged_on:
+                bot.clean = False
+                self._ask(bot, 0.0)
 
     # -------------------------------------------------------------------------------------------------- the feed
 
@@ -139,9 +192,18 @@ class Bots:
         elif happened.kind == "logout":
             self.feed_is_on = False
             for quote in self.market.values():
-                quote.bid = quote.ask = 0
+                quote.bid = quote.ask = quote.bid_quantity = quote.ask_quantity = 0
         elif happened.kind == "message":
             self._take_market_data(happened.text)
+        self._tell_of_books()
+
+    def _tell_of_books(self) -> None:
+        """Tell those who want to know which instruments the last message was about."""
+        changed, self._changed = self._changed, {}
+        for bot in self.bots.values():
+            if bot.sees_books and bot.is_ready:
+                for symbol in changed:
+                    self._tell(bot, lambda bot=bot, symbol=symbol: bot.strategy.on_book(bot.strategy.market, symbol))  # type: ignore[misc]
 
     def _take_market_data(self, text: str) -> None:
         symbol = ""
@@ -156,7 +218,9 @@ class Bots:
         refresh = head["35"] == "W"
         if refresh:
             symbol = head["55"]
-            self.market[symbol].bid = self.market[symbol].ask = 0
+            quote = self.market[symbol]
+            quote.bid = quote.ask = quote.bid_quantity = quote.ask_quantity = 0
+            self._changed[symbol] = None
         for entry in groups(pairs, "269" if refresh else "279"):
             symbol = entry.get("55", symbol)
             if symbol in self.market:
@@ -167,30 +231,55 @@ class Bots:
         quote = self.market.get(message.get("55", ""))
         if quote is not None and "326" in message:
             quote.trading = message["326"] == READY_TO_TRADE
+            self._changed[message["55"]] = None
 
     def _take_entry(self, symbol: str, entry: dict[str, str], refresh: bool) -> None:
         quote, kind = self.market[symbol], entry.get("269", "")
         price = configuration.to_units(entry["270"], self._decimals[symbol]) if "270" in entry else 0
         gone = entry.get("279") == "2"
+        self._changed[symbol] = None
         if kind == "2":
             if price and not refresh and entry["279"] == "0":
                 quote.traded(price)
             elif price and refresh:
                 quote.last = price
         elif kind in "01":
-            side = "bid" if kind == "0" else "ask"
-            if not gone:
-                setattr(quote, side, price)
-            elif getattr(quote, side) == price or not price:
-                setattr(quote, side, 0)
+            size = configuration.to_units(entry["271"], self._quantity_decimals[symbol]) if "271" in entry and not gone else 0
+            if kind == "0" and (not gone or quote.bid == price or not price):
+                quote.bid, quote.bid_quantity = 0 if gone else price, size
+            elif kind == "1" and (not gone or quote.ask == price or not price):
+                quote.ask, quote.ask_quantity = 0 if gone else price, size
 
     # ---------------------------------------------------------------------------------------------- what is done
 
     def step(self, now: float) -> bool:
-        """Let the next bot do one thing. Says whether it did."""
+        """Let the next bot whose turn it is do one thing. Says whether it did."""
+        if not self._turns:
+            return False
         bot = self._turns[self._at]
         self._at = (self._at + 1) % len(self._turns)
-        if not bot.logged_on:
+        if not self._can_act(bot, now):
+            return False
+        strategy = bot.strategy
+        assert isinstance(strategy, Paced)
+        strategy.acted = False
+        self._tell(bot, lambda: strategy.on_timer(datetime.now(UTC)))
+        return strategy.acted
+
+    def run_timers(self, now: float) -> None:
+        """Call the timers that are due, of the bots that do not take turns."""
+        for bot in self._timed:
+            if now >= bot.next_timer and self._can_act(bot, now):
+                bot.next_timer = now + bot.strategy.timer_ms / 1000
+                self._tell(bot, lambda bot=bot: bot.strategy.on_timer(datetime.now(UTC)))  # type: ignore[misc]
+
+    def next_timer(self) -> float:
+        """When the next of them is due; infinity where there is none."""
+        return min((bot.next_timer for bot in self._timed if bot.is_ready), default=float("inf"))
+
+    def _can_act(self, bot: Bot, now: float) -> bool:
+        """Whether a bot knows how it stands; where it waits for that in vain, ask again."""
+        if not bot.logged_on or bot.failed:
             return False
         if not bot.is_ready:
             if now < bot.waits_until:
@@ -200,20 +289,10 @@ class Bots:
             else:
                 self._ask(bot, now)
                 return False
-        action = bot.strategy.decide(bot.positions, self.market)
-        if action is not None:
-            self._do(bot, action)
-        return action is not None
-
-    def _do(self, bot: Bot, action: Action) -> None:
-        positions = bot.positions
-        if isinstance(action, Enter):
-            terms = (action.label, action.symbol, action.side, action.price, action.quantity, action.time_in_force)
-            self._send(bot, "D", positions.enter(*terms, bot.strategy.turn))
-        elif isinstance(action, Replace):
-            self._send(bot, "G", positions.replace(action.order, action.price, action.quantity))
-        elif isinstance(action, Cancel):
-            self._send(bot, "F", positions.cancel(action.order))
+        if not bot.started:
+            bot.started = True
+            self._tell(bot, bot.strategy.on_start)
+        return not bot.failed
 
     def _send(self, bot: Bot, msg_type: str, body: str) -> None:
         """A message that does not get through is asked for after the next Logon, like one that got lost on its way."""
@@ -247,45 +326,28 @@ class Bots:
         ]
         return "bots: " + ", ".join(parts)
 
+    def prices(self) -> dict[str, int]:
+        """The last price of each instrument, or what it may be worth where none is known."""
+        terms = next(iter(self.bots.values())).positions.terms
+        return {symbol: quote.last or quote.guess(terms[symbol]) for symbol, quote in self.market.items()}
+
+    def look(self) -> None:
+        """Take note of the bots' inventories."""
+        prices = self.prices()
+        for bot in self.bots.values():
+            bot.standing.look(prices)
+
+    def standings(self) -> list[Standing]:
+        return [bot.standing for bot in self.bots.values()]
+
     def scoreboard(self) -> str:
         """Who did what, and what it came to, at the last prices. Profit counts from what a bot began this run with."""
-        prices = {symbol: quote.guess(terms) for symbol, quote in self.market.items() for terms in [self._terms(symbol)]}
-        rows = []
-        for bot in self.bots.values():
-            positions, tally = bot.positions, bot.positions.tally
-            holdings, cash = bot.began
-            begun = cash + sum(positions.terms[symbol].value(prices[symbol], n) for symbol, n in holdings.items())
-            worth = positions.worth(prices)
-            numbers = (tally.orders, tally.replaces, tally.cancels, tally.fills, tally.rejects)
-            rows.append(
-                [bot.name, *(f"{n:,}" for n in numbers), dollars(tally.traded), dollars(positions.cash), dollars(worth - begun)]
-            )
-        head = ["", "orders", "replaces", "cancels", "fills", "rejects", "traded", "cash", "profit"]
-        widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
-        return "\n".join(_aligned(row, widths) for row in [head, *rows])
-
-    def _terms(self, symbol: str) -> Any:
-        return next(iter(self.bots.values())).positions.terms[symbol]
-
-
-def _bot(config: Config, name: str, seed: int, run: str) -> Bot:
-    strategy = KINDS[name.rstrip("0123456789")](f"{seed}/{name}")
-    return Bot(name, venue_of(config, name), strategy, positions_of(config, name, run))
+        return scoreboard.table(self.standings(), self.prices())
 
 
 def venue_of(config: Config, name: str) -> str:
     """The CompID that the venue has for this participant."""
     return config.participant(name).venue_comp_id or config.venue.name
-
-
-def _aligned(row: list[str], widths: list[int]) -> str:
-    """The first cell to the left, the others to the right."""
-    return "  ".join([row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))])
-
-
-def dollars(money: int) -> str:
-    """Money units as whole currency, rounded towards zero."""
-    return f"{abs(money) // MONEY_UNIT * (1 if money >= 0 else -1):,}"
 
 
 def fields(text: str) -> dict[str, str]:
@@ -316,30 +378,34 @@ def market_data_request(symbols: list[str]) -> str:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "Trade on a running venue as MAKER1, NOISE1, MOMENTUM1 and so on, as many of each as wanted. The bots connect again"
-        " by themselves when the venue was away. On Ctrl-C they cancel their orders, and a scoreboard is printed."
+        "Trade on a running venue as MAKER1, NOISE1, MOMENTUM1 and so on, as many of each as wanted, or with strategies of your"
+        " own. The bots connect again by themselves when the venue was away. On Ctrl-C they cancel their orders, and a"
+        " scoreboard is printed. docs/simulator.md says how to write a strategy; `fixserver simulate` runs it without a venue."
     )
     parser.epilog = """examples:
   fixserver bots                                    two makers, six noise traders, two momentum traders
   fixserver bots --makers 5 --noise 20 --momentum 5 --rate 300
-  fixserver bots --seed 7 --seconds 60"""
+  fixserver bots --bots maker=1,mine.py:Trend=1     a strategy of your own, and a maker to trade with
+  fixserver bots --seed 7 --seconds 60 --json"""
     add = parser.add_argument
     add("--config", type=Path, default=Path("config/exchange.toml"), metavar="FILE", help="the venue (%(default)s)")
     add("--data", type=Path, metavar="DIR", help="the venue's data directory, where a port is 0 in its configuration")
     add("--host", help="where the venue is (the address in the configuration)")
+    add("--bots", metavar="LIST", help=f"instead of the next three: {roster.BOTS_HELP}")
     add("--makers", type=_count, default=2, metavar="N", help="market makers (%(default)s)")
     add("--noise", type=_count, default=6, metavar="N", help="noise traders (%(default)s)")
     add("--momentum", type=_count, default=2, metavar="N", help="momentum traders (%(default)s)")
     add("--seed", type=int, default=1, help="of all that is random (%(default)s)")
-    add("--rate", type=_rate, default=RATE, metavar="N", help="messages a second, of all bots together (%(default)s)")
+    add("--rate", type=_rate, default=RATE, metavar="N", help="turns a second, of all bots that take turns (%(default)s)")
     add("--seconds", type=_seconds, default=0.0, metavar="N", help="stop after so many seconds (never)")
     add("--password", default="demo", help="of all bots (%(default)s)")
+    add("--json", action="store_true", help="the scoreboard as JSON, and nothing else on standard output")
     add("--quiet", action="store_true", help="only the scoreboard")
 
 
 def _count(text: str) -> int:
-    if not text.isdigit() or int(text) > BOTS_MAX:
-        raise argparse.ArgumentTypeError(f"{text} is not a whole number up to {BOTS_MAX}")
+    if not text.isdigit() or int(text) > roster.BOTS_MAX:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number up to {roster.BOTS_MAX}")
     return int(text)
 
 
@@ -359,20 +425,13 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-def chosen(config: Config, wanted: dict[str, int]) -> list[str]:
-    """The names of so many bots of each kind. Raises ConfigError where there are fewer participants."""
-    known = {participant.name for participant in config.participants}
-    names = []
-    for kind, count in wanted.items():
-        there = [f"{kind}{number}" for number in range(1, count + 1) if f"{kind}{number}" in known]
-        if len(there) < count:
-            missing = next(f"{kind}{number}" for number in range(1, count + 1) if f"{kind}{number}" not in known)
-            what = f"has no {missing}, so that there cannot be {count} of them: add participants, or ask for fewer"
-            raise ConfigError(config.file, "participants", what)
-        names += there
-    if not names:
+def chosen(config: Config, makers: int, noise: int, momentum: int) -> list[Seat]:
+    """The participants of so many bots of each kind. Raises ConfigError where there are fewer."""
+    counts = {"maker": makers, "noise": noise, "momentum": momentum}
+    if not any(counts.values()):
         raise ConfigError(config.file, "participants", "no bot was asked for: --makers, --noise and --momentum are all 0")
-    return names
+    kinds = [(word, roster.BUILT_IN[word], count) for word, count in counts.items()]
+    return roster.seats(config, [Wanted(word, strategy, count, strategy.participants) for word, strategy, count in kinds])
 
 
 def dictionary_of(config: Config) -> Path:
@@ -397,20 +456,23 @@ class _Stopped:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Exit code 0: they traded until told to stop; 1: the venue refuses them. Raises ConfigError."""
+    """Exit code 0: they traded until told to stop; 1: the venue refuses them, or a strategy failed. Raises ConfigError."""
     config = configuration.load(args.config)
-    names = chosen(config, {"MAKER": args.makers, "NOISE": args.noise, "MOMENTUM": args.momentum})
+    asked = args.bots
+    seats = roster.seats(config, roster.wanted(asked)) if asked else chosen(config, args.makers, args.noise, args.momentum)
+    names = [seat.name for seat in seats]
+    quiet = args.quiet or args.json
     port, feed_port = fix_port(config, args.data, "exchange"), fix_port(config, args.data, "marketdata")
     lines = [Line(name, venue_of(config, name), args.host or config.exchange.address, port) for name in names]
     lines.append(Line(names[0], config.venue.market_data_name, args.host or config.marketdata.address, feed_port))
     client = Client(lines, args.password, dictionary_of(config))
-    bots = Bots(config, names, args.seed, f"b{time.time_ns() // 1_000_000:x}", client)
+    bots = Bots(config, seats, args.seed, f"b{time.time_ns() // 1_000_000:x}", client)
     stopped = _Stopped()
-    if not args.quiet:
-        print(f"bots: {len(names)} bots trade at {lines[0].host}:{port}, {args.rate} messages a second together", flush=True)
+    if not quiet:
+        print(f"bots: {len(names)} bots trade at {lines[0].host}:{port}, {args.rate} turns a second together", flush=True)
     client.start()
     try:
-        problem = trade(bots, client, args.rate, args.seconds, stopped, args.quiet)
+        problem = trade(bots, client, args.rate, args.seconds, stopped, quiet)
         leave(bots, client)
     finally:
         client.stop()
@@ -418,17 +480,20 @@ def run(args: argparse.Namespace) -> int:
     if problem:
         print(f"bots: {problem}", file=sys.stderr)
         return 1
-    print(bots.scoreboard(), flush=True)
-    return 0
+    if args.json:
+        print(json.dumps({"seed": args.seed, "bots": scoreboard.rows(bots.standings(), bots.prices())}, indent=2), flush=True)
+    else:
+        print(bots.scoreboard(), flush=True)
+    return 1 if any(bot.failed for bot in bots.bots.values()) else 0
 
 
 def trade(bots: Bots, client: Client, rate: int, seconds: float, stopped: _Stopped, quiet: bool) -> str:
     """Until the time is over, a signal came, or (the text says why) the venue lets nobody in."""
     started = now = time.monotonic()
-    due, next_line, refusals, anyone = started, started + LINE_SECONDS, 0, False
+    due, next_line, next_look, refusals, anyone = started, started + LINE_SECONDS, started, 0, False
     while not stopped.asked and not (seconds and now >= started + seconds):
         try:
-            happened = client.happened.get(timeout=max(0.0, min(due - now, 0.2)))
+            happened = client.happened.get(timeout=max(0.0, min(min(due, bots.next_timer()) - now, 0.2)))
         except queue.Empty:
             happened = None
         now = time.monotonic()
@@ -442,6 +507,10 @@ def trade(bots: Bots, client: Client, rate: int, seconds: float, stopped: _Stopp
         if now >= due:
             bots.step(now)
             due = max(due + 1 / rate, now - LATE_STEPS_MAX / rate)
+        bots.run_timers(now)
+        if now >= next_look:
+            bots.look()
+            next_look = now + INVENTORY_SECONDS
         if not quiet and now >= next_line:
             print(bots.line(), flush=True)
             next_line = now + LINE_SECONDS

@@ -11,9 +11,10 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import NamedTuple
 
 from fixserver.config import Config, Instrument, to_text, to_units
-from matching.messages import BUY, MONEY_DECIMALS
+from matching.messages import BUY, DAY, LIMIT, MONEY_DECIMALS, OrderType, Side, TimeInForce
 
 Message = dict[str, str]
 
@@ -83,15 +84,17 @@ def terms_of(instrument: Instrument) -> Terms:
 @dataclass
 class Order:
     """An order that may be open. `label` is whatever its owner calls it. `value` sums price times quantity over its fills,
-    `busted` is what was executed and taken back."""
+    `busted` is what was executed and taken back. The price of an order without a limit is the worst that it may get."""
 
     reference: str  # the ClOrdID that the venue knows it by
     label: str
     terms: Terms
-    side: str
+    side: Side
     price: int
     quantity: int
     entered: int  # the owner's turn
+    order_type: OrderType = LIMIT
+    time_in_force: TimeInForce = DAY
     executed: int = 0
     value: int = 0
     busted: int = 0
@@ -110,26 +113,35 @@ class Order:
 
 @dataclass
 class Tally:
-    """What a participant did."""
+    """What a participant did. `orders_traded` are those of his orders that were filled, in part at least."""
 
     orders: int = 0
+    orders_traded: int = 0
     replaces: int = 0
     cancels: int = 0
     fills: int = 0
     rejects: int = 0
     cancel_rejects: int = 0
     traded: int = 0  # money units
+    fees: int = 0  # money units
     last_reject: str = ""
 
 
-@dataclass
-class Fill:
-    """A fill that a report told of."""
+class Filled(NamedTuple):
+    """A fill that the venue told of. `fee` is in money units."""
 
-    terms: Terms
-    side: str
+    order: Order
     price: int
     quantity: int
+    fee: int
+
+    @property
+    def terms(self) -> Terms:
+        return self.order.terms
+
+    @property
+    def side(self) -> Side:
+        return self.order.side
 
 
 @dataclass
@@ -148,10 +160,15 @@ class Booked:
         return self.quantity if self.side == BUY else -self.quantity
 
     @property
+    def fee(self) -> int:
+        """In money units."""
+        return self.value * self.terms.scale * self.fee_ppm // PPM
+
+    @property
     def paid(self) -> int:
         """What left the account, in money units; below zero what came in."""
         money = self.value * self.terms.scale
-        return (money if self.side == BUY else -money) + money * self.fee_ppm // PPM
+        return (money if self.side == BUY else -money) + self.fee
 
 
 @dataclass
@@ -193,33 +210,51 @@ class Positions:
         self._number += 1
         return f"{self.run}-{self._number}"
 
-    def enter(self, label: str, symbol: str, side: str, price: int, quantity: int, time_in_force: str, turn: int) -> str:
-        """The body of a NewOrderSingle, for an order that is in the view from now on."""
-        terms = self.terms[symbol]
-        reference = self._reference()
-        self.orders[reference] = Order(reference, label, terms, side, price, quantity, turn)
+    def place(
+        self, label: str, symbol: str, side: Side, price: int, quantity: int, time_in_force: TimeInForce, turn: int,
+        order_type: OrderType = LIMIT,
+    ) -> Order:  # fmt: skip
+        """An order that is in the view from now on, and on its way to the venue."""
+        order = Order(self._reference(), label, self.terms[symbol], side, price, quantity, turn, order_type, time_in_force)
+        self.orders[order.reference] = order
         self.tally.orders += 1
-        return self._body(
-            ("11", reference), ("1", self.name), ("21", "1"), ("55", symbol), ("54", side), ("60", timestamp()),
-            ("38", to_text(quantity, terms.quantity_decimals)), ("40", "2"), ("44", to_text(price, terms.price_decimals)),
-            ("59", time_in_force),
-        )  # fmt: skip
+        return order
+
+    def change(self, order: Order) -> None:
+        """A replace of an order is on its way, under the name `order.pending`."""
+        self._pend(order)
+        self.tally.replaces += 1
+
+    def withdraw(self, order: Order) -> None:
+        """A cancel of an order is on its way, under the name `order.pending`."""
+        self._pend(order)
+        self.tally.cancels += 1
+
+    def enter(self, label: str, symbol: str, side: Side, price: int, quantity: int, time_in_force: TimeInForce, turn: int) -> str:
+        """The body of a NewOrderSingle, for an order that is in the view from now on."""
+        return self.entry(self.place(label, symbol, side, price, quantity, time_in_force, turn))
+
+    def entry(self, order: Order) -> str:
+        """The body of a NewOrderSingle."""
+        return self._body(("11", order.reference), *self._said(order, order.price, order.quantity))
 
     def replace(self, order: Order, price: int, quantity: int) -> str:
         """The body of an OrderCancelReplaceRequest. `quantity` is the new total, what is executed included."""
-        self._pend(order)
-        self.tally.replaces += 1
+        self.change(order)
+        return self._body(("11", order.pending), ("41", order.reference), *self._said(order, price, quantity))
+
+    def _said(self, order: Order, price: int, quantity: int) -> list[tuple[str, str]]:
+        """What an order and its replace say in the same words."""
         terms = order.terms
-        return self._body(
-            ("11", order.pending), ("41", order.reference), ("1", self.name), ("21", "1"), ("55", terms.symbol), ("54", order.side),
-            ("60", timestamp()), ("38", to_text(quantity, terms.quantity_decimals)), ("40", "2"),
-            ("44", to_text(price, terms.price_decimals)), ("59", "0"),
-        )  # fmt: skip
+        limit = [("44", to_text(price, terms.price_decimals))] if order.order_type == LIMIT else []
+        return [
+            ("1", self.name), ("21", "1"), ("55", terms.symbol), ("54", order.side), ("60", timestamp()),
+            ("38", to_text(quantity, terms.quantity_decimals)), ("40", order.order_type), *limit, ("59", order.time_in_force),
+        ]  # fmt: skip
 
     def cancel(self, order: Order) -> str:
         """The body of an OrderCancelRequest."""
-        self._pend(order)
-        self.tally.cancels += 1
+        self.withdraw(order)
         return self._body(
             ("11", order.pending), ("41", order.reference), ("1", self.name), ("55", order.terms.symbol), ("54", order.side),
             ("60", timestamp()), ("38", to_text(order.quantity, order.terms.quantity_decimals)),
@@ -251,7 +286,7 @@ class Positions:
 
     # --------------------------------------------------------------------------------------------- what comes
 
-    def take(self, message: Message) -> Fill | None:
+    def take(self, message: Message) -> Filled | None:
         """Take in an ExecutionReport, an OrderCancelReject, or a reject of a message. Returns the fill there was, if any."""
         msg_type, reference = message["35"], message.get("11", "")
         if msg_type == "8":
@@ -262,7 +297,7 @@ class Positions:
             self._refused(message)
         return None
 
-    def _report(self, message: Message, reference: str) -> Fill | None:
+    def _report(self, message: Message, reference: str) -> Filled | None:
         order = self._changes.get(reference) or self.orders.get(reference) or self.orders.get(message.get("41", ""))
         exec_type, status = message["150"], message.get("39", "")
         if exec_type == "I":
@@ -276,14 +311,12 @@ class Positions:
         if order is None:
             return None
         if exec_type == "8":
-            self._drop(order)
-            self.tally.rejects += 1
-            self.tally.last_reject = message.get("58", "") or f"OrdRejReason {message.get('103', '?')}"
-            self._learn(order, message)
+            text = message.get("58", "") or f"OrdRejReason {message.get('103', '?')}"
+            self.rejected(order, text, funds=message.get("103") == REASON_FUNDS)
             return None
         order.acknowledged = True
         if exec_type in ("5", "I") and reference != order.reference:
-            self._rename(order, reference)
+            self.rename(order, reference)
         if exec_type in ("5", "I"):
             order.pending = self._settled(order)
         if exec_type in ("5", "I", "D"):
@@ -295,10 +328,18 @@ class Positions:
                 order.busted = order.quantity - to_units(message["14"], decimals) - to_units(message["151"], decimals)
         fill = self._executed(order, message)
         if status in ("2", "3", "4", "8", "C") or order.leaves <= 0:
-            self._drop(order)
+            self.drop(order)
         return fill
 
-    def _executed(self, order: Order, message: Message) -> Fill | None:
+    def rejected(self, order: Order, text: str, *, funds: bool) -> None:
+        """The venue took no such order; where for want of `funds`, there is less than was believed."""
+        self.drop(order)
+        self.tally.rejects += 1
+        self.tally.last_reject = text
+        if funds:
+            self._learn(order)
+
+    def _executed(self, order: Order, message: Message) -> Filled | None:
         """Book what CumQty has more than was known: at LastPx when this is the one fill that was missing, else by AvgPx."""
         terms = order.terms
         executed = to_units(message["14"], terms.quantity_decimals)
@@ -310,22 +351,30 @@ class Positions:
         else:
             average = Decimal(message["6"]) * 10**terms.price_decimals
             value = int((average * executed).to_integral_value()) - order.value
-        order.executed, order.value = executed, order.value + value
-        fee_ppm = self.maker_fee_ppm if message.get("851") == "1" else self.taker_fee_ppm
-        booked = Booked(terms, order.side, value, quantity, fee_ppm)
+        return self.filled(order, message["17"], value, quantity, maker=message.get("851") == "1")
+
+    def filled(self, order: Order, execution: str, value: int, quantity: int, *, maker: bool) -> Filled:
+        """Book a fill of so much; `value` is the sum of price times quantity, `execution` what the venue calls it."""
+        tally = self.tally
+        if not order.executed:
+            tally.orders_traded += 1
+        order.executed += quantity
+        order.value += value
+        booked = Booked(order.terms, order.side, value, quantity, self.maker_fee_ppm if maker else self.taker_fee_ppm)
         self._book(booked)
-        self._fills[message["17"]] = booked
+        self._fills[execution] = booked
         if len(self._fills) > FILLS_KEPT:
             del self._fills[next(iter(self._fills))]
-        self.tally.fills += 1
-        self.tally.traded += value * terms.scale
-        return Fill(terms, order.side, value // quantity, quantity)
+        tally.fills += 1
+        tally.traded += value * order.terms.scale
+        return Filled(order, value // quantity, quantity, booked.fee)
 
     def _book(self, fill: Booked, sign: int = 1) -> None:
         """Have a fill; with a sign of -1, have it no more."""
         symbol = fill.terms.symbol
         self.holdings[symbol] = self.holdings.get(symbol, 0) + sign * fill.signed
         self.cash -= sign * fill.paid
+        self.tally.fees += sign * fill.fee
 
     def _amended(self, order: Order | None, message: Message) -> None:
         """A fill was taken back, or corrected. What is said twice changes nothing the second time."""
@@ -345,10 +394,8 @@ class Positions:
             order.value += now.value - fill.value
             order.busted += fill.quantity - now.quantity
 
-    def _learn(self, order: Order, message: Message) -> None:
+    def _learn(self, order: Order) -> None:
         """The venue says that there is less than was believed: believe the venue."""
-        if message.get("103") != REASON_FUNDS:
-            return
         if order.side == BUY:
             excess = self.available_cash() - order.terms.value(order.price, order.quantity) + 1
             self.cash -= max(0, excess)
@@ -358,13 +405,24 @@ class Positions:
             self.holdings[symbol] = self.holdings.get(symbol, 0) - max(0, excess)
 
     def _change_rejected(self, message: Message, reference: str) -> None:
+        self.change_rejected(reference, over=message.get("39") in ("2", "3", "4", "8", "C") or message.get("102") == "1")
+
+    def change_rejected(self, reference: str, *, over: bool) -> None:
+        """A cancel or replace was refused; `over` where the order has ended."""
         order = self._changes.get(reference)
         if order is None:
             return
         order.pending = self._settled(order)
         self.tally.cancel_rejects += 1
-        if message.get("39") in ("2", "3", "4", "8", "C") or message.get("102") == "1":
-            self._drop(order)
+        if over:
+            self.drop(order)
+
+    def replaced(self, order: Order, reference: str, price: int, quantity: int) -> None:
+        """An order has this name and these terms now."""
+        if reference != order.reference:
+            self.rename(order, reference)
+        order.pending = self._settled(order)
+        order.price, order.quantity = price, quantity
 
     def changing(self, reference: str) -> Order | None:
         """The order that a request of this ClOrdID is to change, while it is not answered."""
@@ -378,7 +436,7 @@ class Positions:
         if order := self._changes.get(reference):
             order.pending = self._settled(order)
         elif (order := self.orders.get(reference)) and not order.acknowledged:
-            self._drop(order)
+            self.drop(order)
         self.asked.discard(reference)
 
     def _not_known(self, reference: str) -> None:
@@ -386,9 +444,9 @@ class Positions:
         if order := self._changes.get(reference):
             order.pending = self._settled(order)
         elif (order := self.orders.get(reference)) and not order.pending:
-            self._drop(order)
+            self.drop(order)
 
-    def _rename(self, order: Order, reference: str) -> None:
+    def rename(self, order: Order, reference: str) -> None:
         self.orders.pop(order.reference, None)
         order.reference = reference
         self.orders[reference] = order
@@ -397,7 +455,8 @@ class Positions:
         self._changes.pop(order.pending, None)
         return ""
 
-    def _drop(self, order: Order) -> None:
+    def drop(self, order: Order) -> None:
+        """An order is over."""
         self.orders.pop(order.reference, None)
         order.pending = self._settled(order)
 

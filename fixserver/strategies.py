@@ -1,44 +1,58 @@
-"""Three ways to trade, as pure functions of a seed and of what is seen: no clock, no network, no float; they send nothing.
+"""Strategies: what one is, and three of them; they know a broker and a seed, and no clock, network or float.
 
-Each `decide` returns at most one thing to do, so that whoever asks sets the pace.
+A strategy of one's own is a class with any of these four:
+
+    class Mine(Strategy):
+        def on_start(self): ...                 # once, before all others
+        def on_book(self, market, symbol): ...  # the best prices of an instrument changed, or it traded
+        def on_fill(self, fill): ...            # one of the own orders traded
+        def on_timer(self, now): ...            # each `timer_ms` milliseconds
+
+It looks at `self.market["AAPL"].bid` and the like, and acts by `self.broker.buy(...)`; docs/simulator.md says more. What is
+random in it, it takes from `self.random`: then the same seed does the same again in a simulation.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import datetime
 from random import Random
+from typing import ClassVar
 
+from fixserver.broker import Broker, Fill, Market, Quote, Quotes
 from fixserver.positions import Order, Positions, Terms
 from matching.messages import BUY, DAY, IOC, MONEY_UNIT, SELL, Side, TimeInForce
 
 BPS = 10_000
-TRADES_KEPT = 64
 
 
-@dataclass
-class Quote:
-    """What is seen of one instrument: the best prices (0 for none) and the last trades; `trading` while it is in continuous
-    trading, as far as is known."""
+class Strategy:
+    """What all strategies are. `participants` is the name, without its number, of those whom it trades as."""
 
-    bid: int = 0
-    ask: int = 0
-    last: int = 0
-    trading: bool = True
-    trades: deque[int] = field(default_factory=lambda: deque(maxlen=TRADES_KEPT))
+    participants: ClassVar[str] = "TRADER"
+    timer_ms: ClassVar[int] = 1_000
+    broker: Broker
+    random: Random
 
-    def traded(self, price: int) -> None:
-        self.last = price
-        self.trades.append(price)
+    @property
+    def market(self) -> Market:
+        """Every instrument, by its symbol."""
+        return self.broker.market
 
-    def guess(self, terms: Terms) -> int:
-        """What the instrument may be worth."""
-        if self.bid and self.ask:
-            return (self.bid + self.ask) // 2
-        return self.last or self.bid or self.ask or terms.reference
+    def on_start(self) -> None:
+        """Trading begins."""
 
+    def on_book(self, market: Market, symbol: str) -> None:
+        """The best prices of an instrument, or what is there at them, are others now, or it traded, or trading began or ended."""
 
-Market = dict[str, Quote]
+    def on_fill(self, fill: Fill) -> None:
+        """One of the own orders traded."""
+
+    def on_reject(self, symbol: str, side: str, text: str) -> None:
+        """The venue did not take an order, or a replace of one; `side` is "buy" or "sell", `text` says why."""
+
+    def on_timer(self, now: datetime) -> None:
+        """Another `timer_ms` milliseconds have passed."""
 
 
 @dataclass(frozen=True)
@@ -66,27 +80,45 @@ class Cancel:
 Action = Enter | Replace | Cancel
 
 
+class Paced(Strategy):
+    """A strategy that does at most one thing a turn, so that whoever gives the turns sets the pace: `decide` says what, in units,
+    as a function of what is seen.
 
-
-class Strategy:
-    """Seeded, with a number of turns behind it. `refused` is told when the venue refuses an order: that side rests a while.
-    Both sides of an instrument rest while it is not traded."""
+    It is seeded, with a number of turns behind it. `refused` is told when the venue refuses an order: that side rests a while.
+    Both sides of an instrument rest while it is not traded.
+    """
 
     REST_TURNS = 40
 
-    def __init__(self, seed: str) -> None:
+    def __init__(self, seed: str = "") -> None:
         self.random = Random(seed)
         self.turn = 0
+        self.acted = False  # in the last turn
         self._rests_until: dict[tuple[str, str], int] = {}
         self._waits: set[str] = set()
 
-    def decide(self, positions: Positions, market: Market) -> Action | None:
+    def on_timer(self, now: datetime) -> None:
+        broker = self.broker
+        action = self.decide(broker.positions, broker.quotes)
+        self.acted = action is not None
+        if isinstance(action, Enter):
+            terms = (action.label, action.symbol, action.side, action.price, action.quantity, action.time_in_force)
+            broker.desk.enter(broker.positions.place(*terms, self.turn))
+        elif isinstance(action, Replace):
+            broker.desk.replace(action.order, action.price, action.quantity)
+        elif isinstance(action, Cancel):
+            broker.desk.cancel(action.order)
+
+    def on_reject(self, symbol: str, side: str, text: str) -> None:
+        self.refused(symbol, BUY if side == "buy" else SELL)
+
+    def decide(self, positions: Positions, market: Quotes) -> Action | None:
         """What to do now, if anything."""
         self.turn += 1
         self._waits = {symbol for symbol, quote in market.items() if not quote.trading}
         return self._decide(positions, market)
 
-    def _decide(self, positions: Positions, market: Market) -> Action | None:
+    def _decide(self, positions: Positions, market: Quotes) -> Action | None:
         raise NotImplementedError
 
     def refused(self, symbol: str, side: str) -> None:
@@ -96,12 +128,15 @@ class Strategy:
         return symbol in self._waits or self._rests_until.get((symbol, side), 0) > self.turn
 
 
-class MarketMaker(Strategy):
+class MarketMaker(Paced):
     """Quotes both sides of every instrument around its own idea of the fair price, in levels.
 
     The idea wanders by itself, is pulled to where trades happen and a little to the reference price, and moves
     against what others do: who buys from the maker pushes it up. What he holds too much of he offers cheaper.
     """
+
+    participants = "MAKER"
+    timer_ms = 250
 
     LEVELS = 2
     HALF_SPREAD_BPS = 4
@@ -113,14 +148,14 @@ class MarketMaker(Strategy):
     PULL_TO_REFERENCE = 400
     SKEW_SIZES = 8  # a surplus of so many quotes shifts the prices by half a spread
 
-    def __init__(self, seed: str) -> None:
+    def __init__(self, seed: str = "") -> None:
         super().__init__(seed)
         self._fair: dict[str, int] = {}
         self._seen: dict[str, int] = {}  # holdings at the last look
         self._begun: dict[str, int] = {}
         self._at = 0
 
-    def _decide(self, positions: Positions, market: Market) -> Action | None:
+    def _decide(self, positions: Positions, market: Quotes) -> Action | None:
         symbols = list(positions.terms)
         if not self._fair:
             for symbol, terms in positions.terms.items():
@@ -139,7 +174,7 @@ class MarketMaker(Strategy):
             self._at = (self._at + 1) % len(symbols)
         return None
 
-    def _look(self, positions: Positions, market: Market, symbol: str) -> None:
+    def _look(self, positions: Positions, market: Quotes, symbol: str) -> None:
         terms, fair = positions.terms[symbol], self._fair[symbol]
         step = max(terms.tick * self.FINE, fair * self.WANDER_BPS // BPS)
         fair += self.random.randint(-step, step)
@@ -205,11 +240,13 @@ class MarketMaker(Strategy):
         return quantity <= positions.available(terms.symbol)
 
 
-class NoiseTrader(Strategy):
+class NoiseTrader(Paced):
     """Buys and sells at random, small, sometimes at the best price, sometimes a little away from it; cancels what got old.
 
     On the whole he pays the makers' spread; as his orders get smaller with his means, he is never quite ruined.
     """
+
+    participants = "NOISE"
 
     OPEN_MAX = 5
     OLD_TURNS = 25
@@ -218,7 +255,7 @@ class NoiseTrader(Strategy):
     SIZE_MAX = 500 * MONEY_UNIT  # worth of one order
     SIZE_SHARE = 20  # nor more than the nth part of his means
 
-    def _decide(self, positions: Positions, market: Market) -> Action | None:
+    def _decide(self, positions: Positions, market: Quotes) -> Action | None:
         rng = self.random
         settled = [order for order in positions.orders.values() if order.is_settled]
         if settled and (self.turn - settled[0].entered > self.OLD_TURNS or len(positions.orders) >= self.OPEN_MAX):
@@ -250,8 +287,10 @@ class NoiseTrader(Strategy):
         return Enter("", terms.symbol, side, price, quantity, IOC if aggressive else DAY)
 
 
-class MomentumTrader(Strategy):
+class MomentumTrader(Paced):
     """Follows the last trades: buys what rises, sells what it holds when that falls or has been held for long."""
+
+    participants = "MOMENTUM"
 
     WINDOW = 8  # trades
     MOVE_BPS = 4
@@ -259,11 +298,11 @@ class MomentumTrader(Strategy):
     HOLD_TURNS = 300
     SIZE = 2_000 * MONEY_UNIT
 
-    def __init__(self, seed: str) -> None:
+    def __init__(self, seed: str = "") -> None:
         super().__init__(seed)
         self._bought: dict[str, int] = {}
 
-    def _decide(self, positions: Positions, market: Market) -> Action | None:
+    def _decide(self, positions: Positions, market: Quotes) -> Action | None:
         symbols = list(positions.terms)
         symbol = symbols[self.random.randrange(len(symbols))]
         terms, quote = positions.terms[symbol], market.get(symbol)

@@ -10,14 +10,16 @@ import pytest
 from fixserver import bots as command
 from fixserver import config as configuration
 from fixserver.bots import Bots, chosen, fields, groups, market_data_request
+from fixserver.broker import Quote
 from fixserver.client import Happened
 from fixserver.positions import Positions, positions_of
-from fixserver.strategies import Action, Cancel, Enter, MarketMaker, MomentumTrader, NoiseTrader, Quote, Replace
+from fixserver.strategies import Action, Cancel, Enter, MarketMaker, MomentumTrader, NoiseTrader, Replace
 from matching.messages import MONEY_UNIT
 from tests.bots.naive_venue import Venue
 
 CONFIG = configuration.load(Path(__file__).parents[2] / "config/exchange.toml")
-NAMES = chosen(CONFIG, {"MAKER": 2, "NOISE": 3, "MOMENTUM": 1})
+SEATS = chosen(CONFIG, makers=2, noise=3, momentum=1)
+NAMES = [seat.name for seat in SEATS]
 
 
 class Stand:
@@ -28,7 +30,7 @@ class Stand:
         self.sent: list[str] = []
         self.connected = True
         self.now = 0.0
-        self.bots = Bots(CONFIG, NAMES, seed, "b", self)
+        self.bots = Bots(CONFIG, SEATS, seed, "b", self)
 
     def send(self, sender: str, target: str, msg_type: str, body: str) -> bool:
         if not self.connected:
@@ -209,7 +211,7 @@ def test_the_feed_is_asked_for_best_prices_and_trades_of_everything(stand):
 def test_snapshots_and_increments_are_followed(stand):
     stand.bots.take(Happened("MAKER1", "FIXSERVER-MD", "logon", ""), 0.0)
     feed(stand, "35=W|262=bots|55=AAPL|268=3|269=0|270=189.40|271=5|269=1|270=189.60|271=5|269=2|270=189.50|271=1|")
-    assert stand.bots.market["AAPL"] == Quote(18_940, 18_960, 18_950)
+    assert stand.bots.market["AAPL"] == Quote(18_940, 18_960, 18_950, bid_quantity=5, ask_quantity=5)
     better = "279=0|269=0|55=AAPL|270=189.45|271=1|279=2|269=0|55=AAPL|270=189.40|"
     feed(stand, f"35=X|262=bots|268=3|{better}279=0|269=2|55=AAPL|270=189.6|271=2|")
     assert (stand.bots.market["AAPL"].bid, stand.bots.market["AAPL"].last) == (18_945, 18_960)
@@ -267,7 +269,7 @@ def test_a_change_that_is_refused_is_not_tried_again_at_once(stand):
     stand.venue.take_answers()
     symbol, side = order.terms.symbol, order.side
     tell(stand, "MAKER1", "FIXSERVER", f"35=9|11={reference}|41={order.reference}|39=0|434=2|102=99|58=halted|")
-    assert maker.strategy.rests(symbol, side)
+    assert isinstance(maker.strategy, MarketMaker) and maker.strategy.rests(symbol, side)
     assert order.is_settled and order.reference in maker.positions.orders
 
 
@@ -304,7 +306,7 @@ def settle(positions: Positions, action: Action) -> None:
     elif isinstance(action, Replace):
         action.order.price, action.order.quantity = action.price, action.quantity
     elif isinstance(action, Cancel):
-        positions._drop(action.order)
+        positions.drop(action.order)
 
 
 def test_a_market_maker_quotes_both_sides_of_everything_without_crossing_itself():
@@ -391,13 +393,13 @@ def test_a_momentum_trader_waits_where_nothing_moves_or_too_little_is_known():
 @pytest.mark.parametrize(
     ("wanted", "says"),
     [
-        ({"MAKER": 6}, "participants: has no MAKER6, so that there cannot be 6 of them: add participants, or ask for fewer"),
-        ({"MAKER": 0, "NOISE": 0}, "participants: no bot was asked for: --makers, --noise and --momentum are all 0"),
+        ((6, 0, 0), "participants: has no MAKER6, so that there cannot be 6 of them: add participants, or ask for fewer"),
+        ((0, 0, 0), "participants: no bot was asked for: --makers, --noise and --momentum are all 0"),
     ],
 )
 def test_more_bots_than_participants_is_one_clear_line(wanted, says):
     with pytest.raises(configuration.ConfigError) as error:
-        chosen(CONFIG, wanted)
+        chosen(CONFIG, *wanted)
     assert str(error.value) == f"{CONFIG.file}: {says}"
 
 
@@ -412,9 +414,10 @@ def test_a_bad_argument_is_refused(arguments, capsys):
     assert arguments[1].lstrip("-") in capsys.readouterr().err
 
 
-def test_the_scoreboard_has_a_line_for_each_and_profits_that_sum_to_nothing(stand):
+def test_the_scoreboard_has_a_line_for_each_the_most_profit_first_and_profits_that_sum_to_nothing(stand):
     stand.steps(1000)
-    lines = stand.bots.scoreboard().splitlines()
-    assert [line.split()[0] for line in lines] == ["orders", *NAMES]
-    assert abs(sum(int(line.split()[-1].replace(",", "")) for line in lines[1:])) <= len(NAMES)
+    head, *lines = stand.bots.scoreboard().splitlines()
+    assert head.split()[0] == "strategy" and sorted(line.split()[0] for line in lines) == sorted(NAMES)
+    profits = [int(line.split()[-1].replace(",", "")) for line in lines]
+    assert profits == sorted(profits, reverse=True) and abs(sum(profits)) <= len(NAMES)
     assert stand.bots.line().startswith("bots: 6 of 6 bots on, no feed, ")
