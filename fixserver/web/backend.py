@@ -1,0 +1,56 @@
+"""What the handlers of REST work with; whoever runs the web makes one and fills in what he has. It does nothing itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fixserver.config import Config
+from fixserver.members import Members
+from fixserver.web.auth import SignIn
+from fixserver.web.counters import RequestCounters
+from fixserver.web.health import HealthCheck
+from fixserver.web.ledger import LedgerReader
+from fixserver.web.past import Past
+from marketdata.feed import Feed
+from marketdata.tape import Tape
+
+
+@dataclass
+class Backend:
+    """`era` is that of the process. What is None is not there, and what needs it is answered with 503.
+
+    `tape` is to be given every record that the feed takes, and `sign_in.end` the name of every participant of whom
+    Members say that something changed.
+    """
+
+    config: Config
+    data: Path
+    feed: Feed
+    members: Members
+    era: str
+    views: Any = None
+    stream: Any = None
+    desk: Any = None
+    traffic: Any = None
+    sign_in: SignIn = field(init=False)
+    counters: RequestCounters = field(init=False)
+    tape: Tape = field(init=False)
+    ledger: LedgerReader = field(init=False)
+    past: Past = field(init=False)
+    health: HealthCheck = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.sign_in = SignIn(self.config, self.members)
+        self.counters = RequestCounters(self.sign_in)
+        self.tape = Tape(self.feed.depth.cursor)
+        self.ledger = LedgerReader(self.config, self.data)
+        self.past = Past(self.config, self.data)
+        self.health = HealthCheck()
+
+    def close(self) -> None:
+        """End the threads."""
+        self.sign_in.close()
+        self.ledger.close()
+        self.past.close()

@@ -1,0 +1,99 @@
+"""The ledger as a participant may see it: balances and statements, read in a few threads; it writes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from sqlalchemy import Connection, Engine
+
+from clearing import statements
+from clearing.database import is_current, open_database
+from clearing.ledger import read_cursor
+from clearing.postings import PARTICIPANT
+from clearing.statements import Balance
+from fixserver.clearing_process import database_url
+from fixserver.config import Config
+from following.database import DatabaseUnavailable, Refused, trouble_named
+
+THREADS = 2
+WAITING_MAX = 64  # of questions: more than that are refused
+
+Answer = TypeVar("Answer")
+
+
+class LedgerUnavailable(Exception):
+    """The ledger cannot be read now. Says why, for the operator."""
+
+
+class Balances(NamedTuple):
+    """What an account has after event `event_seq`, by the order of the ledger's assets."""
+
+    event_seq: int
+    balances: list[Balance]
+
+
+class LedgerReader:
+    """Reads the ledger of a venue. `close` ends its threads."""
+
+    def __init__(self, config: Config, data: Path) -> None:
+        self._config, self._data = config, data
+        self._engine: Engine | None = None
+        self._current = False
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="web-ledger")
+        self._waiting = 0
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        if self._engine is not None:
+            self._engine.dispose()
+
+    async def cursor(self) -> int:
+        """The last event that is posted. Raises LedgerUnavailable."""
+        return await self._ask(lambda connection: read_cursor(connection).event_seq)
+
+    async def balances(self, account: str) -> Balances:
+        """What a participant's account has. Raises LedgerUnavailable."""
+
+        def read(connection: Connection) -> Balances:
+            seq = read_cursor(connection).event_seq
+            found = statements.read_balances(connection, account)
+            return Balances(seq, [balance for balance in found if balance.account.kind == PARTICIPANT])
+
+        return await self._ask(read)
+
+    async def ask(self, read: Callable[[Connection], Answer]) -> Answer:
+        """What `read` finds in one transaction that sees one state of the ledger. Raises LedgerUnavailable."""
+        return await self._ask(read)
+
+    async def _ask(self, read: Callable[[Connection], Answer]) -> Answer:
+        if self._waiting >= WAITING_MAX:
+            raise LedgerUnavailable("too many questions wait for the ledger")
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._read, read)
+        finally:
+            self._waiting -= 1
+
+    def _read(self, read: Callable[[Connection], Answer]) -> Answer:
+        # In one of the threads.
+        try:
+            engine = self._engine
+            if engine is None:
+                url = database_url(self._config, self._data)
+                engine = self._engine = open_database(url, read_only=True)
+            database = engine.url.database
+            if engine.dialect.name == "sqlite" and not Path(database or "").is_file():
+                raise LedgerUnavailable("there is no ledger yet")
+            with trouble_named(engine), engine.connect() as connection, connection.begin():
+                if not self._current:
+                    if not is_current(connection):
+                        raise LedgerUnavailable("there is no ledger of this program's version yet")
+                    self._current = True
+                return read(connection)
+        except (DatabaseUnavailable, Refused) as error:
+            self._current = False
+            raise LedgerUnavailable(str(error)) from error
