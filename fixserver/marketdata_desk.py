@@ -1,8 +1,9 @@
 """Answers what is asked on the market-data port, as raw FIX text; it knows sessions by what it may send them, never a socket.
 
-One turn of the market data process answers the requests that came in, applies the new records of the event log,
-sends each subscriber one increment for all of them, and tells all who are logged on which phases changed. A snapshot that
-is due, of a new subscription or of one that was held back, is sent as the client reads: until then its increments are left out.
+One turn of the market data process has it answer the requests that came in (`take_requests`), shows it each new record of the
+event log (`on_record`), and has it send each subscriber one increment for all of them, and tell all who are logged on which phases
+changed (`send`). A snapshot that is due, of a new subscription or of one that was held back, is sent as the client reads: until
+then its increments are left out.
 """
 
 from __future__ import annotations
@@ -21,15 +22,15 @@ from fixserver.requests import routing_of
 from fixserver.sessions import utc_text
 from marketdata.depth import CLEARING_PRICE, IMBALANCE, STATISTICS, VOLUME, VWAP, VWAP_EXTRA_DECIMALS, Book
 from marketdata.feed import Feed
-from marketdata.subscriptions import SUBSCRIPTIONS_MAX, UNSUBSCRIBE, Pace, Refusal, Request, Subscriber, Subscription, Subscriptions
+from marketdata.pacing import SNAPSHOT_BYTES_QUEUED_MAX, Pace
+from marketdata.subscriptions import SUBSCRIPTIONS_MAX, UNSUBSCRIBE, Refusal, Request, Subscriber, Subscription, Subscriptions
+from marketdata.viewing import Published, Views
 from marketdata.views import DELETE, Entry, View
 from matching.instruments import decimal_text
 from matching.messages import MarketPhaseChanged, PhaseChanged
 
 SOH = "\x01"
-RECORDS_PER_TURN_MAX = 64  # then the sockets are looked at again
 ENTRIES_PER_MESSAGE_MAX = 5_000  # of an increment; what is more goes on in the next message
-SNAPSHOT_BYTES_QUEUED_MAX = 1024 * 1024  # with more than this unread, a client's next snapshot waits
 PRICE_TEXTS_MAX = 100_000
 TAKEN = ("V", "e", "g", "x")  # application messages: MarketDataRequest, and what is asked of phases and instruments
 
@@ -73,13 +74,16 @@ class MarketDataDesk:
     """The counter that market data is asked for at."""
 
     def __init__(
-        self, feed: Feed, clock: Callable[[], float] = time.monotonic, subscriptions_max: int = SUBSCRIPTIONS_MAX
+        self,
+        feed: Feed,
+        views: Views,
+        clock: Callable[[], float] = time.monotonic,
+        subscriptions_max: int = SUBSCRIPTIONS_MAX,
     ) -> None:
         """`clock` is monotonic, in seconds."""
         self.feed = feed
         self.clock = clock
-        self.subscriptions = Subscriptions(feed.depth, subscriptions_max)
-        self.records_taken = 0  # by the last turn
+        self.subscriptions = Subscriptions(views, subscriptions_max)
         self.entries_sent = 0
         self.received = Labelled()  # by MsgType(35)
         self.rejects = Labelled()  # by MDReqRejReason(281)
@@ -128,22 +132,39 @@ class MarketDataDesk:
 
     # ---------------------------------------------------------------------------------------------- turn
 
-    def on_turn(self) -> None:
-        """Answer what came in, take what the event log has, and send what follows from both."""
+    def take_requests(self) -> None:
+        """Answer what came in."""
         if self._inbox:
             inbox, self._inbox = self._inbox, []
             for session, text in inbox:
                 client = self._clients.get(session)
                 if client is not None:  # it may have gone since
                     self._answer(client, text)
-        self.records_taken = 0
-        for _ in self.feed.records(RECORDS_PER_TURN_MAX):
-            self.records_taken += 1
-            depth = self.feed.depth
-            if depth.phases:
-                self._phases += [(depth.time, event) for event in depth.phases]
-            if self.subscriptions.views:
-                self._distribute()
+
+    def on_record(self, published: list[Published]) -> None:
+        """A record of the event log was applied to the feed: put what it changed with those who follow it; the text is made once
+        for each version."""
+        depth = self.feed.depth
+        if depth.phases:
+            self._phases += [(depth.time, event) for event in depth.phases]
+        for view, first, entries in published:
+            texts: dict[Encoding, str] = {}
+            for subscription in self.subscriptions.followers(view):
+                client = self._client_of[subscription.subscriber]
+                self._waiting[client] = None
+                if (subscription, view) in client.due:
+                    continue
+                if not subscription.incremental:
+                    client.due[subscription, view] = None
+                    continue
+                encoding = client.encoding
+                text = texts.get(encoding)
+                if text is None:
+                    text = texts[encoding] = encoding.increment(view, first, entries)
+                client.increments.setdefault(subscription, []).append((len(entries), text))
+
+    def send(self) -> None:
+        """Send what follows from requests and records."""
         if self._waiting:
             now = self.clock()
             for client in list(self._waiting):
@@ -197,7 +218,7 @@ class MarketDataDesk:
 
     def _answer_about_market(self, client: _Client, msg_type: str, fields: dict[str, str]) -> list[tuple[str, str]]:
         depth, dialect = self.feed.depth, client.encoding.dialect
-        if not client.subscriber.may_have(len(depth.books), self.clock()):
+        if not client.subscriber.pacer.may_have(len(depth.books), self.clock()):
             return [("j", Reports.business_reject(fields, dialect.throttle, "too much was asked for in a second"))]
         if msg_type == "e":
             return marketdata_statuses.security_status(depth, fields, dialect)
@@ -206,30 +227,13 @@ class MarketDataDesk:
         self._lists_sent += 1
         return marketdata_statuses.security_list(depth, fields, dialect, f"{depth.cursor}-{self._lists_sent}")
 
-    def _distribute(self) -> None:
-        """Put what a record changed with those who follow it; the text is made once for each version."""
-        for view, first, entries, followers in self.subscriptions.publish():
-            texts: dict[Encoding, str] = {}
-            for subscription in followers:
-                client = self._client_of[subscription.subscriber]
-                self._waiting[client] = None
-                if (subscription, view) in client.due:
-                    continue
-                if not subscription.incremental:
-                    client.due[subscription, view] = None
-                    continue
-                encoding = client.encoding
-                text = texts.get(encoding)
-                if text is None:
-                    text = texts[encoding] = encoding.increment(view, first, entries)
-                client.increments.setdefault(subscription, []).append((len(entries), text))
-
     def _serve(self, client: _Client, now: float) -> None:
         """Send a client what there is for it, as far as it keeps up."""
         session, subscriber, due = client.session, client.subscriber, client.due
-        was_held = subscriber.held_since is not None
+        pacer = subscriber.pacer
+        was_held = pacer.held_since is not None
         queued_bytes = session.queued_bytes
-        pace = subscriber.pace(queued_bytes, now)
+        pace = pacer.pace(queued_bytes, now)
         if pace is Pace.CUT:
             self.cut_total += 1
             log.warning("%s does not read its market data: %d bytes wait; it is logged out", session.name, queued_bytes)
@@ -250,7 +254,7 @@ class MarketDataDesk:
             subscription, view = next(iter(due))
             del due[subscription, view]
             size_bytes = self._send_snapshot(client, subscription, view)
-            subscriber.snapshot_sent(size_bytes, queued_bytes)
+            pacer.snapshot_sent(size_bytes, queued_bytes)
             queued_bytes += size_bytes
         if not due:
             del self._waiting[client]

@@ -1,29 +1,16 @@
-"""Who follows which view, what is refused, and when a slow subscriber is held back or cut; it never writes a message.
-
-A subscriber that does not read what it was sent is conflated: from HELD_BYTES on, increments are dropped
-for it, and when it has read down to RESUME_BYTES, each of its subscriptions begins again with a snapshot,
-whose RptSeq shows the gap. If that takes longer than HELD_SECONDS_MAX, or happens more often than
-HELDS_MAX times in HELDS_SECONDS, it is cut. A snapshot may be larger than HELD_BYTES: it is allowed for.
-"""
+"""Who follows which view by FIX, and what is refused; it never writes a message."""
 
 from __future__ import annotations
 
-from collections import deque
 from enum import Enum
 from typing import NamedTuple
 
-from marketdata.depth import Depth
-from marketdata.views import DEPTH_MAX, ENTRY_TYPES, Entry, View, ViewKey
+from marketdata.pacing import SNAPSHOT_ENTRIES_MAX, SNAPSHOT_ENTRIES_PER_SECOND, Pacer
+from marketdata.viewing import Views
+from marketdata.views import DEPTH_MAX, ENTRY_TYPES, View, ViewKey
 
 SUBSCRIPTIONS_MAX = 1_000  # instruments over all requests of one subscriber, unless configured
-SNAPSHOT_ENTRIES_MAX = 50_000  # that one request may cause: a snapshot cannot be sent in parts
-SNAPSHOT_ENTRIES_PER_SECOND = 50_000  # of one subscriber, so that asking again and again cannot stop the others
 MD_REQ_ID_LENGTH_MAX = 256
-HELD_BYTES = 512 * 1024
-RESUME_BYTES = 64 * 1024
-HELD_SECONDS_MAX = 30.0
-HELDS_MAX = 20
-HELDS_SECONDS = 60.0
 
 # SubscriptionRequestType(263)
 SNAPSHOT, SUBSCRIBE, UNSUBSCRIBE = "0", "1", "2"
@@ -66,14 +53,6 @@ class Request(NamedTuple):
     implicit_delete: str = ""
 
 
-class Pace(Enum):
-    """What to do with a subscriber this turn: send, send nothing (its views are then due a snapshot), or end it."""
-
-    SEND = 1
-    HOLD = 2
-    CUT = 3
-
-
 class Subscription:
     """One accepted request. `incremental`: entries as they come; otherwise a snapshot whenever there are any."""
 
@@ -92,49 +71,16 @@ class Subscriber:
     def __init__(self) -> None:
         self.subscriptions: dict[str, Subscription] = {}
         self.views_held = 0
-        self.held_since: float | None = None
-        self._asked_entries = 0.0  # for snapshots, less what time has forgiven
-        self._asked_at = 0.0
-        self._helds: deque[float] = deque(maxlen=HELDS_MAX)
-        self._allowed_bytes = HELD_BYTES
-
-    def may_have(self, entries: int, now: float) -> bool:
-        """Whether a snapshot of so many entries is within what the subscriber may ask for now; counts it if so."""
-        due = max(0.0, self._asked_entries - (now - self._asked_at) * SNAPSHOT_ENTRIES_PER_SECOND)
-        if due >= SNAPSHOT_ENTRIES_PER_SECOND:
-            return False
-        self._asked_entries, self._asked_at = due + entries, now
-        return True
-
-    def snapshot_sent(self, size_bytes: int, queued_bytes: int) -> None:
-        """A snapshot of this size was queued on top of `queued_bytes`: let it be read before judging."""
-        self._allowed_bytes = max(self._allowed_bytes, queued_bytes + size_bytes + HELD_BYTES)
-
-    def pace(self, queued_bytes: int, now: float) -> Pace:
-        """Judge by what the client has not read yet. `now` is a monotonic clock in seconds."""
-        if queued_bytes <= RESUME_BYTES:
-            self._allowed_bytes = HELD_BYTES
-            self.held_since = None
-            return Pace.SEND
-        if self.held_since is None:
-            if queued_bytes <= self._allowed_bytes:
-                return Pace.SEND
-            self.held_since = now
-            if len(self._helds) == HELDS_MAX and now - self._helds[0] < HELDS_SECONDS:
-                return Pace.CUT
-            self._helds.append(now)
-        return Pace.CUT if now - self.held_since > HELD_SECONDS_MAX else Pace.HOLD
+        self.pacer = Pacer()
 
 
 class Subscriptions:
-    """All subscriptions of a feed, and the views that they need."""
+    """All subscriptions of a feed. `followed` has those of each view."""
 
-    def __init__(self, depth: Depth, subscriptions_max: int = SUBSCRIPTIONS_MAX) -> None:
-        self.depth = depth
+    def __init__(self, views: Views, subscriptions_max: int = SUBSCRIPTIONS_MAX) -> None:
+        self.views = views
         self.subscriptions_max = subscriptions_max
-        self.views: dict[ViewKey, View] = {}
-        self._followers: dict[ViewKey, list[Subscription]] = {}
-        self._views_of: dict[str, list[View]] = {}
+        self.followed: dict[ViewKey, list[Subscription]] = {}
 
     def request(self, subscriber: Subscriber, request: Request, now: float) -> Refusal | Subscription:
         """Answer a request: a Refusal; or the subscription, of which the client is due a snapshot of each view. It is
@@ -158,7 +104,7 @@ class Subscriptions:
                 f"{subscriber.views_held} instruments are subscribed to and {len(keys)} were asked for; "
                 f"the most is {self.subscriptions_max}",
             )
-        views = [self.views.get(key) or View(key, self.depth.books[key.instrument]) for key in keys]
+        views = [self.views.find(key) for key in keys]
         size = sum(view.snapshot_size() for view in views)
         if size > SNAPSHOT_ENTRIES_MAX:
             return Refusal(
@@ -166,20 +112,19 @@ class Subscriptions:
                 f"the snapshots asked for have {size} entries, and {SNAPSHOT_ENTRIES_MAX} is the most; "
                 "ask for fewer prices, fewer instruments, or by price",
             )
-        if not subscriber.may_have(size, now):
+        if not subscriber.pacer.may_have(size, now):
             return Refusal(
                 RejectReason.BANDWIDTH,
                 f"more than {SNAPSHOT_ENTRIES_PER_SECOND} entries of snapshots a second were asked for; ask again in a second",
             )
+        if keep:
+            views = [self.views.hold(key) for key in keys]
         subscription = Subscription(subscriber, req_id, request.update_type == "1", views)
         if keep:
             subscriber.subscriptions[req_id] = subscription
             subscriber.views_held += len(views)
-            for view in views:
-                if view.key not in self.views:
-                    self.views[view.key] = view
-                    self._views_of.setdefault(view.key.instrument, []).append(view)
-                self._followers.setdefault(view.key, []).append(subscription)
+            for key in keys:
+                self.followed.setdefault(key, []).append(subscription)
         return subscription
 
     def unsubscribe(self, subscriber: Subscriber, req_id: str) -> Subscription:
@@ -187,14 +132,11 @@ class Subscriptions:
         subscription = subscriber.subscriptions.pop(req_id)
         subscriber.views_held -= len(subscription.views)
         for view in subscription.views:
-            followers = self._followers[view.key]
+            followers = self.followed[view.key]
             followers.remove(subscription)
             if not followers:
-                del self._followers[view.key], self.views[view.key]
-                of_instrument = self._views_of[view.key.instrument]
-                of_instrument.remove(view)
-                if not of_instrument:
-                    del self._views_of[view.key.instrument]
+                del self.followed[view.key]
+            self.views.release(view.key)
         return subscription
 
     def drop(self, subscriber: Subscriber) -> None:
@@ -202,19 +144,9 @@ class Subscriptions:
         for req_id in list(subscriber.subscriptions):
             self.unsubscribe(subscriber, req_id)
 
-    def publish(self) -> list[tuple[View, int, list[Entry], list[Subscription]]]:
-        """What the record just applied changed: each view, the RptSeq of its first entry, its entries, its followers.
-
-        To be asked once after each Depth.apply while there is any view.
-        """
-        found = []
-        for instrument in self.depth.changed:
-            for view in self._views_of.get(instrument, ()):
-                first = view.rpt_seq + 1
-                entries = view.changes()
-                if entries:
-                    found.append((view, first, entries, self._followers[view.key]))
-        return found
+    def followers(self, view: View) -> list[Subscription]:
+        """Who is to be told of what a view publishes."""
+        return self.followed.get(view.key, [])
 
     def _refusal(self, subscriber: Subscriber, request: Request) -> Refusal | None:
         if request.request_type not in (SNAPSHOT, SUBSCRIBE):
@@ -251,7 +183,7 @@ class Subscriptions:
         if not request.symbols:
             return Refusal(RejectReason.UNKNOWN_SYMBOL, "no Symbol(55) is asked for")
         for symbol in request.symbols:
-            if symbol not in self.depth.books:
+            if symbol not in self.views.depth.books:
                 return Refusal(RejectReason.UNKNOWN_SYMBOL, f"Symbol(55) {_shown(symbol)} is not traded here")
         if request.scope:
             return Refusal(RejectReason.SCOPE, "Scope(546) is not offered: there is one market")

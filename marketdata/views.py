@@ -3,7 +3,7 @@
 A view is an instrument, by price or by order, so many prices deep, with these entry types. All of its
 subscribers share it and its numbers: RptSeq counts its entries from 1 without a gap, and a snapshot says
 the RptSeq that it stands at, so that the first entry after it is the next one. The numbers begin again
-with a view that nobody held in between, and with the process; a snapshot always comes first.
+with a view that nobody held for a while, and with the process; a snapshot always comes first.
 
 How a client rebuilds a book: the key of a bid or an offer is its price (by price) or its OrderID (by
 order). Delete takes the key away, change gives it a new size, new adds it: by order, behind all others of
@@ -57,10 +57,11 @@ class ViewKey(NamedTuple):
 
 
 class View:
-    """One view of a book. Made between two records, and asked for the changes of each record after."""
+    """One view of a book. Made between two records, and asked for the changes of each record after. `era` names its numbers."""
 
-    def __init__(self, key: ViewKey, book: Book) -> None:
+    def __init__(self, key: ViewKey, book: Book, era: str = "") -> None:
         self.key = key
+        self.era = era
         self.book = book
         self.rpt_seq = 0
         self._sides = [book.bids] * (BID in key.kinds) + [book.offers] * (OFFER in key.kinds)
@@ -154,7 +155,6 @@ class View:
             else:
                 entries.append(_statistic(NEW if old is None else CHANGE, kind, new))
         return entries
-
 
     def _auction_changes(self, before: Auction | None) -> list[Entry]:
         entries = []

@@ -11,6 +11,7 @@ import msgspec
 
 from fixserver.marketdata_desk import MarketDataDesk
 from marketdata.feed import Feed
+from marketdata.viewing import Views
 from matching.book import BookSide
 from matching.engine import Engine
 from matching.messages import (
@@ -240,14 +241,16 @@ class Stand:
         self.venue = Venue(data)
         self.feed = Feed(data)
         self.clock = Clock()
-        self.desk = MarketDataDesk(self.feed, self.clock, **options)
+        self.views = Views(self.feed.depth, "7", self.clock)
+        self.desk = MarketDataDesk(self.feed, self.views, self.clock, **options)
         self.turn()
 
     def turn(self) -> None:
-        """As many turns as it takes to read what is there."""
-        self.desk.on_turn()
-        while self.desk.records_taken:
-            self.desk.on_turn()
+        """Answer, read what is there, and send what follows."""
+        self.desk.take_requests()
+        for _ in self.feed.records(0):
+            self.desk.on_record(self.views.publish())
+        self.desk.send()
 
     def submit(self, *commands: Command) -> None:
         self.venue.submit(list(commands))

@@ -12,7 +12,7 @@ from marketdata import checkpoint
 from marketdata.depth import Book, Depth
 from marketdata.rebuild import AuctionEntry, BookBuilder, OpenOrder, PriceLevel
 from marketdata.subscriptions import Request, Subscriber, Subscription, Subscriptions
-from marketdata.views import Entry, View
+from marketdata.viewing import Published, Views
 from matching.book import BEFORE_ALL_PRICES
 from matching.engine import Engine
 from matching.messages import (
@@ -133,7 +133,7 @@ class Follower:
 
     def follow(self) -> None:
         """Subscribe to whatever there is; also to what was added since."""
-        symbols = tuple(symbol for symbol in self.subscriptions.depth.books if symbol not in self.builder.books)
+        symbols = tuple(symbol for symbol in self.subscriptions.views.depth.books if symbol not in self.builder.books)
         self.count += 1
         request = Request(
             f"r{self.count}", "1", str(self.depth), "1", "N" if self.by_order else "Y", self.KINDS, symbols
@@ -143,9 +143,9 @@ class Follower:
         for view in answer.views:
             self.builder.take(self.encoding.snapshot(answer.req_id, view, view.snapshot(), 0), "W")
 
-    def take(self, published: list[tuple[View, int, list[Entry], list[Subscription]]]) -> None:
-        for view, first, entries, followers in published:
-            for subscription in followers:
+    def take(self, published: list[Published]) -> None:
+        for view, first, entries in published:
+            for subscription in self.subscriptions.followers(view):
                 if subscription.subscriber is self.subscriber:
                     text = self.encoding.increment(view, first, entries)
                     self.builder.take(f"262={subscription.req_id}\x01268={len(entries)}\x01{text}", "X")
@@ -206,7 +206,8 @@ def _auction_of(book: Book) -> dict[str, AuctionEntry]:
 def test_clients_of_every_version_and_depth_have_it_too(seed: int) -> None:
     """By RptSeq they know that they missed nothing; what a client has is compared after every record."""
     engine, depth, tape = Engine(), Depth(), Tape()
-    subscriptions = Subscriptions(depth)
+    views = Views(depth)
+    subscriptions = Subscriptions(views)
     followers: list[Follower] = []
     indicated = 0
     for step in steps(engine, seed, 2_000, 3):
@@ -214,7 +215,7 @@ def test_clients_of_every_version_and_depth_have_it_too(seed: int) -> None:
         depth.apply(step.batch)
         for event in step.batch.events:
             tape.see(event)
-        published = subscriptions.publish()
+        published = views.publish()
         for follower in followers:
             follower.take(published)
         if not followers:

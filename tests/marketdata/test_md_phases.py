@@ -124,7 +124,7 @@ def test_the_instruments_are_asked_for(stand: Stand) -> None:
 
 
 def test_who_asks_again_and_again_is_told_to_wait(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("marketdata.subscriptions.SNAPSHOT_ENTRIES_PER_SECOND", 2)
+    monkeypatch.setattr("marketdata.pacing.SNAPSHOT_ENTRIES_PER_SECOND", 2)
     client = stand.logon()
     assert ask(stand, client, "35=x|34=2|320=q|559=4")[0].startswith("y ")
     refused = "j 45=3|372=x|379=q|380=0|58=too much was asked for in a second|"

@@ -168,7 +168,7 @@ def test_views_and_numbers_are_shared_by_those_who_ask_for_the_same(stand: Stand
     stand.submit(venue.order("ALICE", BUY, 999, 1))
     stand.submit(venue.order("ALICE", BUY, 998, 1))
     assert "|83=2|" in stand.ask(second, f"262=b|{ask.replace('269=0|269=1', '269=1|269=0')}")[0][1]
-    assert len(stand.desk.subscriptions.views) == 1
+    assert len(stand.views) == 1
     first.take()
     stand.submit(venue.order("ALICE", SELL, 1001, 4))
     entry = "268=1|279=0|269=1|55=AAPL|270=10.01|271=4|346=1|290=1|83=3|"
@@ -176,7 +176,7 @@ def test_views_and_numbers_are_shared_by_those_who_ask_for_the_same(stand: Stand
     assert second.take() == [("X", f"262=b|{entry}")]
     for client in (first, second):
         stand.desk.on_logout(client)
-    assert stand.desk.subscriptions.views == {}
+    assert stand.desk.subscriptions.followed == {}
 
 
 def test_a_crowd_gets_the_same_text_without_making_it_again(stand: Stand) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from md_stand import Client, Stand
 
-from marketdata import subscriptions
-from marketdata.subscriptions import HELD_BYTES, HELD_SECONDS_MAX, HELDS_MAX, RESUME_BYTES, Pace, RejectReason, Subscriber
+from marketdata import pacing, subscriptions
+from marketdata.pacing import HELD_BYTES, HELD_SECONDS_MAX, HELDS_MAX, RESUME_BYTES, Pace, Pacer
+from marketdata.subscriptions import RejectReason
 from matching.messages import BUY, SELL, CancelOrder, NewOrder
 
 BOOK = "267=2|269=0|269=1|146=1|55=AAPL|"
@@ -269,7 +270,7 @@ def request(groups: str = GROUPS, **changed: str | None) -> str:
 def test_each_refusal(stand: Stand, fields: str, reason: str, text: str) -> None:
     client = stand.logon()
     assert stand.ask(client, fields) == [("Y", f"262=q|281={reason}|58={text}|")]
-    assert stand.desk.rejects == {RejectReason(reason).name.lower(): 1} and stand.desk.subscriptions.views == {}
+    assert stand.desk.rejects == {RejectReason(reason).name.lower(): 1} and stand.desk.subscriptions.followed == {}
 
 
 def test_a_request_id_is_used_by_one_subscription_at_a_time(stand: Stand) -> None:
@@ -308,7 +309,7 @@ def test_snapshots_go_out_as_they_are_read(stand: Stand, monkeypatch: pytest.Mon
     client = stand.logon()
     stand.desk.on_message(client, f"35=V|{request('267=1|269=0|146=2|55=AAPL|55=BTCUSD|')}".replace("|", "\x01"))
     client.queued_bytes = 50
-    stand.desk.on_turn()
+    stand.turn()
     assert [body.split("|")[1] for _, body in client.take()] == ["55=AAPL"]
     client.queued_bytes = 150
     stand.submit(stand.venue.order("ALICE", BUY, 996, 5), stand.venue.order("ALICE", BUY, 996, 5, symbol="BTCUSD"))
@@ -343,7 +344,8 @@ def test_too_many_subscriptions(tmp_path: Path) -> None:
 
 def test_snapshots_that_are_too_large_or_too_many(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subscriptions, "SNAPSHOT_ENTRIES_MAX", 10)
-    monkeypatch.setattr(subscriptions, "SNAPSHOT_ENTRIES_PER_SECOND", 10)
+    for module in (subscriptions, pacing):
+        monkeypatch.setattr(module, "SNAPSHOT_ENTRIES_PER_SECOND", 10)
     client = stand.logon()
     stand.submit(*[stand.venue.order("ALICE", BUY, 999, 1) for _ in range(10)])
     assert stand.ask(client, request(_266="N")) == [
@@ -412,18 +414,18 @@ def test_a_subscriber_that_does_not_read_is_cut(stand: Stand) -> None:
 
 
 def test_a_snapshot_larger_than_the_limit_is_no_reason_to_hold_back() -> None:
-    subscriber = Subscriber()
-    subscriber.snapshot_sent(10 * HELD_BYTES, 1_000)
-    assert subscriber.pace(10 * HELD_BYTES + 1_000, 0.0) is Pace.SEND
-    assert subscriber.pace(RESUME_BYTES, 1.0) is Pace.SEND
-    assert subscriber.pace(2 * HELD_BYTES, 2.0) is Pace.HOLD
+    pacer = Pacer()
+    pacer.snapshot_sent(10 * HELD_BYTES, 1_000)
+    assert pacer.pace(10 * HELD_BYTES + 1_000, 0.0) is Pace.SEND
+    assert pacer.pace(RESUME_BYTES, 1.0) is Pace.SEND
+    assert pacer.pace(2 * HELD_BYTES, 2.0) is Pace.HOLD
 
 
 def test_who_falls_behind_again_and_again_is_cut() -> None:
-    subscriber = Subscriber()
+    pacer = Pacer()
     now = 0.0
     for _ in range(HELDS_MAX):
         now += 1
-        assert subscriber.pace(HELD_BYTES + 1, now) is Pace.HOLD
-        assert subscriber.pace(0, now) is Pace.SEND
-    assert subscriber.pace(HELD_BYTES + 1, now + 1) is Pace.CUT
+        assert pacer.pace(HELD_BYTES + 1, now) is Pace.HOLD
+        assert pacer.pace(0, now) is Pace.SEND
+    assert pacer.pace(HELD_BYTES + 1, now + 1) is Pace.CUT
