@@ -80,20 +80,23 @@ def find_account(connection: Connection, name: str) -> AccountRow | None:
 
 
 def statement(
-    connection: Connection, account: AccountRow, begin: int | None = None, end: int | None = None, asset: str = ""
-) -> Statement:
-    """Movements of an account from `begin` up to, not including, `end` (ns), oldest first; of one asset where it is named."""
+    connection: Connection, account: AccountRow, begin: int | None = None, end: int | None = None, asset: str = "",
+    first_seq: int = 1, lines_max: int | None = None,
+) -> Statement:  # fmt: skip
+    """Movements of an account from `begin` up to, not including, `end` (ns), oldest first; of one asset where it is named.
+
+    Of these those from event `first_seq` on, and so many lines at most: a page.
+    """
     assets = {row.id: row for row in read_assets(connection)}
     shown = [row.id for row in assets.values() if asset in ("", row.name)]
     postings, transactions, remarks = schema.postings, schema.transactions, schema.remarks
     reversed_one = transactions.alias()
     taken_back = postings.c.leg > TAKEN_BACK
-    first_seq = 1
     if begin is not None:
         first = connection.execute(select(func.min(transactions.c.event_seq)).where(transactions.c.time >= begin)).scalar_one()
         if first is None:
             first = 1 + connection.execute(select(schema.cursor.c.event_seq)).scalar_one()
-        first_seq = first
+        first_seq = max(first, first_seq)
     running = dict.fromkeys(shown, 0)
     for column, sign in ((postings.c.to_account, 1), (postings.c.from_account, -1)):
         before = [column == account.id, postings.c.asset.in_(shown), postings.c.event_seq < first_seq]
@@ -127,7 +130,8 @@ def statement(
     # Within a correction, what is taken back comes before what is put in its place.
     found = both.subquery()
     order = found.c.seq, case((found.c.leg_of > TAKEN_BACK, 0), else_=1), found.c.leg_of
-    rows = connection.execute(select(found).order_by(*order), execution_options={"yield_per": ROWS_AT_A_TIME})
+    lines_wanted = select(found).order_by(*order).limit(lines_max)
+    rows = connection.execute(lines_wanted, execution_options={"yield_per": ROWS_AT_A_TIME})
 
     def lines() -> Iterator[Line]:
         for seq, time, leg, key, amount, sign, quantity, instrument, price, *remark in rows:

@@ -196,3 +196,17 @@ def test_who_did_it_and_why(amended: Ledger) -> None:
         (9, "operator eve", ""),
         (10, "operator eve", "a gift"),
     ]
+
+
+def test_a_page_of_a_statement_opens_with_what_the_page_before_ended_with(traded: Ledger) -> None:
+    with traded.engine.connect() as connection:
+        account = find_account(connection, "ALICE")
+        assert account is not None
+        page = statement(connection, account, first_seq=8, lines_max=2)
+        assert [(asset.name, amount) for asset, amount in page.opening] == [("USD", 98_105 * USD - 60 * CENT), ("AAPL", 10)]
+        assert [(line.event_seq, line.asset.name, line.balance) for line in page.lines] == [
+            (8, "USD", 100_000 * USD - 60 * CENT),
+            (8, "AAPL", 0),
+        ]
+        later = statement(connection, account, begin=400, first_seq=8)
+        assert [line.event_seq for line in later.lines] == [9]
