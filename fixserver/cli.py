@@ -31,6 +31,8 @@ examples:
   fixserver admin halt AAPL         no more trading in AAPL, until `admin resume AAPL`
   fixserver ledger check            does the ledger agree with itself and with the engine?
   fixserver journal dump | less     every command that was accepted, one line each
+  fixserver simulate --bots maker=2,noise=5,mine.py:Trend=1
+                                    a strategy of one's own in a simulated market
   fixserver replay orders.csv.xz --speed max
                                     recorded order flow, through FIX
 
@@ -204,6 +206,12 @@ def _add_bots(subparsers: Subparsers, help_text: str) -> None:
     bots.add_arguments(_add(subparsers, "bots", help_text, bots.run))
 
 
+def _add_simulate(subparsers: Subparsers, help_text: str) -> None:
+    from fixserver import simulate
+
+    simulate.add_arguments(_add(subparsers, "simulate", help_text, simulate.run))
+
+
 def _add_replay(subparsers: Subparsers, help_text: str) -> None:
     from fixserver import replay
 
@@ -260,6 +268,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[Subparsers, str], None]]] = {
     "clearing": ("the ledger alone", _add_clearing),
     "marketdata": ("the market-data feed alone", _add_marketdata),
     "bots": ("market makers and traders that trade over FIX", _add_bots),
+    "simulate": ("strategies against each other, in no time and without a venue", _add_simulate),
     "replay": ("send recorded order flow over FIX", _add_replay),
     "admin": ("tell a running exchange what to do: halt, cancel, bust, sessions, participants", _add_admin),
     "ledger": ("look into the ledger: check, balances, statement, rebuild", _add_ledger),
