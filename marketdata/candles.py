@@ -15,6 +15,7 @@ from __future__ import annotations
 import datetime
 from array import array
 from bisect import bisect_left
+from collections.abc import Sequence
 from operator import mul
 from typing import NamedTuple
 
@@ -49,6 +50,29 @@ class Candle(NamedTuple):
     volume: int
     value: int
     trades: int
+
+
+def begin_of(interval: str, time: int, day_begin: int) -> int:
+    """Where the candle begins that a trade at `time` belongs to."""
+    if interval == DAY:
+        return day_begin
+    width = WIDTHS[interval]
+    return time // width * width
+
+
+def together(traded: Sequence[Traded]) -> Candle:
+    """What trades are as one candle; where it begins is for the caller to say."""
+    volume = value = high = 0
+    low = first = traded[0].price
+    for trade in traded:
+        price, quantity = trade.price, trade.quantity
+        volume += quantity
+        value += price * quantity
+        if price > high:
+            high = price
+        if price < low:
+            low = price
+    return Candle(0, first, high, low, traded[-1].price, volume, value, len(traded))
 
 
 def joined(candle: Candle, later: Candle) -> Candle:
@@ -191,27 +215,16 @@ class Candles:
         if trades is None:
             trades = self._trades[instrument] = _Trades()
             self._kept[instrument] = {interval: [] for interval in INTERVALS}
-        volume = value = high = 0
-        first = low = traded[0].price
-        for trade in traded:
-            price, quantity = trade.price, trade.quantity
-            trades.numbers.append(trade.seq)
-            trades.times.append(time)
-            trades.prices.append(price)
-            trades.quantities.append(quantity)
-            volume += quantity
-            value += price * quantity
-            if price > high:
-                high = price
-            if price < low:
-                low = price
+        trades.numbers.extend([trade.seq for trade in traded])
+        trades.times.extend([time] * len(traded))
+        trades.prices.extend([trade.price for trade in traded])
+        trades.quantities.extend([trade.quantity for trade in traded])
         self._trades_kept += len(traded)
-        new = Candle(0, first, high, low, traded[-1].price, volume, value, len(traded))
+        new = together(traded)
         for interval, kept in self._kept[instrument].items():
-            begin = self.day_begin if interval == DAY else time // WIDTHS[interval] * WIDTHS[interval]
-            candle = kept[-1] if kept else None
-            if candle is not None and candle.begin == begin:
-                candle = kept[-1] = joined(candle, new)
+            begin = begin_of(interval, time, self.day_begin)
+            if kept and kept[-1].begin == begin:
+                candle = kept[-1] = joined(kept[-1], new)
             else:
                 candle = Candle(begin, *new[1:])
                 kept.append(candle)

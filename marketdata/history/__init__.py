@@ -1,0 +1,1 @@
+"""History: orders, trades and candles in the database `market_data`."""

@@ -1,0 +1,1 @@
+"""The steps by which the history's tables came to be."""
