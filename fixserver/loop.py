@@ -56,6 +56,10 @@ class Loop:
                 callback(mask)
         return bool(ready)
 
+    def fileno(self) -> int:
+        """A descriptor that is readable when one of the registered ones is ready: so this loop may be a part of another."""
+        return self._epoll.fileno()
+
     def close(self) -> None:
         self._epoll.close()
 

@@ -1,110 +1,53 @@
-"""`fixserver marketdata`: the process of the feed; wires event log, desk, sessions, metrics and signals, and does nothing else.
+"""`fixserver marketdata`: the process of the feed; wires event log, desk, sessions, web, metrics and signals, nothing else.
 
+An asyncio event loop is around everything, in one thread: the loop of the FIX sockets is a guest in it, and the web another.
 Exit codes: 0 when told to stop, 1 when a person has to look. What cannot be as configured is a ConfigError.
 """
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import gc
 import logging
 import os
 import signal
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
+import uvloop
 
 from fixserver.config import MARKET_DATA_SUFFIX, Config, ConfigError, Participant
 from fixserver.exchange import SUSPENDED, add_sessions, listen, log_out_all, write_ports
+from fixserver.feed_metrics import FeedMetrics
+from fixserver.hosting import Hosting
 from fixserver.loop import Loop
-from fixserver.marketdata_desk import RECORDS_PER_TURN_MAX, MarketDataDesk
+from fixserver.marketdata_desk import MarketDataDesk
 from fixserver.members import Members, password_hash
 from fixserver.metrics import Page, registry_of
+from fixserver.numberslog import NumbersLog
 from fixserver.port import FixPort
 from fixserver.scrape import ScrapePort
-from fixserver.sessionlog import SessionEntry, SessionLog
 from fixserver.sessions import Sessions
 from marketdata.feed import Feed
+from marketdata.viewing import Views
 from matching.recordlog import LogDamaged, LogMissing
+
+if TYPE_CHECKING:
+    from fixserver.web.wiring import WebSide
 
 EXIT_REFUSED = 1
 POLL_SECONDS = 0.002  # how long an event may lie in the log before it is seen
 POLL_ALONE_SECONDS = 0.02  # while nobody follows anything
+RECORDS_PER_TURN_MAX = 64  # then the sockets are looked at again
 TICK_SECONDS = 0.1
 CATCH_UP_SECONDS_MAX = 10.0  # when told to stop: to read what the exchange has still written
 GOODBYE_SECONDS_MAX = 2.0  # for the sessions to answer our Logout
-NUMBERS_SEGMENT_BYTES_MAX = 4 * 2**20
-NUMBERS_SEGMENTS_MAX = 2
 
 log = logging.getLogger("fixserver.marketdata")
-
-
-class NumbersLog(SessionLog):
-    """The session log of a feed: the numbers alone, because market data is never sent a second time. A ResendRequest
-    is answered by a gap fill, and the client asks for a snapshot.
-
-    What is sent while a resend is being answered has to wait for it, and is kept until then.
-    """
-
-    def __init__(self, directory: Path) -> None:
-        super().__init__(directory, segment_bytes_max=NUMBERS_SEGMENT_BYTES_MAX, segments_max=NUMBERS_SEGMENTS_MAX)
-        self.resending: Mapping[str, object] = {}  # the sessions of which this is so; Sessions keeps it
-        self._waiting: dict[str, list[tuple[int, bytes]]] = {}
-
-    def write(self, reported_event: int, entries: list[SessionEntry]) -> None:
-        for name in [name for name in self._waiting if name not in self.resending]:
-            del self._waiting[name]
-        for entry in entries:
-            if entry.session in self.resending:
-                self._waiting.setdefault(entry.session, []).extend(entry.messages)
-        bare = [SessionEntry(entry.session, entry.next_target, entry.next_sender, [], entry.restarted) for entry in entries]
-        super().write(reported_event, bare)
-
-    def messages(self, session: str, first: int, last: int) -> Iterator[tuple[int, bytes]]:
-        return (entry for entry in self._waiting.get(session, ()) if first <= entry[0] <= last)
-
-
-class FeedMetrics(Collector):
-    """What Prometheus is told, read from where it is counted."""
-
-    def __init__(self, feed: Feed, desk: MarketDataDesk, sessions: Sessions, port: FixPort) -> None:
-        self._feed, self._desk, self._sessions, self._port = feed, desk, sessions, port
-
-    def collect(self) -> Iterator[Metric]:
-        desk, sessions, depth = self._desk, self._sessions, self._feed.depth
-
-        def gauge(name: str, documentation: str, value: float) -> Metric:
-            return GaugeMetricFamily(f"fixserver_marketdata_{name}", documentation, value)
-
-        def counter(name: str, documentation: str, value: float) -> Metric:
-            return CounterMetricFamily(f"fixserver_marketdata_{name}", documentation, value)
-
-        def labelled(name: str, documentation: str, label: str, counts: Iterable[tuple[str, int]]) -> Metric:
-            family = CounterMetricFamily(f"fixserver_marketdata_{name}", documentation, labels=[label])
-            for value, count in counts:
-                family.add_metric([value], count)
-            return family
-
-        yield gauge("sessions", "FIX sessions that are logged on.", sum(one.logged_on for one in sessions.by_name.values()))
-        yield gauge("connections", "Connections that are open, logged on or not.", len(self._port.connections))
-        yield gauge("subscribers", "Sessions that follow something.", desk.subscribers)
-        yield gauge("subscriptions", "Instruments followed, over all sessions.", desk.views_followed)
-        yield gauge("views", "Different views of an instrument that are kept up.", len(desk.subscriptions.views))
-        yield gauge("event_head", "Number of the last event that was taken from the event log.", depth.cursor)
-        yield gauge("event_time_seconds", "When that event happened, in seconds since 1970.", depth.time / 1e9)
-        yield gauge("resting_orders", "Orders in the books.", len(depth.orders))
-        yield counter("entries_sent", "Market data entries sent, over all sessions.", desk.entries_sent)
-        yield counter("held", "How often a session that did not read was held back.", desk.held_total)
-        yield counter("cut", "Sessions ended because they did not read.", desk.cut_total)
-        yield labelled("requests_rejected", "MarketDataRequests that were refused.", "reason", desk.rejects.items())
-        yield labelled("messages_sent", "FIX messages sent, by MsgType(35).", "type", sessions.messages_sent.items())
-        received = [*sessions.messages_received.items(), *desk.received.items()]
-        yield labelled("messages_received", "FIX messages taken in, by MsgType(35).", "type", received)
-        yield labelled("connections_cut", "Connections ended by us.", "cause", self._port.cut.items())
 
 
 class FeedProcess:
@@ -131,7 +74,10 @@ class FeedProcess:
         self.feed.also = self.members.apply
         self.feed.catch_up()
         log.info("at event %d after %.1f s", self.feed.depth.cursor, time.monotonic() - started)
-        self.desk = MarketDataDesk(self.feed, subscriptions_max=config.marketdata.subscriptions_max)
+        self.era = str(time.time_ns())  # of the numbers of this process
+        self.views = Views(self.feed.depth, self.era)
+        self.desk = MarketDataDesk(self.feed, self.views, subscriptions_max=config.marketdata.subscriptions_max)
+        self.records_taken = 0  # by the last turn
         self._numbers = NumbersLog(directory / "sessions")
         self.sessions = Sessions(self.desk, self._numbers)
         self._numbers.resending = self.sessions.resending
@@ -148,34 +94,55 @@ class FeedProcess:
             config, "marketdata.port", section.address, section.port,
             lambda: FixPort(self.loop, self.sessions, section, passwords, log.info),
         )  # fmt: skip
-        page = Page(registry_of(FeedMetrics(self.feed, self.desk, self.sessions, self.port)))
+        self.web = _web_side(config, data, self.feed, self.views, self.members, self.era)
+        collectors = [FeedMetrics(self.feed, self.desk, self.sessions, self.port), *(self.web.collectors if self.web else ())]
+        page = Page(registry_of(*collectors))
         address = config.venue.metrics_address
         self.scrape = listen(
             config, "marketdata.metrics_port", address, section.metrics_port,
             lambda: ScrapePort(self.loop, address, section.metrics_port, page, lambda: None),
         )  # fmt: skip
         self._ticked = 0.0
-        write_ports(data / "marketdata.ports", {"fix": self.port.number, "metrics": self.scrape.number})
+        numbers = {"fix": self.port.number, "metrics": self.scrape.number}
+        if self.web is not None:
+            numbers["http"] = self.web.server.number
+        write_ports(data / "marketdata.ports", numbers)
 
     def run(self) -> None:
         """Raises LogDamaged, LogMissing, OSError."""
         gc.collect()
         gc.freeze()  # the books that are here now need not be looked through again
-        log.info("market data on %s port %d", self.config.marketdata.address, self.port.number)
-        while not self.stopping:
-            self.turn()
-        self._finish()
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(self._serve())
 
-    def turn(self) -> None:
-        """One turn of the loop: what came in, what the event log has, what goes out, timers."""
-        sessions, desk = self.sessions, self.desk
-        if desk.records_taken == RECORDS_PER_TURN_MAX:
-            wait_seconds = 0.0
-        else:
-            wait_seconds = POLL_SECONDS if desk.subscriptions.views else POLL_ALONE_SECONDS
-        self.loop.poll(wait_seconds)
+    async def _serve(self) -> None:
+        log.info("market data on %s port %d", self.config.marketdata.address, self.port.number)
+        if self.web is not None:
+            await self.web.start()
+            log.info("page, REST and WebSocket on %s port %d", self.config.web.address, self.web.server.number)
+        hosting = Hosting(self.loop, self.turn)
+        try:
+            await hosting.until(lambda: self.stopping)
+            await self._finish(hosting)
+        finally:
+            hosting.close()
+
+    def turn(self) -> float:
+        """One turn: what came in, what the event log has, what goes out, timers. Returns the seconds until the next is due."""
+        sessions, desk, web = self.sessions, self.desk, self.web
+        self.loop.poll(0.0)
         sessions.set_time(time.time_ns())
-        desk.on_turn()
+        desk.take_requests()
+        self.records_taken = 0
+        for batch in self.feed.records(RECORDS_PER_TURN_MAX):
+            self.records_taken += 1
+            published = self.views.publish()
+            desk.on_record(published)
+            if web is not None:
+                web.on_record(batch, published)
+        desk.send()
+        if web is not None:
+            web.send()
         if self.members.changed:
             self._follow_members()
         now = time.monotonic()
@@ -190,6 +157,9 @@ class FeedProcess:
         self.port.flush()
         if sessions.failure is not None:
             raise sessions.failure
+        if self.records_taken == RECORDS_PER_TURN_MAX:
+            return 0.0
+        return POLL_SECONDS if len(self.views) or (web is not None and web.streams) else POLL_ALONE_SECONDS
 
     # --------------------------------------------------------------------------------------------- who may
 
@@ -214,13 +184,15 @@ class FeedProcess:
             self.port.set_password(name, self._password_hash(name))
             if self.members.by_name[name].access == "suspended":
                 log_out_all(self.sessions, name, SUSPENDED)
+            if self.web is not None:
+                self.web.participant_changed(name)
 
     def stop(self) -> None:
-        """Have run() end in order. May be called from a signal handler."""
+        """Have run() end in order, after its next turn. May be called from a signal handler."""
         self.stopping = True
 
     def _checkpoint_if_due(self) -> None:
-        if not self.feed.checkpoint_due(idle=self.desk.records_taken == 0):
+        if not self.feed.checkpoint_due(idle=self.records_taken == 0):
             return
         try:
             self.feed.save_checkpoint()
@@ -229,25 +201,24 @@ class FeedProcess:
             self.feed.postpone_checkpoint()
             log.warning("the checkpoint could not be written: %s", error)
 
-    def _finish(self) -> None:
-        """Read to the end of the log, say good-bye to the sessions, leave a checkpoint."""
-        until = time.monotonic() + CATCH_UP_SECONDS_MAX
-        self.turn()
-        while self.desk.records_taken and time.monotonic() < until:
-            self.turn()
+    async def _finish(self, hosting: Hosting) -> None:
+        """Read to the end of the log, say good-bye to everybody, leave a checkpoint."""
+        await hosting.until(lambda: self.records_taken == 0, CATCH_UP_SECONDS_MAX)
         self.port.stop_listening()
         for session in self.sessions.by_name.values():
             if session.logged_on:
                 session.begin_logout("the feed is being stopped")
-        until = time.monotonic() + GOODBYE_SECONDS_MAX
-        while self.port.connections and time.monotonic() < until:
-            self.turn()
+        if self.web is not None:
+            await self.web.stop()
+        await hosting.until(lambda: not self.port.connections, GOODBYE_SECONDS_MAX)
         try:
             self.feed.save_checkpoint()
         except OSError as error:
             log.warning("the checkpoint could not be written: %s", error)
 
     def close(self) -> None:
+        if self.web is not None:
+            self.web.close()
         self.port.close()
         self.scrape.close()
         self.sessions.end_turn(0)
@@ -256,6 +227,14 @@ class FeedProcess:
         self.loop.close()
         (self.data / "marketdata.ports").unlink(missing_ok=True)
         os.close(self._lock)
+
+
+def _web_side(config: Config, data: Path, feed: Feed, views: Views, members: Members, era: str) -> WebSide | None:
+    if not config.web.enabled:
+        return None
+    from fixserver.web.wiring import WebSide  # it brings half a second of imports
+
+    return WebSide(config, data, feed, views, members, era)
 
 
 def _with_feed_name(participant: Participant) -> Participant:

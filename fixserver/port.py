@@ -254,7 +254,7 @@ class FixPort:
         self.listener = listener
         self.say = say
         self.connections: dict[int, Connection] = {}
-        self.connections_max = _connections_possible(listener.connections_max)
+        self.connections_max = connections_possible(listener.connections_max)
         if self.connections_max < listener.connections_max:
             say(f"{self.connections_max} connections are taken, not {listener.connections_max}: the process may open no more files")
         self.dirty: dict[int, Connection] = {}
@@ -456,14 +456,16 @@ class FixPort:
         self._wake_writer.close()
 
 
-def _connections_possible(wanted: int) -> int:
-    """How many of the connections that are wanted the process has descriptors for; its limit is raised as far as it may be."""
+def connections_possible(wanted: int, others: int = 0) -> int:
+    """How many of the connections that are wanted the process has descriptors for, beside `others` of other ports; its limit is
+    raised as far as it may be."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = wanted + DESCRIPTORS_KEPT
+    kept = DESCRIPTORS_KEPT + others
+    needed = wanted + kept
     if soft != resource.RLIM_INFINITY and soft < needed:
         soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    return wanted if soft == resource.RLIM_INFINITY else max(1, min(wanted, soft - DESCRIPTORS_KEPT))
+    return wanted if soft == resource.RLIM_INFINITY else max(1, min(wanted, soft - kept))
 
 
 def _occupied(session: Session) -> bool:

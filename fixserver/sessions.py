@@ -83,10 +83,7 @@ class Desk(Protocol):
         """A session that was logged on has ended, in whatever way."""
 
     def on_message(self, session: Session, text: str) -> None:
-        """An application message, valid by the dictionary, in sequence. Only noted: work is done in on_turn."""
-
-    def on_turn(self) -> None:
-        """Everything that was ready has been read."""
+        """An application message, valid by the dictionary, in sequence. Only noted: work is done later in the turn."""
 
     def on_sent(self) -> None:
         """What the turn caused has been given to the sockets."""

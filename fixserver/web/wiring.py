@@ -1,0 +1,76 @@
+"""The web side of the feed's process: creates backend, application, stream and port, and passes on what a turn has for them.
+
+It decides nothing. The process has none of it where `web.enabled` is false, and does not even import it.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from prometheus_client.registry import Collector
+
+from fixserver.config import Config
+from fixserver.exchange import listen
+from fixserver.members import Members
+from fixserver.web.app import create_app
+from fixserver.web.backend import Backend
+from fixserver.web.metrics import WebMetrics
+from fixserver.web.server import WebServer
+from marketdata.feed import Feed
+from marketdata.viewing import Published, Views
+from matching.messages import EventBatch
+
+FLUSH_SECONDS = 0.02  # for which updates of the stream are gathered
+
+
+class WebSide:
+    """What the process of the feed knows of the web. Its methods are called within a turn, but for start() and stop()."""
+
+    def __init__(self, config: Config, data: Path, feed: Feed, views: Views, members: Members, era: str) -> None:
+        """The feed has caught up. Raises ConfigError."""
+        self.backend = Backend(config=config, data=data, feed=feed, members=members, era=era, views=views)
+        section = config.web
+        app = create_app(self.backend)
+        self.server = listen(
+            config, "web.port", section.address, section.port,
+            lambda: WebServer(section, app, None, others=config.marketdata.connections_max),
+        )  # fmt: skip
+        self._flushed = 0.0
+
+    @property
+    def collectors(self) -> list[Collector]:
+        """What they tell Prometheus."""
+        return [self.backend.counters, WebMetrics(self.server)]
+
+    @property
+    def streams(self) -> int:
+        """How many clients follow the stream."""
+        return self.server.streams
+
+    def on_record(self, batch: EventBatch, published: list[Published]) -> None:
+        """After each record of the event log, once the feed has taken it."""
+        self.backend.tape.apply(batch)
+
+    def send(self) -> None:
+        """At the end of a turn: what was gathered for long enough."""
+        now = time.monotonic()
+        if now - self._flushed >= FLUSH_SECONDS:
+            self._flushed = now
+
+    def participant_changed(self, name: str) -> None:
+        """His password, or whether he may trade: he has to sign in anew."""
+        self.backend.sign_in.end(name)
+
+    async def start(self) -> None:
+        await self.server.start()
+
+    async def stop(self) -> None:
+        """Send what is left, and end the connections in order."""
+        self._flushed = 0.0
+        self.send()
+        await self.server.stop()
+
+    def close(self) -> None:
+        self.server.close()
+        self.backend.close()
