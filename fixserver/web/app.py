@@ -18,12 +18,12 @@ from litestar.di import Provide
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme, Tag
 
-from fixserver.web import market, session
+from fixserver.web import account, market, session
 from fixserver.web.backend import Backend
 from fixserver.web.edge import Edge
 from fixserver.web.errors import answer_error
 from fixserver.web.guards import known_parameters
-from fixserver.web.static import IS_COMPRESSED, Asset, asset, assets, below, file_routes
+from fixserver.web.static import IS_COMPRESSED, asset, assets, below, file_routes
 
 __all__ = ["Backend", "create_app"]
 
@@ -53,35 +53,50 @@ def create_app(backend: Backend) -> Edge:
     web = backend.config.web
     files = below("/", assets(HERE / "page")) if (HERE / "page").is_dir() else {}
     files |= below("/docs", assets(HERE / "docs"))
+    files["/openapi.json"] = asset(msgspec.json.encode(description()), "openapi.json")
     app = Litestar(
-        route_handlers=[
-            Router(
-                "/v1",
-                guards=[known_parameters],
-                route_handlers=[market.market_router, session.session_router],
-            ),
-        ],
+        route_handlers=[_routes(), file_routes(files)],
         dependencies={"backend": Provide(_backend, sync_to_thread=False)},
         state=State({"backend": backend}),
         exception_handlers={Exception: answer_error},
         compression_config=CompressionConfig(
             backend="gzip", minimum_size=COMPRESSED_BYTES_MIN, gzip_compress_level=COMPRESSION_LEVEL, exclude_opt_key=IS_COMPRESSED
         ),
-        openapi_config=_openapi(),
+        openapi_config=None,  # it would bring pages of its own, which fetch what they are made of from elsewhere
         logging_config=None,
         debug=False,
     )
-    files["/openapi.json"] = description(app)
-    app.register(file_routes(files))
     return Edge(
         app, backend.counters, origins=web.origins, requests_per_second=web.requests_per_second,
         request_bytes_max=web.request_bytes_max,
     )  # fmt: skip
 
 
-def description(app: Litestar) -> Asset:
+def description() -> dict[str, Any]:
     """The OpenAPI document."""
-    return asset(msgspec.json.encode(app.openapi_schema.to_schema()), "openapi.json")
+    dependencies = {"backend": Provide(_backend, sync_to_thread=False)}
+    app = Litestar([_routes()], dependencies=dependencies, openapi_config=_openapi(), logging_config=None)
+    document = app.openapi_schema.to_schema()
+    for path in document["paths"].values():
+        for operation in path.values():
+            for parameter in operation.get("parameters", ()):
+                parameter["schema"] = _present(parameter["schema"])
+    return document
+
+
+def _routes() -> Router:
+    return Router(
+        "/v1",
+        guards=[known_parameters],
+        route_handlers=[market.market_router, session.session_router, account.account_router],
+    )
+
+
+def _present(schema: dict[str, Any]) -> dict[str, Any]:
+    """What a parameter is where it is there: None in a signature is one that is not, and nothing that a query could say."""
+    kinds = [kind for kind in schema.get("oneOf", ()) if kind != {"type": "null"}]
+    rest = {key: value for key, value in schema.items() if key != "oneOf"}
+    return rest | kinds[0] if len(kinds) == 1 else schema
 
 
 def _backend(request: Request[Any, Any, Any]) -> Backend:
@@ -95,7 +110,8 @@ def _openapi() -> OpenAPIConfig:
         version=version("fixserver"),
         description=DESCRIPTION,
         tags=TAGS,
-        openapi_router=Router("/none", route_handlers=[]),
+        openapi_router=Router("/nowhere", route_handlers=[], include_in_schema=False),
+        use_handler_docstrings=True,
         components=Components(
             security_schemes={
                 "token": SecurityScheme(type="http", scheme="bearer", description="A token of POST /v1/login."),

@@ -23,6 +23,7 @@ DISCARDED_BYTES_MAX = 16 * 2**20
 DISCARDED_SECONDS_MAX = 5.0
 PREFLIGHT_SECONDS = 600  # how long a browser may remember what it may ask
 METHODS = frozenset(("GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS"))
+WITH_A_BODY = frozenset(("POST", "PATCH", "PUT"))
 API = "/v1/"
 
 HEADERS = {
@@ -134,7 +135,7 @@ class Edge:
         if size > self._bytes_max:
             raise self._too_long()
         body = b"".join(parts)
-        if body and scope["path"].startswith(API) and not _is_json(headers.get(b"content-type", b"")):
+        if body and scope["method"] in WITH_A_BODY and scope["path"].startswith(API) and not _is_json(headers.get(b"content-type", b"")):
             raise ApiError(415, "not-json", "a body is to be JSON, sent with Content-Type: application/json")
         return body
 

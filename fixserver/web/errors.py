@@ -54,7 +54,7 @@ DESCRIPTIONS = {
     503: "the exchange, the ledger or the history cannot be reached now",
     504: "the exchange did not answer in time: the order may have been taken",
 }
-EVERYWHERE = (400, 406, 429, 500)  # what any request may be answered with
+EVERYWHERE = (400, 406, 413, 429, 500)  # what any request may be answered with
 
 
 class Fault(msgspec.Struct, frozen=True):

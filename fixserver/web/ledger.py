@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,6 +21,7 @@ from fixserver.config import Config
 from following.database import DatabaseUnavailable, Refused, trouble_named
 
 THREADS = 2
+POLL_SECONDS = 0.02
 WAITING_MAX = 64  # of questions: more than that are refused
 
 Answer = TypeVar("Answer")
@@ -55,15 +57,21 @@ class LedgerReader:
         """The last event that is posted. Raises LedgerUnavailable."""
         return await self._ask(lambda connection: read_cursor(connection).event_seq)
 
-    async def balances(self, account: str) -> Balances:
-        """What a participant's account has. Raises LedgerUnavailable."""
+    async def balances(self, account: str, event_seq: int = 0, seconds: float = 0.0) -> Balances:
+        """What a participant's account has: after event `event_seq` where the ledger gets there within `seconds`, and
+        otherwise where it is then. Raises LedgerUnavailable."""
 
         def read(connection: Connection) -> Balances:
             seq = read_cursor(connection).event_seq
             found = statements.read_balances(connection, account)
             return Balances(seq, [balance for balance in found if balance.account.kind == PARTICIPANT])
 
-        return await self._ask(read)
+        until = time.monotonic() + seconds
+        while True:
+            found = await self._ask(read)
+            if found.event_seq >= event_seq or time.monotonic() > until:
+                return found
+            await asyncio.sleep(POLL_SECONDS)
 
     async def ask(self, read: Callable[[Connection], Answer]) -> Answer:
         """What `read` finds in one transaction that sees one state of the ledger. Raises LedgerUnavailable."""

@@ -11,7 +11,7 @@ from fixserver.web.auth import NAME_CHARACTERS_MAX, PASSWORD_CHARACTERS_MAX
 from fixserver.web.backend import Backend
 from fixserver.web.errors import errors
 from fixserver.web.guards import SECURITY, signed_in
-from fixserver.web.times import iso_time
+from marketdata.shapes import iso_time
 
 
 class Credentials(msgspec.Struct, forbid_unknown_fields=True):

@@ -17,12 +17,6 @@ _MOMENT = re.compile(
 )
 
 
-def iso_time(time_ns: int) -> str:
-    """ISO 8601 in UTC with nanoseconds."""
-    seconds, nanoseconds = divmod(time_ns, NANOSECONDS)
-    return f"{_EPOCH + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S}.{nanoseconds:09d}Z"
-
-
 def moment(name: str, text: str | None) -> int | None:
     """The parameter `name` as nanoseconds; None where it is not there. UTC where it says no offset.
 

@@ -1,0 +1,255 @@
+"""The routes for a participant who is signed in: what his accounts have and how they came to have it; it knows nobody else's.
+
+Balances and statements are the ledger's. What is reserved is that of the open orders, as the feed has them.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from litestar import Router, get
+from litestar.di import Provide
+from litestar.params import Parameter
+from sqlalchemy import Connection
+
+from clearing import statements
+from clearing.postings import CURRENCY, PARTICIPANT, AssetRow
+from clearing.statements import Line as LedgerLine
+from fixserver.web.backend import Backend
+from fixserver.web.errors import ApiError, bad_request, errors, unavailable
+from fixserver.web.guards import SECURITY, participant, signed_in
+from fixserver.web.ledger import Balances as LedgerBalances
+from fixserver.web.ledger import LedgerUnavailable
+from fixserver.web.parameters import AccountName, From, Limit, To
+from fixserver.web.times import moment
+from marketdata import shapes
+from matching.instruments import decimal_text
+
+# How long an answer waits for the ledger to have what the feed had when it was asked for: who has just traded sees it.
+LEDGER_SECONDS = 0.5
+ASSET_MAX = 64
+
+
+class Balance(msgspec.Struct, frozen=True):
+    """Of a currency. `available` is what is not reserved for open orders."""
+
+    asset: str
+    total: str
+    reserved: str
+    available: str
+
+
+class Balances(msgspec.Struct, frozen=True):
+    """`event_number` is the last event that the totals know of."""
+
+    account: str
+    event_number: int
+    balances: list[Balance]
+
+
+class Holding(msgspec.Struct, frozen=True):
+    """Of an instrument. `value` is the quantity at the last price; both are null where it never traded."""
+
+    symbol: str
+    quantity: str
+    reserved: str
+    available: str
+    last: str | None
+    value: str | None
+
+
+class Holdings(msgspec.Struct, frozen=True):
+    """`event_number` is the last event that the quantities know of."""
+
+    account: str
+    event_number: int
+    holdings: list[Holding]
+
+
+class Amount(msgspec.Struct, frozen=True):
+    asset: str
+    amount: str
+
+
+class Line(msgspec.Struct, frozen=True):
+    """What came (`change` above zero) or went, and the balance of the asset after it. `symbol`, `quantity` and `price` are
+    those of the trade, `reverses` is the event that was taken back; null where there is none."""
+
+    event_number: int
+    time: str
+    what: str
+    asset: str
+    change: str
+    balance: str
+    symbol: str | None
+    quantity: str | None
+    price: str | None
+    reverses: int | None
+    entered_by: str | None
+    reference: str | None
+
+
+class Statement(msgspec.Struct, frozen=True):
+    """`opening` is what was there before the first line of this page, zeros left out. Oldest first."""
+
+    account: str
+    opening: list[Amount]
+    lines: list[Line]
+    next: str | None
+
+
+LineCursor = Annotated[
+    str | None, Parameter(query="cursor", description="`next` of the page before.", pattern=r"^[1-9][0-9]{0,17}\.[0-9]{1,3}$")
+]
+
+
+def own_account(backend: Backend, name: str, account: str | None) -> str:
+    """The account that a participant asks for. Raises ApiError: 403 where it is not his, whether there is such an account
+    or not."""
+    if account is None or account == name:
+        return name
+    if backend.feed.own.owner(account) != name:
+        raise ApiError(403, "not-your-account", f"{account} is no account of yours")
+    return account
+
+
+@get("/balance", responses=errors(401, 403, 503), operation_id="balance")
+async def balance(backend: Backend, participant: str, account: AccountName = None) -> Balances:
+    """What an account has of each currency."""
+    name = own_account(backend, participant, account)
+    return balances_of(backend, name, await _read(backend, name))
+
+
+@get("/holdings", responses=errors(401, 403, 503), operation_id="holdings")
+async def holdings(backend: Backend, participant: str, account: AccountName = None) -> Holdings:
+    """What an account has of each instrument."""
+    name = own_account(backend, participant, account)
+    return holdings_of(backend, name, await _read(backend, name))
+
+
+async def _read(backend: Backend, account: str) -> LedgerBalances:
+    try:
+        return await backend.ledger.balances(account, backend.feed.depth.cursor, LEDGER_SECONDS)
+    except LedgerUnavailable as error:
+        raise _ledger_unavailable(error) from error
+
+
+def _ledger_unavailable(_: LedgerUnavailable) -> ApiError:
+    return unavailable("no-ledger", "the ledger cannot be read now: try again")
+
+
+def balances_of(backend: Backend, account: str, found: LedgerBalances) -> Balances:
+    """What the ledger found, as JSON says it."""
+    reserved = backend.feed.own.reserved(account)
+    shown = [
+        Balance(row.asset.name, _text(row.amount, row.asset), _text(kept, row.asset), _text(row.amount - kept, row.asset))
+        for row in found.balances
+        if row.asset.kind == CURRENCY
+        for kept in (reserved.get(row.asset.name, 0),)
+    ]
+    return Balances(account, found.event_seq, shown)
+
+
+def holdings_of(backend: Backend, account: str, found: LedgerBalances) -> Holdings:
+    """The same of instruments: those of which the account has any, or owes some."""
+    reserved = backend.feed.own.reserved(account)
+    shown = []
+    for row in found.balances:
+        kept = reserved.get(row.asset.name, 0)
+        if row.asset.kind == CURRENCY or not (row.amount or kept):
+            continue
+        book = backend.feed.depth.books.get(row.asset.name)
+        last = book.last.price if book is not None and book.last is not None else None
+        price_decimals = row.asset.price_decimals or 0
+        shown.append(
+            Holding(
+                symbol=row.asset.name,
+                quantity=_text(row.amount, row.asset),
+                reserved=_text(kept, row.asset),
+                available=_text(row.amount - kept, row.asset),
+                last=None if last is None else decimal_text(last, price_decimals),
+                value=None if last is None else shapes.value_text(row.amount * last, price_decimals + row.asset.decimals),
+            )
+        )
+    return Holdings(account, found.event_seq, shown)
+
+
+def _text(units: int, asset: AssetRow) -> str:
+    return shapes.value_text(units, asset.decimals) if asset.kind == CURRENCY else decimal_text(units, asset.decimals)
+
+
+@get("/statement", responses=errors(401, 403, 503), operation_id="statement")
+async def statement(
+    backend: Backend, participant: str, account: AccountName = None, from_: From = None, to: To = None, limit: Limit = 100,
+    cursor: LineCursor = None,
+) -> Statement:  # fmt: skip
+    """What came and went in an account, oldest first."""
+    name = own_account(backend, participant, account)
+    begin, end = moment("from", from_), moment("to", to)
+    seq, shown = _line_cursor(cursor)
+
+    def read(connection: Connection) -> Statement:
+        found = statements.find_account(connection, name)
+        if found is None or found.kind != PARTICIPANT:
+            return Statement(name, [], [], None)
+        page = statements.statement(connection, found, begin, end, "", seq, shown + limit + 1)
+        lines = list(page.lines)
+        running = dict(page.opening)
+        for line in lines[:shown]:  # of the event that the page before ended in the middle of
+            if line.event_seq == seq:
+                running[line.asset] = line.balance
+        rest = lines[sum(line.event_seq == seq for line in lines[:shown]) :]
+        opening = [Amount(asset.name, _text(amount, asset)) for asset, amount in running.items() if amount]
+        return Statement(name, opening, [_line(line) for line in rest[:limit]], _next_cursor(rest, limit, seq, shown))
+
+    try:
+        return await backend.ledger.ask(read)
+    except LedgerUnavailable as error:
+        raise _ledger_unavailable(error) from error
+
+
+def _line_cursor(cursor: str | None) -> tuple[int, int]:
+    """The event that a page begins in, and how many of its lines were on the pages before."""
+    if cursor is None:
+        return 1, 0
+    event, dot, shown = cursor.partition(".")
+    if not (dot and cursor.isascii() and event.isdigit() and shown.isdigit() and len(event) <= 18 and len(shown) <= 3):
+        raise bad_request("not-a-cursor", f"cursor: is to be what `next` of the page before was, not {cursor}")
+    return int(event), int(shown)
+
+
+def _next_cursor(rest: list[LedgerLine], limit: int, seq: int, shown: int) -> str | None:
+    if len(rest) <= limit:
+        return None
+    last = rest[limit - 1].event_seq
+    count = sum(line.event_seq == last for line in rest[:limit])
+    return f"{last}.{count + shown if last == seq else count}"
+
+
+def _line(line: LedgerLine) -> Line:
+    instrument = line.instrument
+    return Line(
+        event_number=line.event_seq,
+        time=shapes.iso_time(line.time),
+        what=line.what,
+        asset=line.asset.name,
+        change=_text(line.change, line.asset),
+        balance=_text(line.balance, line.asset),
+        symbol=instrument.name if instrument is not None else None,
+        quantity=decimal_text(line.quantity, instrument.decimals) if instrument is not None and line.quantity else None,
+        price=decimal_text(line.price, instrument.price_decimals or 0) if instrument is not None and line.price else None,
+        reverses=line.reverses,
+        entered_by=line.entered_by or None,
+        reference=line.reference or None,
+    )
+
+
+account_router = Router(
+    "/",
+    route_handlers=[balance, holdings, statement],
+    guards=[signed_in],
+    dependencies={"participant": Provide(participant, sync_to_thread=False)},
+    tags=["account"],
+    security=SECURITY,
+)

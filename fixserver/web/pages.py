@@ -1,0 +1,134 @@
+"""Pages of trades and candles, of memory and of the history together, each exactly once; it shapes no answer.
+
+Memory has the newest of everything, as the feed has it, and knows from where on that is all there is. The database is asked for
+what is older, and has to have come at least as far: else the answer is 503, not one with a hole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+
+from fixserver.web.errors import ApiError, unavailable
+from fixserver.web.past import PastUnavailable
+from marketdata import shapes
+from marketdata.candles import CANDLES_KEPT, Candle
+from marketdata.depth import Book
+from marketdata.tape import Print, Tape
+from matching.instruments import decimal_text
+from matching.messages import BUY
+
+if TYPE_CHECKING:
+    from fixserver.web.backend import Backend
+
+Row = TypeVar("Row")
+
+
+class Page(NamedTuple, Generic[Row]):
+    """Rows, and the cursor of the page behind; None where there is none."""
+
+    rows: Sequence[Row]
+    next: str | None
+
+
+def trade(book: Book, one: Print) -> shapes.Trade:
+    return shapes.Trade(
+        id=str(one.number),
+        time=shapes.iso_time(one.time),
+        symbol=one.instrument,
+        price=decimal_text(one.price, book.price_decimals),
+        quantity=decimal_text(one.quantity, book.quantity_decimals),
+        aggressor=None if not one.taker_side else "buy" if one.taker_side == BUY else "sell",
+        status=one.status,
+    )
+
+
+async def trades(
+    backend: Backend, symbol: str, begin: int | None, end: int | None, before: int | None, limit: int
+) -> Page[Print]:
+    """Trades within [begin, end) numbered below `before`, newest first. The cursor is the number of the page's last."""
+    tape = backend.tape
+    found: list[Print] = []
+    for one in tape.newest(symbol, before):
+        if begin is not None and one.time < begin:
+            return Page(found, None)  # those behind are older still
+        if end is None or one.time < end:
+            found.append(one)
+            if len(found) > limit:
+                return _page(found, limit)
+    known_from = tape.known_from(symbol)
+    if not known_from:
+        return _page(found, limit)
+    # One beyond the limit tells whether there is another page.
+    wanted = limit + 1 - len(found)
+    highest = known_from + 1 if before is None else min(before, known_from + 1)
+    try:
+        past = await backend.past.trades(symbol, begin, end, highest, wanted)
+    except PastUnavailable as error:
+        if found:  # which is a page; the one behind it is what cannot be had
+            return Page(found[:limit], str(found[:limit][-1].number))
+        raise _unavailable(error) from error
+    if past.event_seq < known_from:
+        if found:
+            return Page(found[:limit], str(found[:limit][-1].number))
+        raise _behind()
+    found += [_as_amended(tape, one, past.event_seq) for one in past.rows]
+    return _page(found, limit)
+
+
+def _page(found: list[Print], limit: int) -> Page[Print]:
+    return Page(found[:limit], str(found[limit - 1].number) if len(found) > limit else None)
+
+
+def _as_amended(tape: Tape, one: Print, event_seq: int) -> Print:
+    """The trade as the events have it that the database does not have yet."""
+    amended = tape.amended(one.number)
+    if amended is None or amended.number <= event_seq:
+        return one
+    return one._replace(price=amended.price, quantity=amended.quantity, status=amended.status, amended=amended.number)
+
+
+async def candles(
+    backend: Backend, symbol: str, interval: str, begin: int | None, end: int | None, after: int | None, limit: int
+) -> Page[Candle]:
+    """Candles that begin within [begin, end) and behind `after`, oldest first; where neither is said the last before `end`.
+    The cursor is the beginning of the page's last."""
+    kept = backend.feed.candles.last(symbol, interval, CANDLES_KEPT)
+    newest = begin is None and after is None
+    first = max(begin or 0, 0 if after is None else after + 1)
+    found = [candle for candle in kept if candle.begin >= first and (end is None or candle.begin < end)]
+    if newest and len(found) >= limit:
+        return Page(found[-limit:], None)
+    whole_from = kept[0].begin if kept else None  # all that begin here or later are in `kept`
+    if whole_from is None or first < whole_from:
+        upto = whole_from if end is None else end if whole_from is None else min(end, whole_from)
+        older = await _older(backend, symbol, interval, first, upto, newest, limit + 1, len(kept))
+        found = older + found
+    if newest:
+        return Page(found[-limit:], None)
+    return Page(found[:limit], str(found[limit - 1].begin) if len(found) > limit else None)
+
+
+async def _older(
+    backend: Backend, symbol: str, interval: str, first: int, upto: int | None, newest: bool, limit: int, kept: int
+) -> list[Candle]:
+    """Candles of the database that begin within [first, upto)."""
+    try:
+        past = await backend.past.candles(symbol, interval, first, upto, limit, newest)
+    except PastUnavailable as error:
+        if kept < CANDLES_KEPT:
+            return []  # nothing was forgotten here
+        raise _unavailable(error) from error
+    if kept == CANDLES_KEPT and upto is not None and past.time < upto and past.event_seq < backend.feed.depth.cursor:
+        raise _behind()
+    return list(past.rows)
+
+
+def _unavailable(error: PastUnavailable) -> ApiError:
+    return unavailable(error.code, error.said)
+
+
+def _behind() -> ApiError:
+    return unavailable("history-behind", "the history is being brought up to date: try again")
+
+
