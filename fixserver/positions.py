@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cached_property
 from typing import NamedTuple
 
 from fixserver.config import Config, Instrument, to_text, to_units
@@ -43,7 +44,7 @@ class Terms:
     low: int
     high: int
 
-    @property
+    @cached_property
     def scale(self) -> int:
         """Money units of one price unit times one quantity unit."""
         return int(10 ** (MONEY_DECIMALS - self.price_decimals - self.quantity_decimals))
