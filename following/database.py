@@ -15,8 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, NullPool, QueuePool, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -57,9 +58,11 @@ def sqlite_url(path: Path) -> URL:
     return URL.create("sqlite", database=str(path.absolute()))
 
 
-def open_database(url: str | URL, name: str, *, read_only: bool = False, durable: bool = True) -> Engine:
-    """An engine for `url`: connections are not pooled, and nothing is connected yet. `name` is what is kept there, for
-    people: "ledger".
+def open_database(
+    url: str | URL, name: str, *, read_only: bool = False, durable: bool = True, connections_max: int = 0
+) -> Engine:
+    """An engine for `url`; nothing is connected yet. `name` is what is kept there, for people: "ledger". So many connections are
+    kept for those who ask next, and no more are made; with 0 none is kept, and there is no limit.
 
     In a read-only one, a transaction sees one state of it from its first query to its end. Where it is not `durable`, a loss of
     power may undo the last transactions, whole, but in their order.
@@ -67,7 +70,7 @@ def open_database(url: str | URL, name: str, *, read_only: bool = False, durable
     try:
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite":
-            return _open_sqlite(url, name, read_only, durable)
+            return _open_sqlite(url, name, read_only, durable, _pool(connections_max))
         if parsed.drivername != "postgresql+psycopg":
             raise DatabaseRefused(f"{parsed.render_as_string()}: a {name} is kept in sqlite:///FILE or postgresql+psycopg://...")
         connect_args: dict[str, Any] = {
@@ -80,16 +83,32 @@ def open_database(url: str | URL, name: str, *, read_only: bool = False, durable
             connect_args["options"] = "-c synchronous_commit=off"
         isolation = "REPEATABLE READ" if read_only else "READ COMMITTED"
         return create_engine(
-            url, poolclass=NullPool, connect_args=connect_args, isolation_level=isolation, execution_options={"kept": name}
+            url,
+            connect_args=connect_args,
+            isolation_level=isolation,
+            execution_options={"kept": name},
+            **_pool(connections_max),
         )
     except (ArgumentError, NoSuchModuleError, ImportError, ValueError) as error:
         raise DatabaseRefused(f"the {name}'s database: {error}") from None
 
 
-def _open_sqlite(url: str | URL, name: str, read_only: bool, durable: bool) -> Engine:
+def _pool(connections_max: int) -> dict[str, Any]:
+    if not connections_max:
+        return {"poolclass": NullPool}
+    return {
+        "poolclass": QueuePool,
+        "pool_size": connections_max,
+        "max_overflow": 0,
+        "pool_pre_ping": True,
+        "pool_timeout": CONNECT_SECONDS_MAX,
+    }
+
+
+def _open_sqlite(url: str | URL, name: str, read_only: bool, durable: bool, pool: dict[str, Any]) -> Engine:
     # The driver's own idea of when a transaction begins is switched off: it begins where we say so.
     connect_args: dict[str, Any] = {"isolation_level": None, "timeout": SQLITE_LOCK_SECONDS_MAX}
-    engine = create_engine(url, poolclass=NullPool, connect_args=connect_args, execution_options={"kept": name})
+    engine = create_engine(url, connect_args=connect_args, execution_options={"kept": name}, **pool)
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _: object) -> None:
@@ -111,6 +130,8 @@ def trouble_named(engine: Engine) -> Iterator[None]:
         yield
     except DBAPIError as error:
         raise _named(engine, error.orig, error.connection_invalidated) from error
+    except NoConnectionFree as error:
+        raise DatabaseGone("all connections to the database were busy for too long") from error
     except Exception as error:
         if not isinstance(error, engine.dialect.loaded_dbapi.Error):
             raise

@@ -12,10 +12,10 @@ NAME = "history"
 MIGRATIONS = Path(__file__).with_name("migrations")
 
 
-def open_database(url: str | URL, *, read_only: bool = False) -> Engine:
+def open_database(url: str | URL, *, read_only: bool = False, connections_max: int = 0) -> Engine:
     """An engine for the history at `url`, as in following.database. What a loss of power takes from it is written again from
     the event log, so it waits for no disk."""
-    return database.open_database(url, NAME, read_only=read_only, durable=False)
+    return database.open_database(url, NAME, read_only=read_only, durable=False, connections_max=connections_max)
 
 
 def migrate(connection: Connection) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from following.database import Refused
 from marketdata.candles import DAY_NS, INTERVALS, Candle, begin_of, joined, midnight, together
 from marketdata.orders import Order
 from matching.messages import (
@@ -26,6 +27,11 @@ from matching.messages import (
 )
 
 TRADED, CORRECTED, BUSTED = "traded", "corrected", "busted"
+ANEW = "Name another database, or delete this one (SQLite: the file): the history is then written anew from this log"
+
+
+class RowMissing(Refused):
+    """An event is about an order or a trade that the history does not have."""
 
 
 class TradeRow(NamedTuple):
@@ -104,24 +110,29 @@ class Rows:
         }
 
     def apply(self, batch: EventBatch) -> None:
-        """Take the next record."""
+        """Take the next record. Raises RowMissing where it is about an order that no record of before has told of."""
         self._time = time = batch.time
         if self.day < 0:
             self._begin_day(time // DAY_NS * DAY_NS, batch.events[0].seq)
         traded: dict[str, list[Traded]] = {}  # all at one time, so of one candle in each interval
         takes = self._takes
-        for event in batch.events:
-            kind = type(event)
-            if kind is Traded:
-                self._traded(event)  # type: ignore[arg-type]
-                traded.setdefault(event.instrument, []).append(event)  # type: ignore[union-attr, arg-type]
-            elif kind is DayRolled:
-                self._add(traded)
-                self._rolled(event)  # type: ignore[arg-type]
-            else:
-                take = takes.get(kind)
-                if take is not None:  # the others change no row
-                    take(event)
+        event = batch.events[0]
+        try:
+            for event in batch.events:
+                kind = type(event)
+                if kind is Traded:
+                    self._traded(event)  # type: ignore[arg-type]
+                    traded.setdefault(event.instrument, []).append(event)  # type: ignore[union-attr, arg-type]
+                elif kind is DayRolled:
+                    self._add(traded)
+                    self._rolled(event)  # type: ignore[arg-type]
+                else:
+                    take = takes.get(kind)
+                    if take is not None:  # the others change no row
+                        take(event)
+        except KeyError as error:
+            said = f"event {event.seq} is about order {error.args[0]}, which is not open in the history. {ANEW}"
+            raise RowMissing(said) from None
         self._add(traded)
 
     def take_changes(self) -> Changes:

@@ -15,14 +15,14 @@ import msgspec
 from sqlalchemy import Connection, Engine, Row, Table, bindparam, delete, insert, select, text, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from following.database import DatabaseGone, Refused, trouble_named
+from following.database import DatabaseGone, trouble_named
 from following.eventlog import Record
 from following.follower import Cursor, begin_cursor, cursor_behind, due_records, move_cursor, read_cursor
 from following.numbers import for_sqlite
 from marketdata.candles import DAY, INTERVALS, WIDTHS, Candle, begin_of
 from marketdata.history import schema
 from marketdata.history.database import NAME, migrate
-from marketdata.history.rows import BUSTED, Amendment, CandleKey, Changes, Rows, TradeRow, amended
+from marketdata.history.rows import ANEW, BUSTED, Amendment, CandleKey, Changes, RowMissing, Rows, TradeRow, amended
 from marketdata.orders import CANCELED, FILLED, Order
 from matching.messages import Conditions, OrderAccepted, TradeBusted
 
@@ -30,10 +30,6 @@ ROWS_AT_A_TIME = 10_000
 # What may change of an order after it was entered; in the table these columns stand behind the others.
 CHANGING = tuple(column.name for column in schema.orders.columns)[schema.orders.columns.keys().index("entered") + 1 :]
 _PLAIN = Conditions()
-
-
-class TradeMissing(Refused):
-    """A trade is busted or corrected that is not in the table."""
 
 
 class Posted(NamedTuple):
@@ -51,7 +47,7 @@ class History:
     """The one writer of a history. Not for two threads."""
 
     name = NAME
-    anew = "Name another database, or delete this one (SQLite: the file): the history is then written from this log"
+    anew = ANEW
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -82,7 +78,7 @@ class History:
     def post(self, records: list[Record]) -> Posted:
         """Write the events of `records` in one database transaction. What is written already is ignored.
 
-        Raises EventsMissing where they do not go on where the history ends, TradeMissing, DatabaseRefused, DatabaseGone,
+        Raises EventsMissing where they do not go on where the history ends, RowMissing, DatabaseRefused, DatabaseGone,
         DatabaseConflict. After any of them: load() first.
         """
         if self._connection is None:
@@ -294,7 +290,7 @@ def _read_trade(connection: Connection, amendment: Amendment) -> TradeRow:
     columns = [schema.trades.c[name] for name in TradeRow._fields]
     row = connection.execute(select(*columns).where(schema.trades.c.event_seq == event.trade_seq)).first()
     if row is None:
-        raise TradeMissing(f"event {event.seq} is about trade {event.trade_seq}, which the history does not have. {History.anew}")
+        raise RowMissing(f"event {event.seq} is about trade {event.trade_seq}, which the history does not have. {ANEW}")
     return TradeRow(*row)
 
 
