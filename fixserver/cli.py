@@ -189,7 +189,7 @@ def _add_clearing(subparsers: Subparsers, help_text: str) -> None:
 
 def _add_marketdata(subparsers: Subparsers, help_text: str) -> None:
     def run(args: argparse.Namespace) -> int:
-        config = _prepare(args, "marketdata", "marketdata")
+        config = _prepare(args, "marketdata", "marketdata", "web")
         from fixserver import marketdata_process
 
         return marketdata_process.main(config, args.data)

@@ -287,10 +287,13 @@ def _ending(code: int) -> str:
 class Endpoint:
     """Where a process listens: the ports of the configuration, or those it wrote into its file where that has 0."""
 
-    def __init__(self, data: Path, name: str, fix: tuple[str, int] | None, metrics: tuple[str, int]) -> None:
+    def __init__(
+        self, data: Path, name: str, fix: tuple[str, int] | None, metrics: tuple[str, int], web: tuple[str, int] | None = None
+    ) -> None:
         self._file = data / f"{name}.ports"
         self._fix = fix
         self._metrics = metrics
+        self._web = web
 
     def forget(self) -> None:
         """What another run wrote does not hold any more."""
@@ -299,6 +302,10 @@ class Endpoint:
     def fix(self) -> tuple[str, int] | None:
         """None for a process without such a port, and while it is not known."""
         return self._fix and self._known(self._fix, "fix")
+
+    def web(self) -> tuple[str, int] | None:
+        """As fix()."""
+        return self._web and self._known(self._web, "http")
 
     def metrics(self) -> tuple[str, int] | None:
         return self._known(self._metrics, "metrics")
@@ -396,8 +403,11 @@ def run(config: Config, data: Path, *, bots: bool, log_level: str = "warning") -
     """Run the venue in `data` until a signal says stop; the exit code."""
     with _only_run_of(data):
         listeners = {"exchange": config.exchange, "marketdata": config.marketdata}
+        webs = {"marketdata": (config.web.address, config.web.port)} if config.web.enabled else {}
         endpoints = {
-            name: Endpoint(data, name, _address(listeners.get(name)), (config.venue.metrics_address, section.metrics_port))
+            name: Endpoint(
+                data, name, _address(listeners.get(name)), (config.venue.metrics_address, section.metrics_port), webs.get(name)
+            )
             for name, section in (("exchange", config.exchange), ("clearing", config.clearing), ("marketdata", config.marketdata))
         }
         for endpoint in endpoints.values():
@@ -420,19 +430,26 @@ def run(config: Config, data: Path, *, bots: bool, log_level: str = "warning") -
             [[children["exchange"]], consumers],
             guests,
             consumers,
-            ready=lambda: ready_text(config, endpoints["exchange"].fix(), endpoints["marketdata"].fix()),
+            ready=lambda: ready_text(
+                config, endpoints["exchange"].fix(), endpoints["marketdata"].fix(), endpoints["marketdata"].web()
+            ),
             status=figures.line,
             caught_up=figures.caught_up,
             say=_say,
         ).run()
 
 
-def ready_text(config: Config, order_entry: tuple[str, int] | None, market_data: tuple[str, int] | None) -> str:
+def ready_text(
+    config: Config, order_entry: tuple[str, int] | None, market_data: tuple[str, int] | None, web: tuple[str, int] | None = None
+) -> str:
     """Where to connect, as whom, and with which password, where that is the one of the examples."""
     lines = [
         f"ready: FIX order entry on {_shown(order_entry)}, market data on {_shown(market_data)}"
         " (FIX.4.2, FIX.4.4, FIXT.1.1 with FIX.5.0SP2)"
     ]
+    if web is not None:
+        host = f"[{web[0]}]" if ":" in web[0] else web[0]
+        lines.append(f"  page and REST on {'https' if config.web.certificate else 'http'}://{host}:{web[1]}")
     names = demo_names(config)
     if names:
         who = names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"

@@ -78,7 +78,8 @@ def test_a_data_directory_that_cannot_be_is_one_line_and_exit_2(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("command", "key"), [("run", "exchange.port"), ("exchange", "exchange.port"), ("marketdata", "marketdata.port")]
+    ("command", "key"),
+    [("run", "exchange.port"), ("exchange", "exchange.port"), ("marketdata", "marketdata.port"), ("marketdata", "web.port")],
 )
 def test_a_port_in_use_is_one_line_and_exit_2(command: str, key: str, tmp_path: Path) -> None:
     section, _, name = key.partition(".")
@@ -86,9 +87,9 @@ def test_a_port_in_use_is_one_line_and_exit_2(command: str, key: str, tmp_path: 
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         text = (ROOT / "config" / "bench.toml").read_text().replace('"dictionaries"', f'"{ROOT}/config/dictionaries"')
-        for default in (5001, 5002):
+        for default in (5001, 5002, 8080):
             text = text.replace(f"\nport = {default}\n", "\nport = 0\n")
-        for default in (9101, 9102, 9103):
+        for default in (9101, 9102, 9103, 9104):
             text = text.replace(f"metrics_port = {default}\n", other)
         head, table, tail = text.partition(f"[{section}]\n")
         path = tmp_path / "venue.toml"

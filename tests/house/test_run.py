@@ -84,6 +84,8 @@ def test_a_venue_with_bots_trades_and_stops_in_order(tmp_path: Path) -> None:
         ready = venue.wait_for(lambda line: line.startswith("ready"))
         order_entry, market_data = venue.port("exchange", "fix"), venue.port("marketdata", "fix")
         assert ready.startswith(f"ready: FIX order entry on 127.0.0.1:{order_entry}, market data on 127.0.0.1:{market_data} ")
+        web = venue.port("marketdata", "http")
+        venue.wait_for(lambda line: line == f"  page and REST on http://127.0.0.1:{web}")
         venue.wait_for(lambda line: "log on as TRADER1 to TRADER8, password demo" in line)
         venue.wait_for(lambda line: re.search(r"trades [1-9]\d*/s.* subscriptions [1-9]", line) is not None)
         children = venue.children()

@@ -34,6 +34,8 @@ metrics_port = 0
 [marketdata]
 port = 0
 metrics_port = 0
+[web]
+enabled = false
 [[instruments]]
 symbol = "AAPL"
 quantity_max = "1000"

@@ -52,7 +52,7 @@ class Feed:
         password = hash_password("demo")
         self.config.write_text(
             f'[venue]\ndictionaries = "{DICTIONARIES}"\n[exchange]\nport = 0\nmetrics_port = 0\n[clearing]\nmetrics_port = 0\n'
-            "[marketdata]\nport = 0\nmetrics_port = 0\n"
+            "[marketdata]\nport = 0\nmetrics_port = 0\n[web]\nenabled = false\n"
             + "".join(
                 f'[[instruments]]\nsymbol = "{symbol}"\nquantity_max = "1000"\nvalue_max = "1000000"\nreference_price = "10"\n'
                 for symbol in SYMBOLS
