@@ -1,0 +1,664 @@
+"""Who follows which topic of the stream, and what each client is sent next; it knows no socket and reads no file.
+
+What happens is gathered, and `flush` puts it out some fifty times a second: one delta for each topic, encoded and framed once, the
+same bytes for all who follow it and keep up. Who does not (see pacing) is sent no deltas until it has read, and then a new
+snapshot. Snapshots are made in flush as well, behind the deltas, so that a snapshot and the deltas behind it fit without a gap;
+their number is limited, and who has to wait for one is sent no deltas until then.
+
+A topic that nobody follows any more is kept for a while, so that who lost his connection may go on where he was.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import msgspec
+
+from marketdata import shapes
+from marketdata.candles import Candles
+from marketdata.depth import Depth
+from marketdata.pacing import RESUME_BYTES, SNAPSHOT_BYTES_QUEUED_MAX, SNAPSHOT_ENTRIES_MAX, Pace, Pacer
+from marketdata.topics import (
+    COMMON_DEPTHS,
+    BookSource,
+    CandlesSource,
+    Name,
+    Refused,
+    Source,
+    StatisticsSource,
+    StatusSource,
+    Topic,
+    TradesSource,
+    encode,
+    understand,
+)
+from marketdata.viewing import Published, Views
+from marketdata.views import ViewKey
+from matching.messages import EventBatch, MarketPhaseChanged
+
+STREAM_SECONDS = 0.02  # between two flushes
+MESSAGE_BYTES_MAX = 64 * 1024
+TOPICS_MAX = 1_000  # of one client
+TOPIC_LENGTH_MAX = 128
+UNCOMMON_BOOKS_MAX = 100  # of all clients: books of a depth that few ask for, each of which costs as much as a common one
+TOPICS_KEPT_MAX = 1_000  # that nobody follows; of more, the one that was left first is dropped
+TOPIC_KEPT_SECONDS = 60.0
+SNAPSHOT_ENTRIES_PER_FLUSH = 10_000  # of all clients, but one snapshot at least
+PRIVATE_SNAPSHOT_COST = 5_000  # as many entries as asking somebody for one counts for
+MISTAKES_AT_ONCE_MAX = 100  # messages and topics of a client that are refused; then it is closed
+MISTAKES_PER_SECOND = 1.0
+LOOK_SECONDS = 1.0  # how often logins, and what nobody follows, are looked at
+PING_ID_LENGTH_MAX = 64
+
+POLICY, TRY_AGAIN_LATER = 1008, 1013  # close codes
+
+# What `answer` is given: the snapshot, or None where there cannot be any.
+Answer = Callable[[Any], None]
+
+
+class Client(Protocol):
+    """A connected client. `send` takes a frame as `framed` made it, and calls nothing here; nor does `close`."""
+
+    @property
+    def queued_bytes(self) -> int: ...
+
+    def send(self, frame: bytes) -> None: ...
+
+    def close(self, code: int, reason: str) -> None: ...
+
+
+
+
+class Feed(Protocol):
+    """What is read after each record."""
+
+    @property
+    def depth(self) -> Depth: ...
+
+    @property
+    def candles(self) -> Candles: ...
+
+
+# ------------------------------------------------------------------------------------------ what a client says
+
+
+class Resumed(msgspec.Struct, forbid_unknown_fields=True):
+    topic: str
+    era: str
+    number: int
+
+
+class Subscribe(msgspec.Struct, tag_field="op", tag="subscribe", forbid_unknown_fields=True):
+    topics: list[str | Resumed]
+
+
+class Unsubscribe(msgspec.Struct, tag_field="op", tag="unsubscribe", forbid_unknown_fields=True):
+    topics: list[str]
+
+
+class Login(msgspec.Struct, tag_field="op", tag="login", forbid_unknown_fields=True):
+    token: str
+
+
+class Logout(msgspec.Struct, tag_field="op", tag="logout", forbid_unknown_fields=True):
+    pass
+
+
+class Ping(msgspec.Struct, tag_field="op", tag="ping", forbid_unknown_fields=True):
+    id: int | str | None = None
+
+
+_decode = msgspec.json.Decoder(Subscribe | Unsubscribe | Login | Logout | Ping).decode
+
+
+# ------------------------------------------------------------------------------------------- what it is told
+
+
+class Hello(msgspec.Struct, tag_field="type", tag="hello"):
+    venue: str
+    era: str
+    time: str
+
+
+class Unsubscribed(msgspec.Struct, tag_field="type", tag="unsubscribed"):
+    topic: str
+
+
+class LoggedIn(msgspec.Struct, tag_field="type", tag="login"):
+    participant: str
+    expires: str
+
+
+class LoggedOut(msgspec.Struct, tag_field="type", tag="logout"):
+    pass
+
+
+class Pong(msgspec.Struct, tag_field="type", tag="pong"):
+    id: int | str | None
+    time: str
+
+
+class Error(msgspec.Struct, tag_field="type", tag="error", omit_defaults=True):
+    code: str
+    message: str
+    topic: str | None = None
+
+
+# --------------------------------------------------------------------------------------------------- stream
+
+
+class _Channel:
+    """A topic and who follows it: `live` are those who are sent its deltas, the others wait for a snapshot first."""
+
+    __slots__ = ("followers", "key", "live", "name", "participant", "topic")
+
+    def __init__(self, topic: Topic, participant: str, name: Name | None) -> None:
+        self.topic = topic
+        self.participant = participant  # empty: it is for everybody
+        self.name = name  # None: private
+        self.followers: dict[_Follower, None] = {}
+        self.live: dict[_Follower, Callable[[bytes], None]] = {}
+
+
+class _Follower:
+    """A client and what it follows.
+
+    due     the channels of which it is to be sent a snapshot, or from where on it wants to go on (era and number)
+    asked   the private ones of which a snapshot was asked for; the object marks the question
+    """
+
+    __slots__ = ("asked", "channels", "client", "due", "mistakes", "mistakes_at", "pacer", "participant", "token", "watched")
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self.pacer = Pacer()
+        self.channels: dict[_Channel, None] = {}
+        self.due: dict[_Channel, tuple[str, int] | None] = {}
+        self.asked: dict[_Channel, object] = {}
+        self.participant = ""
+        self.token = ""
+        self.mistakes = 0.0  # less what time has forgiven
+        self.mistakes_at = 0.0
+        self.watched = False  # whether the pacer remembers something
+
+
+class Stream:
+    """The stream of a venue. `framed` makes a WebSocket frame of a payload."""
+
+    def __init__(
+        self,
+        feed: Feed,
+        views: Views,
+        *,
+        venue: str,
+        era: str,
+        clock: Callable[[], float] = time.monotonic,
+        now_ns: Callable[[], int] = time.time_ns,
+        framed: Callable[[bytes], bytes] = bytes,
+    ) -> None:
+        """`clock` is monotonic, in seconds."""
+        self.feed = feed
+        self.views = views
+        self.venue = venue
+        self.era = era
+        self.authenticate: Callable[[str], tuple[str, str] | None] = lambda token: None
+        self.deltas_made = 0
+        self.frames_sent = 0  # deltas and snapshots, over all clients
+        self.snapshots_made = 0
+        self.resumed_total = 0
+        self.held_total = 0
+        self.cut_total = 0
+        self.mistakes_total = 0
+        self._clock = clock
+        self._now_ns = now_ns
+        self._framed = framed
+        self._made = 0
+        self._looked = clock()
+        self._followers: dict[Client, _Follower] = {}
+        self._channels: dict[tuple[str, str], _Channel] = {}  # by name and participant
+        self._left: dict[_Channel, float] = {}  # what nobody follows, and since when, the first first
+        self._touched: dict[_Channel, None] = {}
+        self._waiting: dict[_Follower, None] = {}  # who is due something
+        self._by_view: dict[ViewKey, _Channel] = {}
+        self._statistics: dict[str, _Channel] = {}
+        self._candles: dict[tuple[str, str], _Channel] = {}
+        self._status: _Channel | None = None
+        self._uncommon = 0
+        self._private: dict[str, Callable[[str, Answer], None]] = {}
+        self._books_known = len(feed.depth.books)
+        self._day_known = feed.depth.trading_day
+
+    @property
+    def clients(self) -> int:
+        return len(self._followers)
+
+    @property
+    def topics(self) -> int:
+        """How many are kept up."""
+        return len(self._channels)
+
+    def add_private(self, topic: str, snapshot: Callable[[str, Answer], None]) -> None:
+        """A topic of which each participant has his own. `snapshot` is called with a participant, and calls `answer` at once or
+        later, with data that are no older than what was told before; or with None: there is none to be had now."""
+        self._private[topic] = snapshot
+
+    # -------------------------------------------------------------------------------------------- clients
+
+    def connect(self, client: Client) -> None:
+        self._followers[client] = _Follower(client)
+        self._send(client, Hello(self.venue, self.era, shapes.iso_time(self._now_ns())))
+
+    def disconnect(self, client: Client) -> None:
+        """The client is gone, or to be forgotten: nothing more is sent to it."""
+        follower = self._followers.pop(client, None)
+        if follower is not None:
+            for channel in list(follower.channels):
+                self._leave(follower, channel)
+            self._waiting.pop(follower, None)
+
+    def receive(self, client: Client, payload: bytes) -> None:
+        """A message of a client, whatever it may be. What is wrong is answered; who is wrong too often is closed."""
+        follower = self._followers.get(client)
+        if follower is None:
+            return
+        if len(payload) > MESSAGE_BYTES_MAX:
+            self._mistake(follower, "too-large", f"a message is at most {MESSAGE_BYTES_MAX} bytes")
+            return
+        try:
+            message = _decode(payload)
+        except msgspec.ValidationError as error:
+            self._mistake(follower, "malformed", f"{error}; see /docs for what can be said here"[:300])
+            return
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            self._mistake(follower, "malformed", "this is not JSON")
+            return
+        match message:
+            case Subscribe(topics):
+                self._subscribe(follower, topics)
+            case Unsubscribe(topics):
+                for name in topics:
+                    if client in self._followers:
+                        self._unsubscribe(follower, name)
+            case Login(token):
+                self._login(follower, token)
+            case Logout():
+                self._log_out(follower)
+                self._send(client, LoggedOut())
+            case Ping(ping_id):
+                if isinstance(ping_id, str) and len(ping_id) > PING_ID_LENGTH_MAX:
+                    self._mistake(follower, "malformed", f"an id is at most {PING_ID_LENGTH_MAX} characters")
+                else:
+                    self._send(client, Pong(ping_id, shapes.iso_time(self._now_ns())))
+
+    def _send(self, client: Client, message: msgspec.Struct) -> None:
+        client.send(self._framed(encode(message)))
+
+    def _mistake(self, follower: _Follower, code: str, text: str, topic: str | None = None) -> None:
+        """Answer what is wrong; a client that does nothing else is closed."""
+        self.mistakes_total += 1
+        now = self._clock()
+        forgiven = (now - follower.mistakes_at) * MISTAKES_PER_SECOND
+        follower.mistakes = max(0.0, follower.mistakes - forgiven) + 1
+        follower.mistakes_at = now
+        if follower.mistakes > MISTAKES_AT_ONCE_MAX:
+            self._close(follower, POLICY, "too many messages were wrong")
+            return
+        self._send(follower.client, Error(code, text, topic if topic is None else _shown(topic)))
+
+    def _close(self, follower: _Follower, code: int, reason: str) -> None:
+        self.disconnect(follower.client)
+        follower.client.close(code, reason)
+
+    # --------------------------------------------------------------------------------------------- logins
+
+    def _login(self, follower: _Follower, token: str) -> None:
+        found = self.authenticate(token)
+        if found is None:
+            self._mistake(follower, "bad-token", "the token is none, or has expired: sign in again by POST /v1/login")
+            return
+        participant, expires = found
+        if participant != follower.participant:
+            self._log_out(follower)
+        follower.participant, follower.token = participant, token
+        self._send(follower.client, LoggedIn(participant, expires))
+
+    def _log_out(self, follower: _Follower) -> None:
+        follower.participant = follower.token = ""
+        for channel in [channel for channel in follower.channels if channel.participant]:
+            self._leave(follower, channel)
+            self._send(follower.client, Unsubscribed(channel.topic.name))
+
+    def _check_logins(self) -> None:
+        """A login ends with its token, whyever that did."""
+        for follower in list(self._followers.values()):
+            if not follower.token:
+                continue
+            found = self.authenticate(follower.token)
+            if found is None or found[0] != follower.participant:
+                self._send(follower.client, Error("login-ended", "the login has ended: sign in again by POST /v1/login"))
+                self._log_out(follower)
+
+    # -------------------------------------------------------------------------------------- subscriptions
+
+    def _subscribe(self, follower: _Follower, topics: list[str | Resumed]) -> None:
+        for asked in topics:
+            if follower.client not in self._followers:
+                return  # closed for too many mistakes
+            name, since = (asked, None) if isinstance(asked, str) else (asked.topic, (asked.era, asked.number))
+            channel = self._channel(follower, name)
+            if isinstance(channel, Refused):
+                self._mistake(follower, channel.code, channel.text, name)
+                continue
+            if channel not in follower.channels:
+                follower.channels[channel] = channel.followers[follower] = None
+                self._left.pop(channel, None)
+            # Who subscribes to what it follows already is sent a new snapshot.
+            channel.live.pop(follower, None)
+            follower.asked.pop(channel, None)
+            follower.due[channel] = since
+            self._waiting[follower] = None
+
+    def _channel(self, follower: _Follower, name: str) -> _Channel | Refused:
+        """The channel of that name, for this follower; made if it was not there."""
+        if len(name) > TOPIC_LENGTH_MAX:
+            return Refused("unknown-topic", f"a topic is at most {TOPIC_LENGTH_MAX} characters")
+        participant, understood = "", None
+        if name not in self._private:
+            found = understand(name, self.feed.depth)
+            if isinstance(found, Refused):
+                return found
+            understood = found
+        elif not (participant := follower.participant):
+            return Refused("not-signed-in", 'this topic is one\'s own: say {"op": "login", "token": "..."} first')
+        channel = self._channels.get((name, participant))
+        if channel is not None and channel in follower.channels:
+            return channel
+        if len(follower.channels) >= TOPICS_MAX:
+            return Refused("too-many-topics", f"a client follows at most {TOPICS_MAX} topics")
+        if channel is None:
+            if understood is not None and not understood.is_common and self._uncommon >= UNCOMMON_BOOKS_MAX:
+                depths = ", ".join(map(str, COMMON_DEPTHS))
+                return Refused("too-many-topics", f"too many books of unusual depth are followed; these can always be: {depths}")
+            channel = self._open(name, participant, understood)
+        source = channel.topic.source
+        if source is not None and source.size() > SNAPSHOT_ENTRIES_MAX:
+            if not channel.followers:
+                self._left.setdefault(channel, self._clock())
+            return Refused("too-large", f"this has more than {SNAPSHOT_ENTRIES_MAX} lines now: ask for fewer prices, or by price")
+        return channel
+
+    def _open(self, name: str, participant: str, understood: Name | None) -> _Channel:
+        self._made += 1
+        era, number = f"{self.era}-{self._made}", 0
+        source: Source | None = None
+        view = None
+        if understood is not None:
+            if understood.key is not None:
+                view = self.views.hold(understood.key)
+                era, number = view.era, view.rpt_seq
+            source = self._source(understood)
+        channel = _Channel(Topic(name, era, number, source, self._framed), participant, understood)
+        self._channels[name, participant] = channel
+        if understood is None:
+            return channel
+        symbol = understood.symbol
+        if view is not None:
+            self._by_view[view.key] = channel
+        if understood.kind == "statistics":
+            self._statistics[symbol] = channel
+        elif understood.kind == "candles":
+            self._candles[symbol, understood.interval] = channel
+        elif understood.kind == "status":
+            self._status = channel
+        self._uncommon += not understood.is_common
+        return channel
+
+    def _source(self, name: Name) -> Source:
+        depth = self.feed.depth
+        if name.kind == "status":
+            return StatusSource(depth)
+        book = depth.books[name.symbol]
+        if name.kind == "candles":
+            return CandlesSource(book, name.interval, self.feed.candles)
+        if name.kind == "statistics":
+            return StatisticsSource(book)
+        assert name.key is not None
+        view = self.views.find(name.key)
+        return BookSource(view) if name.kind == "book" else TradesSource(view)
+
+    def _drop(self, channel: _Channel) -> None:
+        """Nobody has followed it for long."""
+        name = channel.name
+        del self._channels[channel.topic.name, channel.participant]
+        self._touched.pop(channel, None)
+        if name is None:
+            return
+        if name.key is not None:
+            self.views.release(name.key)
+            del self._by_view[name.key]
+        if name.kind == "statistics":
+            del self._statistics[name.symbol]
+        elif name.kind == "candles":
+            del self._candles[name.symbol, name.interval]
+        elif name.kind == "status":
+            self._status = None
+        self._uncommon -= not name.is_common
+
+    def _unsubscribe(self, follower: _Follower, name: str) -> None:
+        channel = self._channels.get((name, "")) or self._channels.get((name, follower.participant))
+        if channel is None or channel not in follower.channels:
+            self._mistake(follower, "not-subscribed", "this topic is not subscribed to", name)
+            return
+        self._leave(follower, channel)
+        self._send(follower.client, Unsubscribed(name))
+
+    def _leave(self, follower: _Follower, channel: _Channel) -> None:
+        del follower.channels[channel], channel.followers[follower]
+        channel.live.pop(follower, None)
+        follower.due.pop(channel, None)
+        follower.asked.pop(channel, None)
+        if not channel.followers:
+            self._left[channel] = self._clock()
+            self._forget()
+
+    def _forget(self) -> None:
+        """Drop what nobody has followed for long, or what is too much of it."""
+        since = self._clock() - TOPIC_KEPT_SECONDS
+        while self._left:
+            channel, left = next(iter(self._left.items()))
+            if left > since and len(self._left) <= TOPICS_KEPT_MAX:
+                return
+            del self._left[channel]
+            self._drop(channel)
+
+    # ------------------------------------------------------------------------------------- what happens
+
+    def on_record(self, batch: EventBatch, published: list[Published]) -> None:
+        """A record of the log was applied to the feed; `published` is what views.publish() said of it."""
+        touched = self._touched
+        for view, _, entries in published:
+            channel = self._by_view.get(view.key)
+            if channel is not None:
+                channel.topic.pending += entries
+                touched[channel] = None
+        feed = self.feed
+        depth = feed.depth
+        if self._statistics:
+            for symbol in depth.changed:
+                channel = self._statistics.get(symbol)
+                if channel is not None:
+                    touched[channel] = None
+        if self._candles:
+            for change in feed.candles.changed:
+                channel = self._candles.get((change.instrument, change.interval))
+                if channel is not None:
+                    channel.topic.pending.append(change.candle)
+                    touched[channel] = None
+        if depth.phases or len(depth.books) != self._books_known or depth.trading_day != self._day_known:
+            self._on_status(depth)
+
+    def _on_status(self, depth: Depth) -> None:
+        said: list[Any] = []
+        if depth.trading_day != self._day_known:
+            said.append({"trading_day": depth.trading_day})
+        if len(depth.books) != self._books_known:
+            new = list(depth.books.values())[self._books_known :]
+            markets = dict.fromkeys(book.terms.market for book in new if book.terms.market)
+            said += [shapes.MarketPhase(market, depth.markets[market]) for market in markets]
+            said += [shapes.instrument_phase(book) for book in new]
+        for event in depth.phases:
+            if isinstance(event, MarketPhaseChanged):
+                said.append(shapes.MarketPhase(event.market, event.phase))
+            else:
+                until = shapes.iso_time(event.until) if event.until else None
+                said.append(shapes.InstrumentPhase(event.instrument, event.phase, until))
+        self._day_known, self._books_known = depth.trading_day, len(depth.books)
+        if self._status is not None:
+            self._status.topic.pending += said
+            self._touched[self._status] = None
+
+    def tell(self, topic: str, participant: str, entries: list[Any]) -> None:
+        """Something happened in a private topic: what it is, as JSON is to say it."""
+        channel = self._channels.get((topic, participant))
+        if channel is not None and entries:
+            channel.topic.pending += entries
+            self._touched[channel] = None
+
+    # ------------------------------------------------------------------------------------ what is sent
+
+    def flush(self) -> None:
+        """Put out what happened since the last time, and serve who is due a snapshot. Not while a record is being applied."""
+        now = self._clock()
+        self._pace(now)
+        if self._touched:
+            touched, self._touched = self._touched, {}
+            for channel in touched:
+                self._put_out(channel, now)
+        if self._waiting:
+            self._serve(now)
+        if now - self._looked >= LOOK_SECONDS:
+            self._looked = now
+            self._check_logins()
+            self._forget()
+
+    def _time(self) -> str:
+        return shapes.iso_time(self.feed.depth.time)
+
+    def _put_out(self, channel: _Channel, now: float) -> None:
+        topic, live = channel.topic, channel.live
+        before = topic.number
+        frame = topic.put_out(self._time(), now)
+        if frame is not None:
+            self.deltas_made += 1
+            self.frames_sent += len(live)
+            for send in live.values():
+                send(frame)
+        elif topic.number != before:  # too much for a delta
+            for follower in live:
+                follower.due[channel] = None
+                self._waiting[follower] = None
+            live.clear()
+
+    def _pace(self, now: float) -> None:
+        """Hold back or cut who does not read."""
+        for follower in list(self._followers.values()):
+            queued_bytes = follower.client.queued_bytes
+            if queued_bytes <= RESUME_BYTES and not follower.watched:
+                continue
+            was_held = follower.pacer.held_since is not None
+            pace = follower.pacer.pace(queued_bytes, now)
+            follower.watched = queued_bytes > RESUME_BYTES
+            if pace is Pace.CUT:
+                self.cut_total += 1
+                self._close(follower, TRY_AGAIN_LATER, "the stream is not being read")
+            elif pace is Pace.HOLD and not was_held:
+                self.held_total += 1
+                follower.asked.clear()
+                for channel in follower.channels:
+                    channel.live.pop(follower, None)
+                    follower.due[channel] = None
+                if follower.due:
+                    self._waiting[follower] = None
+
+    def _serve(self, now: float) -> None:
+        """Send snapshots, and the deltas that who came back has missed, as far as each client reads, in turn."""
+        left = SNAPSHOT_ENTRIES_PER_FLUSH
+        for follower in list(self._waiting):
+            if left <= 0:
+                return
+            del self._waiting[follower]
+            left -= self._serve_one(follower, now, left)
+            if follower.due and follower.client in self._followers:
+                self._waiting[follower] = None  # behind the others
+
+    def _serve_one(self, follower: _Follower, now: float, entries_left: int) -> int:
+        """Returns how many entries were made for it."""
+        if follower.pacer.held_since is not None:
+            return 0
+        entries_made = 0
+        for channel, since in list(follower.due.items()):
+            queued_bytes = follower.client.queued_bytes
+            if queued_bytes > SNAPSHOT_BYTES_QUEUED_MAX or entries_made >= entries_left:
+                break
+            topic = channel.topic
+            if since is not None:
+                frames = topic.behind(*since, self._time())
+                if frames is not None:
+                    if not follower.pacer.may_have(len(frames), now):
+                        break
+                    self.resumed_total += 1
+                    self._go_on(follower, channel, frames, queued_bytes)
+                    continue
+            if topic.source is None:
+                if not follower.pacer.may_have(PRIVATE_SNAPSHOT_COST, now):
+                    break
+                self._ask(follower, channel)
+                continue
+            size = topic.source.size()
+            if not follower.pacer.may_have(size, now):
+                break
+            if not topic.has_snapshot:
+                self.snapshots_made += 1
+                entries_made += size
+            self._go_on(follower, channel, [topic.snapshot(self._time())], queued_bytes)
+        return entries_made
+
+    def _go_on(self, follower: _Follower, channel: _Channel, frames: list[bytes], queued_bytes: int) -> None:
+        """Send what comes before the next delta, and from then on the deltas."""
+        client = follower.client
+        follower.due.pop(channel, None)
+        for frame in frames:
+            client.send(frame)
+        self.frames_sent += len(frames)
+        follower.pacer.snapshot_sent(sum(map(len, frames)), queued_bytes)
+        follower.watched = True
+        channel.live[follower] = client.send
+
+    def _ask(self, follower: _Follower, channel: _Channel) -> None:
+        """Have somebody make the snapshot of a private topic."""
+        question = object()
+        del follower.due[channel]
+        follower.asked[channel] = question
+
+        def answer(data: Any) -> None:
+            if follower.asked.get(channel) is not question:
+                return  # gone, held back, or asked anew
+            del follower.asked[channel]
+            if data is None:
+                self._leave(follower, channel)
+                text = "this cannot be had at the moment: subscribe again in a while"
+                self._send(follower.client, Error("unavailable", text, channel.topic.name))
+                return
+            self._put_out(channel, self._clock())
+            self._touched.pop(channel, None)
+            self.snapshots_made += 1
+            self._go_on(follower, channel, [channel.topic.snapshot_of(data, self._time())], follower.client.queued_bytes)
+
+        self._private[channel.topic.name](channel.participant, answer)
+
+
+def _shown(name: str) -> str:
+    """A topic's name as an answer may carry it."""
+    return name if len(name) <= TOPIC_LENGTH_MAX else name[:TOPIC_LENGTH_MAX] + "…"
