@@ -203,6 +203,11 @@ class SimulatedDesk:
         self._trader, self._send = trader, send
 
     def enter(self, order: Order) -> None:
+        positions = self._trader.positions
+        if self._trader.on_the_way >= ON_THE_WAY_MAX:
+            positions.drop(order)
+            positions.tally.orders -= 1
+        self._assert_way()
         name, said = self._trader.seat.name, (order.order_type, order.time_in_force)
         price = order.price if order.order_type == LIMIT else 0
         symbol = order.terms.symbol
@@ -210,6 +215,7 @@ class SimulatedDesk:
         self._send(self._trader, command)
 
     def replace(self, order: Order, price: int, quantity: int) -> None:
+        self._assert_way()
         self._trader.positions.change(order)
         said = (order.side, order.order_type, order.time_in_force)
         limit = price if order.order_type == LIMIT else 0
@@ -218,9 +224,14 @@ class SimulatedDesk:
         self._send(self._trader, command)
 
     def cancel(self, order: Order) -> None:
+        self._assert_way()
         self._trader.positions.withdraw(order)
         symbol = order.terms.symbol
         self._send(self._trader, CancelOrder(self._trader.seat.name, SESSION, order.pending, order.reference, symbol, order.side))
+
+    def _assert_way(self) -> None:
+        if self._trader.on_the_way >= ON_THE_WAY_MAX:
+            raise TooMany(f"{ON_THE_WAY_MAX:,} messages are on their way to the venue, and this is one more")
 
 
 # ------------------------------------------------------------------------------------------------ the simulation
@@ -337,8 +348,6 @@ class Simulation:
     # --------------------------------------------------------------------------------------------- the venue
 
     def _send(self, trader: Trader, command: Command) -> None:
-        if trader.on_the_way >= ON_THE_WAY_MAX and not trader.failed:
-            raise TooMany(f"{ON_THE_WAY_MAX:,} messages are on their way to the venue, and this is one more")
         trader.on_the_way += 1
         self._at(self.now + trader.latency_ns, self._arrived, (trader, command))
 
