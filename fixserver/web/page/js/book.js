@@ -2,7 +2,7 @@
 
 import { Changes } from "./changes.js";
 
-export const DEPTH = 25; // prices of a side
+export const DEPTH = 20; // prices of a side
 
 /** `bids` and `offers` are [price, quantity, orders], best first. */
 export class Book {

@@ -7,6 +7,7 @@ const STALE_SECONDS = 8; // nothing came, though a ping was sent
 const SILENT_SECONDS = 20; // then the connection is given up
 const RETRY_SECONDS_MIN = 0.5;
 const RETRY_SECONDS_MAX = 10;
+const SIGNED_OUT = new Set(["bad-token", "login-ended"]);
 const PRIVATE = new Set(["orders", "balances", "traffic"]);
 
 /**
@@ -138,7 +139,6 @@ export class Stream {
       // The venue's numbers have no gaps. If there is one all the same, what is shown would be wrong from here on: begin again.
       this.gaps += 1;
       followed.number = null;
-      this.#send({ op: "unsubscribe", topics: [message.topic] });
       this.#send({ op: "subscribe", topics: [message.topic] });
       return;
     }
@@ -147,8 +147,7 @@ export class Stream {
   }
 
   #refused(message) {
-    const signIn = message.topic === undefined || message.topic === null ? message.code : "";
-    if (this.#token !== null && /login|token|expired|unauthorized|signed/.test(signIn)) {
+    if (this.#token !== null && SIGNED_OUT.has(message.code)) {
       this.#token = null;
       this.#participant = null;
       this.logins.tell(null, message.message);

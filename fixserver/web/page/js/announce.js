@@ -1,0 +1,24 @@
+// Says what happened: to a screen reader at once, on the screen as a note that goes by itself; it never takes the focus.
+
+import { byId, el } from "./dom.js";
+
+const SHOWN_SECONDS = 7;
+const TOASTS_MAX = 4;
+const SPOKEN_MAX = 20;
+
+/** `tone` is good, bad or plain; what is bad interrupts a screen reader. */
+export function announce(title, text = "", tone = "plain") {
+  const spoken = byId(tone === "bad" ? "assertive" : "polite");
+  spoken.append(el("p", {}, text ? `${title}. ${text}` : title));
+  while (spoken.childElementCount > SPOKEN_MAX) spoken.firstChild.remove();
+
+  const toasts = byId("toasts");
+  const close = el("button", { type: "button", class: "icon", "aria-label": "Close this note" }, "×");
+  const toast = el("div", { class: "toast", "data-tone": tone }, el("div", {}, el("strong", {}, title), el("span", {}, text)), close);
+  let timer = setTimeout(() => toast.remove(), SHOWN_SECONDS * 1000);
+  toast.addEventListener("pointerenter", () => clearTimeout(timer));
+  toast.addEventListener("pointerleave", () => (timer = setTimeout(() => toast.remove(), 2000)));
+  close.addEventListener("click", () => toast.remove());
+  toasts.append(toast);
+  while (toasts.childElementCount > TOASTS_MAX) toasts.firstChild.remove();
+}
