@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 from prometheus_client.registry import Collector
 
@@ -17,11 +18,21 @@ from fixserver.web.app import create_app
 from fixserver.web.backend import Backend
 from fixserver.web.metrics import WebMetrics
 from fixserver.web.server import WebServer
+from fixserver.web.socket import text_frame
+from marketdata.candles import Candles
+from marketdata.depth import Depth
 from marketdata.feed import Feed
+from marketdata.shapes import iso_time
+from marketdata.stream import STREAM_SECONDS, Stream
 from marketdata.viewing import Published, Views
 from matching.messages import EventBatch
 
-FLUSH_SECONDS = 0.02  # for which updates of the stream are gathered
+
+class _WithCandles(NamedTuple):
+    """The feed with candles of its own, as long as Feed has none."""
+
+    depth: Depth
+    candles: Candles
 
 
 class WebSide:
@@ -29,19 +40,24 @@ class WebSide:
 
     def __init__(self, config: Config, data: Path, feed: Feed, views: Views, members: Members, era: str) -> None:
         """The feed has caught up. Raises ConfigError."""
-        self.backend = Backend(config=config, data=data, feed=feed, members=members, era=era, views=views)
+        self._candles = Candles()
+        self.stream = Stream(
+            _WithCandles(feed.depth, self._candles), views, venue=config.venue.name, era=era, framed=text_frame
+        )
+        self.stream.authenticate = self._authenticate
+        self.backend = Backend(config=config, data=data, feed=feed, members=members, era=era, views=views, stream=self.stream)
         section = config.web
         app = create_app(self.backend)
         self.server = listen(
             config, "web.port", section.address, section.port,
-            lambda: WebServer(section, app, None, others=config.marketdata.connections_max),
+            lambda: WebServer(section, app, self.stream, others=config.marketdata.connections_max),
         )  # fmt: skip
         self._flushed = 0.0
 
     @property
     def collectors(self) -> list[Collector]:
         """What they tell Prometheus."""
-        return [self.backend.counters, WebMetrics(self.server)]
+        return [self.backend.counters, WebMetrics(self.server, self.stream)]
 
     @property
     def streams(self) -> int:
@@ -51,16 +67,23 @@ class WebSide:
     def on_record(self, batch: EventBatch, published: list[Published]) -> None:
         """After each record of the event log, once the feed has taken it."""
         self.backend.tape.apply(batch)
+        self._candles.apply(batch)
+        self.stream.on_record(batch, published)
 
     def send(self) -> None:
         """At the end of a turn: what was gathered for long enough."""
         now = time.monotonic()
-        if now - self._flushed >= FLUSH_SECONDS:
+        if now - self._flushed >= STREAM_SECONDS:
             self._flushed = now
+            self.stream.flush()
 
     def participant_changed(self, name: str) -> None:
         """His password, or whether he may trade: he has to sign in anew."""
         self.backend.sign_in.end(name)
+
+    def _authenticate(self, token: str) -> tuple[str, str] | None:
+        found = self.backend.sign_in.by_token(token)
+        return found and (found.participant, iso_time(found.expires))
 
     async def start(self) -> None:
         await self.server.start()
