@@ -17,9 +17,12 @@ ALLOWED = {
     "matching": {"sortedcontainers", "msgspec"},
     "following": {"matching.messages", "matching.recordlog", "msgspec", "sqlalchemy", "alembic"},
     "clearing": {"following", "matching.messages", "matching.recordlog", "msgspec", "sqlalchemy", "alembic", "psycopg"},
-    "marketdata": {"following", "matching.messages", "matching.recordlog", "msgspec", "sortedcontainers", "sqlalchemy"},
+    "marketdata": {
+        "following", "matching.messages", "matching.recordlog", "matching.instruments", "msgspec", "sortedcontainers", "sqlalchemy",
+        "alembic",
+    },
     "fixserver": {"matching", "following", "clearing", "marketdata", "msgspec", "quickfix", "prometheus_client", "sqlalchemy"},
-}
+}  # fmt: skip
 # The engine is a function of its commands: nothing in it may know the time, chance, files, the network or other threads.
 NOT_IN_THE_ENGINE = {
     "asyncio", "datetime", "logging", "multiprocessing", "os", "pathlib", "random", "secrets", "select", "selectors",
