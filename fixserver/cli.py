@@ -141,7 +141,7 @@ def _prepare(args: argparse.Namespace, name: str, *sections: str) -> Config:
 
 def _add_run(subparsers: Subparsers, help_text: str) -> None:
     def run(args: argparse.Namespace) -> int:
-        config = _prepare(args, "run", "exchange", "clearing", "marketdata")
+        config = _prepare(args, "run", "exchange", "clearing", "marketdata", "history")
         from fixserver import supervisor
 
         return supervisor.run(config, args.data, bots=args.bots, log_level=args.log_level)
@@ -151,8 +151,8 @@ def _add_run(subparsers: Subparsers, help_text: str) -> None:
         "run",
         help_text,
         run,
-        description="Start the exchange, the ledger and the feed of a venue, keep them running, and stop them in order on Ctrl-C."
-        " Prints a line that begins with `ready` when all ports take connections, and then a line a second.",
+        description="Start the exchange, the ledger, the feed and the history of a venue, keep them running, and stop them in order"
+        " on Ctrl-C. Prints a line that begins with `ready` when all ports take connections, and then a line a second.",
     )
     _add_process_arguments(parser, log_level="warning")
     parser.add_argument("--bots", action="store_true", help="with market makers and traders to trade with")
@@ -185,6 +185,16 @@ def _add_clearing(subparsers: Subparsers, help_text: str) -> None:
         return clearing_process.main(config, args.data)
 
     _add_process_arguments(_add(subparsers, "clearing", help_text, run))
+
+
+def _add_history(subparsers: Subparsers, help_text: str) -> None:
+    def run(args: argparse.Namespace) -> int:
+        config = _prepare(args, "history", "history")
+        from fixserver import history_process
+
+        return history_process.main(config, args.data)
+
+    _add_process_arguments(_add(subparsers, "history", help_text, run))
 
 
 def _add_marketdata(subparsers: Subparsers, help_text: str) -> None:
@@ -266,6 +276,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[Subparsers, str], None]]] = {
     "run": ("the whole venue on this machine", _add_run),
     "exchange": ("order entry and matching alone", _add_exchange),
     "clearing": ("the ledger alone", _add_clearing),
+    "history": ("orders, trades and candles into their database", _add_history),
     "marketdata": ("the market-data feed alone", _add_marketdata),
     "bots": ("market makers and traders that trade over FIX", _add_bots),
     "simulate": ("strategies against each other, in no time and without a venue", _add_simulate),

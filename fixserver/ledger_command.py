@@ -22,8 +22,9 @@ from clearing.database import is_current, open_database
 from clearing.ledger import Ledger, read_cursor
 from clearing.postings import CURRENCY, AssetRow
 from clearing.reconciliation import EngineAccount
-from fixserver.clearing_process import LedgerBusy, database_url, only_writer
+from fixserver.clearing_process import database_url, only_writer
 from fixserver.config import Config, ConfigError, load
+from fixserver.database_process import Busy
 from following.database import DatabaseRefused, DatabaseUnavailable, Refused, trouble_named
 from following.eventlog import EventLog, LogHead
 from following.follower import EVENTS_PER_COMMIT_MAX
@@ -104,7 +105,7 @@ def add_parser(subparsers: Any) -> None:
 def _guarded(run: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
     try:
         return run(args)
-    except (NoLedger, DatabaseUnavailable, Refused, LedgerBusy, LogDamaged, LogMissing) as error:
+    except (NoLedger, DatabaseUnavailable, Refused, Busy, LogDamaged, LogMissing) as error:
         print(error, file=sys.stderr)
         return EXIT_WRONG
 

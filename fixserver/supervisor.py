@@ -1,7 +1,7 @@
 """`fixserver run`: starts the processes of a venue, starts again what dies, and stops them in order; it trades nothing itself.
 
-Started: the exchange; when it takes connections, the ledger and the feed; when those do, `ready` is said and
-the bots come. Stopped: the bots, then the exchange, which logs its sessions out; the ledger and the feed
+Started: the exchange; when it takes connections, the ledger and the feed; when those do, `ready` is said, and the history and
+the bots come. Stopped: the bots, then the exchange, which logs its sessions out; the ledger, the feed and the history
 read to the end of what it wrote, and stop last. A process that dies is started again after a pause, which
 doubles while it keeps dying. What ends the run: a process that says by its exit code that it cannot run as
 configured, and one that dies over and over before it was ever ready.
@@ -25,7 +25,7 @@ from functools import partial
 from pathlib import Path
 
 from fixserver import passwords
-from fixserver.config import Config, ConfigError, Listener
+from fixserver.config import Clearing, Config, ConfigError, Exchange, History, Listener, MarketData
 
 PAUSE_MIN_S = 0.5
 PAUSE_MAX_S = 30.0
@@ -46,7 +46,9 @@ EXIT_CANNOT_RUN = 2
 DEMO_PASSWORD = "demo"
 # So that neither the ledger nor the bots delay an order on a machine with few cores.
 NICE_CONSUMER = 5
+NICE_HISTORY = 10
 NICE_BOTS = 10
+_NICENESS = {"exchange": 0, "clearing": NICE_CONSUMER, "marketdata": NICE_CONSUMER, "history": NICE_HISTORY}
 
 _STOP_SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 _WAITED_FOR = {*_STOP_SIGNALS, signal.SIGCHLD}
@@ -133,7 +135,8 @@ class _CannotRun(Exception):
 
 
 class Supervisor:
-    """Runs `stages` one after the other, says `ready()`, runs `guests`, and says `status()` once a second.
+    """Runs `stages` one after the other, says `ready()`, runs `guests`, and says `status()` once a second. A guest may
+    fail as often as it will: it is started again and again.
 
     `last` are the children that stop when the others have, and once `caught_up()` says so.
     """
@@ -223,8 +226,9 @@ class Supervisor:
         self.say("stopping")
         orderly = True
         try:
-            first = [child for child in self.children if child not in self.guests and child not in self.last]
-            for children in (self.guests, first, self.last):
+            guests = [child for child in self.guests if child not in self.last]
+            first = [child for child in self.children if child not in guests and child not in self.last]
+            for children in (guests, first, self.last):
                 running = [child for child in children if child in self.children and child.ended() is None and child.process]
                 if children is self.last and running and orderly:
                     self._wait_until(self.caught_up, CATCH_UP_MAX_S)
@@ -339,8 +343,9 @@ def _takes_connections(address: tuple[str, int]) -> bool:
 class Figures:
     """What the processes say of themselves, once a second, as one line."""
 
-    def __init__(self, exchange: Endpoint, clearing: Endpoint, marketdata: Endpoint) -> None:
-        self._exchange, self._clearing, self._marketdata = exchange, clearing, marketdata
+    def __init__(self, exchange: Endpoint, clearing: Endpoint, marketdata: Endpoint, history: Endpoint | None = None) -> None:
+        """`history` is None where none is written."""
+        self._exchange, self._clearing, self._marketdata, self._history = exchange, clearing, marketdata, history
         self._before: dict[str, float] = {}
         self._at = time.monotonic()
 
@@ -362,14 +367,22 @@ class Figures:
             ]
         lag = clearing.get("fixserver_ledger_lag_events")
         parts.append("the ledger does not answer" if lag is None else f"ledger {_whole(lag)} behind")
+        if self._history is not None:
+            lag = sample(self._history).get("fixserver_history_lag_events")
+            if lag is None:
+                parts.append("the history does not answer")
+            elif lag:
+                parts.append(f"history {_whole(lag)} behind")
         subscriptions = marketdata.get("fixserver_marketdata_subscriptions")
         if subscriptions is not None:
             parts.append(f"subscriptions {_whole(subscriptions)}")
         return f"{time.strftime('%H:%M:%S', time.gmtime())}  {'   '.join(parts)}"
 
     def caught_up(self) -> bool:
-        """Whether the ledger has read all events. One that does not say is not waited for."""
-        return sample(self._clearing).get("fixserver_ledger_lag_events", 0) == 0
+        """Whether ledger and history have read all events. One that does not say is not waited for."""
+        if sample(self._clearing).get("fixserver_ledger_lag_events", 0):
+            return False
+        return self._history is None or not sample(self._history).get("fixserver_history_lag_events", 0)
 
 
 def _whole(number: float) -> str:
@@ -403,12 +416,19 @@ def run(config: Config, data: Path, *, bots: bool, log_level: str = "warning") -
     """Run the venue in `data` until a signal says stop; the exit code."""
     with _only_run_of(data):
         listeners = {"exchange": config.exchange, "marketdata": config.marketdata}
+        sections: dict[str, Exchange | Clearing | MarketData | History] = {
+            "exchange": config.exchange,
+            "clearing": config.clearing,
+            "marketdata": config.marketdata,
+        }
+        if config.history.enabled:
+            sections["history"] = config.history
         webs = {"marketdata": (config.web.address, config.web.port)} if config.web.enabled else {}
         endpoints = {
             name: Endpoint(
                 data, name, _address(listeners.get(name)), (config.venue.metrics_address, section.metrics_port), webs.get(name)
             )
-            for name, section in (("exchange", config.exchange), ("clearing", config.clearing), ("marketdata", config.marketdata))
+            for name, section in sections.items()
         }
         for endpoint in endpoints.values():
             endpoint.forget()
@@ -419,17 +439,19 @@ def run(config: Config, data: Path, *, bots: bool, log_level: str = "warning") -
                 name,
                 [*program, name, *venue, "--log-level", log_level],
                 endpoint.is_ready,
-                niceness=0 if name == "exchange" else NICE_CONSUMER,
+                niceness=_NICENESS[name],
             )
             for name, endpoint in endpoints.items()
         }
         consumers = [children["clearing"], children["marketdata"]]
-        guests = [Child("bots", [*program, "bots", *venue, "--quiet"], lambda: True, niceness=NICE_BOTS)] if bots else []
-        figures = Figures(endpoints["exchange"], endpoints["clearing"], endpoints["marketdata"])
+        # A history that cannot be written keeps nobody from trading.
+        history = [children["history"]] if config.history.enabled else []
+        robots = [Child("bots", [*program, "bots", *venue, "--quiet"], lambda: True, niceness=NICE_BOTS)] if bots else []
+        figures = Figures(endpoints["exchange"], endpoints["clearing"], endpoints["marketdata"], endpoints.get("history"))
         return Supervisor(
             [[children["exchange"]], consumers],
-            guests,
-            consumers,
+            [*history, *robots],
+            [*consumers, *history],
             ready=lambda: ready_text(
                 config, endpoints["exchange"].fix(), endpoints["marketdata"].fix(), endpoints["marketdata"].web()
             ),

@@ -97,11 +97,14 @@ class Watch:
 class Follower:
     """Has `writer` post the event log in `directory` until `pause` says to end."""
 
-    def __init__(self, writer: Writer, directory: Path, pause: Pause, watch: Watch | None = None) -> None:
+    def __init__(
+        self, writer: Writer, directory: Path, pause: Pause, watch: Watch | None = None, poll_seconds: float = POLL_SECONDS
+    ) -> None:
         self.writer = writer
         self.directory = directory
         self.pause = pause
         self.watch = watch or Watch()
+        self.poll_seconds = poll_seconds
         self.head = LogHead(directory)
         self._connected: bool | None = None  # None: never tried
         self._conflicts = 0
@@ -144,7 +147,7 @@ class Follower:
                 records = log.read(EVENTS_PER_COMMIT_MAX)
                 posted = writer.post(records)
                 if not posted.events:
-                    if self.pause(POLL_SECONDS):
+                    if self.pause(self.poll_seconds):
                         return True
                     continue
                 self._conflicts = 0

@@ -89,7 +89,7 @@ def test_a_venue_with_bots_trades_and_stops_in_order(tmp_path: Path) -> None:
         venue.wait_for(lambda line: "log on as TRADER1 to TRADER8, password demo" in line)
         venue.wait_for(lambda line: re.search(r"trades [1-9]\d*/s.* subscriptions [1-9]", line) is not None)
         children = venue.children()
-        assert sorted(children) == ["bots", "clearing", "exchange", "marketdata"]
+        assert sorted(children) == ["bots", "clearing", "exchange", "history", "marketdata"]
         assert os.getpriority(os.PRIO_PROCESS, children["exchange"]) == os.getpriority(os.PRIO_PROCESS, 0)
         assert os.getpriority(os.PRIO_PROCESS, children["clearing"]) > os.getpriority(os.PRIO_PROCESS, 0)
         assert venue.stop() == 0
