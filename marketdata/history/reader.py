@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from sqlalchemy import URL, Connection, Row, Select, make_url, select
 
@@ -24,6 +24,7 @@ from matching.messages import BUY, SELL, Conditions
 
 ROWS_MAX = 1_000  # of a page
 CONNECTIONS_MAX = 4
+Found = TypeVar("Found")
 
 
 class HistoryUnavailable(Exception):
@@ -79,11 +80,17 @@ class OrderRow(NamedTuple):
     text: str
 
 
-class Reader:
-    """The history at `url`. Every method raises HistoryUnavailable; `limit` is at most ROWS_MAX.
+class Page(NamedTuple, Generic[Found]):
+    """Rows, and what `page` is to be for those that follow: None at the end. The history then stood at `cursor`."""
 
-    What is paged returns its rows, and what `page` is to be for those that follow: None at the end. `begin` is the first moment
-    (ns), `end` the first no more.
+    rows: list[Found]
+    next: int | None
+    cursor: Cursor
+
+
+class Reader:
+    """The history at `url`. Every method raises HistoryUnavailable; `limit` is at most ROWS_MAX. `begin` is the first moment (ns),
+    `end` the first no more.
     """
 
     def __init__(self, url: str | URL) -> None:
@@ -95,46 +102,43 @@ class Reader:
     def cursor(self) -> Cursor:
         """The last event that is written."""
         with self._reading() as connection:
-            cursor = read_cursor(connection, schema.cursor)
-        if cursor is None:
-            raise HistoryUnavailable("the history has no cursor: its writer has not begun")
-        return cursor
+            return _cursor(connection)
 
     def trades(
         self, instrument: str, begin: int | None = None, end: int | None = None, limit: int = 100, page: int | None = None
-    ) -> tuple[list[TradeRow], int | None]:
-        """Trades of an instrument, newest first, those included that were busted."""
+    ) -> Page[TradeRow]:
+        """Trades of an instrument, newest first, those included that were busted. `page` is the number of the trade that they are
+        older than."""
         trades = schema.trades.c
         query = select(*(trades[name] for name in TradeRow._fields)).where(trades.instrument == instrument)
         with self._reading() as connection:
             query = _before(connection, _within(query, begin, end), page)
             found = [TradeRow(*row) for row in connection.execute(query.limit(_one_more(limit)))]
-        return found[:limit], found[limit - 1].event_seq if len(found) > limit else None
+            return Page(found[:limit], found[limit - 1].event_seq if len(found) > limit else None, _cursor(connection))
 
     def candles(
         self,
         instrument: str,
         interval: str,
-        begin: int | None = None,
+        begin: int = 0,
         end: int | None = None,
         limit: int = 500,
-        page: int | None = None,
-    ) -> tuple[list[Candle], int | None]:
-        """Candles, oldest first; where neither `begin` nor `page` says where to begin, the last ones."""
+        newest: bool = False,
+    ) -> Page[Candle]:
+        """Candles that begin in that time, oldest first: the first ones, or, `newest`, the last, behind which nothing follows. The
+        next page is what `begin` is to be for it."""
         assert interval in INTERVALS
         candles = schema.candles.c
-        first = begin if page is None else page
         query = select(*(candles[name] for name in Candle._fields))
-        query = query.where(candles.instrument == instrument, candles.interval == interval)
+        query = query.where(candles.instrument == instrument, candles.interval == interval, candles.begin >= begin)
         if end is not None:
             query = query.where(candles.begin < end)
         with self._reading() as connection:
-            if first is None:
+            if newest:
                 last = connection.execute(query.order_by(candles.begin.desc()).limit(_one_more(limit) - 1))
-                return [Candle(*row) for row in reversed(last.all())], None
-            query = query.where(candles.begin >= first).order_by(candles.begin).limit(_one_more(limit))
-            found = [Candle(*row) for row in connection.execute(query)]
-        return found[:limit], found[limit].begin if len(found) > limit else None
+                return Page([Candle(*row) for row in reversed(last.all())], None, _cursor(connection))
+            found = [Candle(*row) for row in connection.execute(query.order_by(candles.begin).limit(_one_more(limit)))]
+            return Page(found[:limit], found[limit].begin if len(found) > limit else None, _cursor(connection))
 
     def executions(
         self,
@@ -144,7 +148,7 @@ class Reader:
         end: int | None = None,
         limit: int = 100,
         page: int | None = None,
-    ) -> tuple[list[Execution], int | None]:
+    ) -> Page[Execution]:
         """What accounts traded, newest first, of one instrument where it is named. Who trades with himself has two of one trade."""
         found: list[Execution] = []
         with self._reading() as connection:
@@ -155,12 +159,12 @@ class Reader:
                     query = _before(connection, query, None if page is None else page // 2 + 1)
                     rows = connection.execute(query.limit(_one_more(limit) + 1))
                     found += [execution for row in rows if (execution := _execution(row, taker)) and _is_on(execution, page)]
-        found.sort(key=lambda execution: -execution.page)
-        return found[:limit], found[limit - 1].page if len(found) > limit else None
+            found.sort(key=lambda execution: -execution.page)
+            return Page(found[:limit], found[limit - 1].page if len(found) > limit else None, _cursor(connection))
 
     def orders(
         self, participant: str, account: str = "", limit: int = 100, page: int | None = None
-    ) -> tuple[list[OrderRow], int | None]:
+    ) -> Page[OrderRow]:
         """Orders of a participant, those that have ended and were refused too, newest first; of one account where it is named."""
         orders = schema.orders.c
         query = select(*(orders[name] for name in OrderRow._fields)).where(orders.participant == participant)
@@ -171,7 +175,7 @@ class Reader:
         with self._reading() as connection:
             rows = connection.execute(query.order_by(orders.event_seq.desc()).limit(_one_more(limit)))
             found = [_order(row) for row in rows]
-        return found[:limit], found[limit - 1].event_seq if len(found) > limit else None
+            return Page(found[:limit], found[limit - 1].event_seq if len(found) > limit else None, _cursor(connection))
 
     def order(self, order_id: int) -> OrderRow | None:
         """An order by its number."""
@@ -206,6 +210,13 @@ class Reader:
         except (DatabaseUnavailable, DatabaseRefused) as error:
             self._is_current = False
             raise HistoryUnavailable(f"the history cannot be read: {error}") from error
+
+
+def _cursor(connection: Connection) -> Cursor:
+    cursor = read_cursor(connection, schema.cursor)
+    if cursor is None:
+        raise HistoryUnavailable("the history has no cursor: its writer has not begun")
+    return cursor
 
 
 def _one_more(limit: int) -> int:

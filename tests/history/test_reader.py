@@ -13,7 +13,7 @@ from sqlalchemy import text
 from following.database import DatabaseRefused, sqlite_url
 from marketdata.candles import DAY_NS, INTERVALS
 from marketdata.history.database import open_database
-from marketdata.history.reader import Execution, HistoryUnavailable, OrderRow, Reader
+from marketdata.history.reader import Execution, HistoryUnavailable, OrderRow, Page, Reader
 from marketdata.history.rows import TradeRow
 from marketdata.history.writer import History
 from matching.engine import Engine
@@ -43,12 +43,13 @@ def reader(history: History, url: str) -> Iterator[Reader]:
     made.close()
 
 
-def all_pages(ask: Callable[[int | None], tuple[list[Row], int | None]]) -> list[Row]:
-    found, page = ask(None)
-    while page is not None:
-        rows, page = ask(page)
-        assert rows, "no page is empty, but the only one"
-        found += rows
+def all_pages(ask: Callable[[int | None], Page[Row]]) -> list[Row]:
+    page = ask(None)
+    found = page.rows
+    while page.next is not None:
+        page = ask(page.next)
+        assert page.rows, "no page is empty, but the only one"
+        found += page.rows
     return found
 
 
@@ -72,15 +73,15 @@ def test_a_trade_is_two_executions_and_who_trades_with_himself_has_both(history:
     first = (3, NOON + SECOND, "ann", "AAPL", "2", 100, 4, 3, 1, "C1", "maker", "busted", 6)
     second = (5, NOON + 2 * SECOND, "ann", "AAPL", "2", 100, 5, 3, 1, "C1", "maker", "traded", 10)
     third = (5, NOON + 2 * SECOND, "ann", "AAPL", "1", 100, 5, -4, 4, "C4", "taker", "traded", 11)
-    assert reader.executions(["ann"]) == ([Execution(*third), Execution(*second), Execution(*first)], None)
-    assert reader.executions(["ann"], limit=1) == ([Execution(*third)], 11)
-    assert reader.executions(["ann"], limit=1, page=11) == ([Execution(*second)], 10)
-    assert reader.executions(["ann"], limit=1, page=10) == ([Execution(*first)], None)
+    assert reader.executions(["ann"])[:2] == ([Execution(*third), Execution(*second), Execution(*first)], None)
+    assert reader.executions(["ann"], limit=1)[:2] == ([Execution(*third)], 11)
+    assert reader.executions(["ann"], limit=1, page=11)[:2] == ([Execution(*second)], 10)
+    assert reader.executions(["ann"], limit=1, page=10)[:2] == ([Execution(*first)], None)
     bobs = Execution(3, NOON + SECOND, "bob", "AAPL", "1", 100, 4, -4, 2, "C2", "taker", "busted", 7)
-    assert reader.executions(["bob"]) == ([bobs], None)
-    assert reader.executions(["bob"], "MSFT") == ([], None)
-    assert reader.executions(["bob"], begin=NOON + 2 * SECOND) == ([], None)
-    assert reader.executions([]) == ([], None)
+    assert reader.executions(["bob"])[:2] == ([bobs], None)
+    assert reader.executions(["bob"], "MSFT")[:2] == ([], None)
+    assert reader.executions(["bob"], begin=NOON + 2 * SECOND)[:2] == ([], None)
+    assert reader.executions([])[:2] == ([], None)
 
 
 def test_an_order_is_there_as_it_stands_also_one_that_was_refused(history: History, reader: Reader) -> None:
@@ -92,9 +93,9 @@ def test_an_order_is_there_as_it_stands_also_one_that_was_refused(history: Histo
     second = OrderRow(*bob, "rejected", "", 0, 0, 0, 0, NOON, "off-tick", "not on the tick")  # type: ignore[arg-type]
     assert reader.order(1) == first
     assert reader.order(3) is None
-    assert reader.orders("ANN") == ([first], None)
-    assert reader.orders("BOB", "bob") == ([second], None)
-    assert reader.orders("BOB", "bob-2") == ([], None)
+    assert reader.orders("ANN")[:2] == ([first], None)
+    assert reader.orders("BOB", "bob")[:2] == ([second], None)
+    assert reader.orders("BOB", "bob-2")[:2] == ([], None)
 
 
 def test_pages_follow_each_other_without_a_gap(history: History, reader: Reader) -> None:
@@ -121,12 +122,10 @@ def test_pages_follow_each_other_without_a_gap(history: History, reader: Reader)
             right_candles = naive.market.candles(symbol, interval)
             begin = right_candles[2].begin if len(right_candles) > 2 else 0
             later = [candle for candle in right_candles if candle.begin >= begin]
-            assert all_pages(lambda page: reader.candles(symbol, interval, begin, None, 3, page)) == later  # noqa: B023
-            assert reader.candles(symbol, interval, limit=3) == (right_candles[-3:], None)
-            assert reader.candles(symbol, interval, end=begin, limit=3) == (
-                [candle for candle in right_candles if candle.begin < begin][-3:],
-                None,
-            )
+            assert all_pages(lambda page: reader.candles(symbol, interval, page or begin, None, 3)) == later  # noqa: B023
+            assert reader.candles(symbol, interval, limit=3, newest=True) == (right_candles[-3:], None, history.cursor)
+            earlier = [candle for candle in right_candles if candle.begin < begin]
+            assert reader.candles(symbol, interval, end=begin, limit=1, newest=True).rows == earlier[-1:]
     for participant in ("ann", "bob"):
         accounts = reader.accounts_of(participant)
         mine = [
@@ -136,10 +135,10 @@ def test_pages_follow_each_other_without_a_gap(history: History, reader: Reader)
             if account in accounts
         ]
         for limit in (1, 5, 1_000):
-            found = all_pages(lambda page: reader.executions(accounts, limit=limit, page=page))  # noqa: B023
+            executions = all_pages(lambda page: reader.executions(accounts, limit=limit, page=page))  # noqa: B023
             assert [
                 (row.number, row.account, row.liquidity if row.liquidity != "auction" else ("maker", "taker")[row.page % 2])
-                for row in found
+                for row in executions
             ] == mine
         orders = all_pages(lambda page: reader.orders(participant, limit=11, page=page))  # noqa: B023
         names = due["orders"]
