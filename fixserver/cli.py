@@ -243,6 +243,12 @@ def _add_journal(subparsers: Subparsers, _: str) -> None:
     journal_command.add_parser(subparsers)
 
 
+def _add_plot(subparsers: Subparsers, help_text: str) -> None:
+    from fixserver import plot_command
+
+    plot_command.add_parser(subparsers, help_text)
+
+
 def _add_participant(subparsers: Subparsers, help_text: str) -> None:
     from fixserver import participant_command
 
@@ -284,6 +290,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[Subparsers, str], None]]] = {
     "admin": ("tell a running exchange what to do: halt, cancel, bust, sessions, participants", _add_admin),
     "ledger": ("look into the ledger: check, balances, statement, rebuild", _add_ledger),
     "journal": ("look into what the exchange wrote: verify, dump, digest", _add_journal),
+    "plot": ("draw the book, the trades or the latency of a venue: PNG or SVG", _add_plot),
     "participant": ("make an entry of the configuration for somebody who trades", _add_participant),
     "dictionaries": ("make the venue's FIX dictionaries", _add_dictionaries),
     "version": ("say which version this is", _add_version),

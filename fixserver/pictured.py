@@ -56,7 +56,7 @@ class Print(NamedTuple):
 
 
 class BookHistory(NamedTuple):
-    """A book over time; `interval_ns` lies between two samples, and the last one is the end. Of the trades it has one of so many."""
+    """A book over time; `interval_ns` lies between two samples, the last one is the end. Of the trades it has one of so many."""
 
     terms: InstrumentDefined
     samples: list[Sample]

@@ -24,6 +24,7 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 
 from fixserver.pictured import BookHistory, Histogram, Level, TradeHistory
 from matching.instruments import decimal_text
+from matching.messages import InstrumentDefined
 
 FORMATS = (".png", ".svg")
 THEMES = ("light", "dark")
