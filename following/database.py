@@ -28,6 +28,8 @@ logging.getLogger("alembic").setLevel(logging.WARNING)
 CONNECT_SECONDS_MAX = 5
 SILENCE_SECONDS_MAX = 15  # a PostgreSQL server that does not even acknowledge bytes for this long is gone
 SQLITE_LOCK_SECONDS_MAX = 10
+SQLITE_CHECKPOINT_PAGES = 8_000
+SQLITE_CACHE_KIB = 32_768
 _CONFLICTS = {"40001", "40P01", "55P03"}  # serialization failure, deadlock, lock not available
 # SQLSTATE: connection; shutdown, crash, canceled; out of resources; became a standby
 _SERVER_GONE = ("08", "57", "53", "25006")
@@ -115,6 +117,10 @@ def _open_sqlite(url: str | URL, name: str, read_only: bool, durable: bool, pool
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         connection.execute("PRAGMA foreign_keys = ON")
+        if not (durable or read_only):
+            # Who writes much, and waits for no disk, is not to wait for it when a few pages have changed either.
+            connection.execute(f"PRAGMA wal_autocheckpoint = {SQLITE_CHECKPOINT_PAGES}")
+            connection.execute(f"PRAGMA cache_size = -{SQLITE_CACHE_KIB}")
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:

@@ -88,21 +88,22 @@ class NaiveHistory:
             self.accounts[event.account] = event.participant
         elif isinstance(event, OrderAccepted | OrderRejected):
             order = {column: getattr(event, column, None) for column in schema.orders.columns.keys()}  # noqa: SIM118
-            refused = isinstance(event, OrderRejected)
             order |= {
                 "event_seq": event.seq,
                 "entered": time,
                 "conditions": said(event.conditions),
-                "parked": "" if refused else event.parked,
-                "leaves": 0 if refused else event.quantity,
+                "parked": "",
+                "leaves": 0,
                 "executed": 0,
                 "value": 0,
                 "busted": 0,
-                "ended": time if refused else None,
-                "reason": event.reason.name.lower().replace("_", "-") if refused else None,
-                "text": event.text if refused else None,
-                "is": "rejected" if refused else "",
+                "is": "",
             }
+            if isinstance(event, OrderRejected):
+                reason = event.reason.name.lower().replace("_", "-")
+                order |= {"ended": time, "reason": reason, "text": event.text, "is": "rejected"}
+            else:
+                order |= {"parked": event.parked, "leaves": event.quantity}
             self.orders[event.order_id] = order
         elif isinstance(event, OrderReplaced):
             order = self.orders[event.order_id]

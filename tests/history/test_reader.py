@@ -85,12 +85,12 @@ def test_a_trade_is_two_executions_and_who_trades_with_himself_has_both(history:
 
 
 def test_an_order_is_there_as_it_stands_also_one_that_was_refused(history: History, reader: Reader) -> None:
-    said = "BOB", "BOB/FIX.4.4", "C2", "bob", "AAPL", "1", "2", "0", 100, 4, 0, "", Reason.OFF_TICK, "not on the tick"
+    said: Any = "BOB", "BOB/FIX.4.4", "C2", "bob", "AAPL", "1", "2", "0", 100, 4, 0, "", Reason.OFF_TICK, "not on the tick"
     history.post([record([order(1, "ann", "2", 100, 9, Conditions(display_quantity=3)), OrderRejected(2, 2, *said)], time=NOON)])
     ann = (1, 1, "ANN", "ann", "AAPL", "2", NOON, "ANN/FIX.4.4", "C1", "2", "1", 100, 9, 0, "", Conditions(display_quantity=3))
     bob = (2, 2, "BOB", "bob", "AAPL", "1", NOON, "BOB/FIX.4.4", "C2", "2", "0", 100, 4, 0, "", None)
-    first = OrderRow(*ann, "new", "", 9, 0, 0, 0, 0, "", "")  # type: ignore[arg-type]
-    second = OrderRow(*bob, "rejected", "", 0, 0, 0, 0, NOON, "off-tick", "not on the tick")  # type: ignore[arg-type]
+    first = OrderRow(*ann, "new", "", 9, 0, 0, 0, 0, "", "")
+    second = OrderRow(*bob, "rejected", "", 0, 0, 0, 0, NOON, "off-tick", "not on the tick")
     assert reader.order(1) == first
     assert reader.order(3) is None
     assert reader.orders("ANN")[:2] == ([first], None)
