@@ -7,6 +7,7 @@ read by the protocol of `websockets`, in small pieces and at a limited rate, so 
 from __future__ import annotations
 
 import asyncio
+import socket
 import struct
 from typing import TYPE_CHECKING
 
@@ -28,10 +29,11 @@ MESSAGES_AT_ONCE_MAX = 500
 SLICE_BYTES = 2_048  # what is parsed before the count is looked at
 PING_SECONDS = 20.0
 SILENCE_SECONDS_MAX = 60.0
+UNREAD_SECONDS_MAX = 45.0  # in which a client takes nothing at all of what waits for it
 CLOSE_SECONDS_MAX = 5.0  # for the client to answer our Close
 SEND_BUFFER_BYTES = 256 * 1024  # of the kernel: what it takes for a client who does not read is not seen here
 
-SERVICE_RESTART, POLICY, NOT_UNDERSTOOD = 1012, 1008, 1003
+TRY_AGAIN_LATER, SERVICE_RESTART, POLICY, NOT_UNDERSTOOD = 1013, 1012, 1008, 1003
 PING = b"\x89\x00"
 
 
@@ -100,11 +102,15 @@ class StreamSocket(asyncio.Protocol):
         self._heard = self._pinged = self._counted = web.loop.time()
         self._allowance = float(MESSAGES_AT_ONCE_MAX)
         self._closing: float | None = None  # since when
+        self._sent_bytes = self._taken_bytes = 0  # by us; by the kernel, at the last look
+        self._taken_at = self._heard  # when that was last more than before
 
     def begin(self, rest: bytes) -> None:
         """The transport is ours. `rest` is what came with the handshake."""
         self._web.state.connections.add(self)  # type: ignore[arg-type]
         self._web.streams += 1
+        if (sock := self.transport.get_extra_info("socket")) is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         self.transport.resume_reading()
         self._stream.connect(self)
         if rest:
@@ -124,6 +130,7 @@ class StreamSocket(asyncio.Protocol):
         if self.transport.get_write_buffer_size() > self._buffer_bytes_max:
             self._cut("unread")
             return
+        self._sent_bytes += len(frame)
         self.transport.write(frame)
 
     def close(self, code: int, reason: str) -> None:
@@ -177,12 +184,22 @@ class StreamSocket(asyncio.Protocol):
         """Ping who is silent; end what has had its time."""
         if self._closing is not None:
             if now - self._closing >= CLOSE_SECONDS_MAX:
-                self._cut("unread")
+                self.transport.abort()
         elif now - self._heard >= SILENCE_SECONDS_MAX:
             self._cut("silent")
+        elif not self._takes(now):
+            self._web.count_cut("unread")
+            self.close(TRY_AGAIN_LATER, "the stream is not being read")
         elif now - max(self._heard, self._pinged) >= PING_SECONDS:
             self._pinged = now
             self.send(PING)
+
+    def _takes(self, now: float) -> bool:
+        """Whether the client reads, however slowly; one who has it all reads."""
+        queued_bytes = self.transport.get_write_buffer_size()
+        if not queued_bytes or self._sent_bytes - queued_bytes > self._taken_bytes:
+            self._taken_bytes, self._taken_at = self._sent_bytes - queued_bytes, now
+        return now - self._taken_at < UNREAD_SECONDS_MAX
 
     # ------------------------------------------------------------------------------------------------- frames
 
