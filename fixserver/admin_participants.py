@@ -114,6 +114,8 @@ class ParticipantActions:
             raise Refused(f"{asked.name} is there already")
         if asked.name in (venue.name, venue.market_data_name):
             raise Refused(f"{asked.name} is the venue's own name")
+        if asked.name == self._config.web.comp_id:
+            raise Refused(f"{asked.name} is the name of the web's session (web.comp_id)")
         if len(engine.participants) >= PARTICIPANTS_MAX:
             raise Refused(f"there are {PARTICIPANTS_MAX} participants: no more are taken")
         exchange = self._config.exchange

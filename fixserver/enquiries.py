@@ -20,7 +20,7 @@ from fixserver.throttle import STATUS_REPORTS_PER_SECOND_MAX, Throttle
 from matching.messages import OrderState, Reason
 
 if TYPE_CHECKING:
-    from fixserver.sessions import Session
+    from fixserver.onbehalf import Speaker
     from matching.sequencer import Sequencer
 
 SOH = "\x01"
@@ -40,7 +40,7 @@ class Enquiries:
         self._reporter = reporter
         self._count = 0
 
-    def now(self, session: Session) -> str:
+    def now(self, session: Speaker) -> str:
         """TransactTime(60) of what no event stands behind."""
         return self.reports_of(session).time(self._core.clock())
 
@@ -49,19 +49,19 @@ class Enquiries:
         self._count += 1
         return f"S{time.time_ns():x}-{self._count}"
 
-    def reports_of(self, session: Session) -> Reports:
+    def reports_of(self, session: Speaker) -> Reports:
         return self._reporter.by_version[session.begin_string]
 
-    def order_by_id(self, session: Session, order_id: str) -> OpenOrder | None:
-        """An open order of the session's participant."""
+    def order_by_id(self, session: Speaker, order_id: str) -> OpenOrder | None:
+        """An open order of the participant who asks, whichever session it came by."""
         if not (order_id.isdigit() and order_id.isascii() and len(order_id) <= ORDER_ID_LENGTH_MAX):
             return None
         order = self._reporter.orders.get(int(order_id))
-        return order if order is not None and order.session.startswith(f"{session.participant}/") else None
+        return order if order is not None and order.participant == session.participant else None
 
     # ---------------------------------------------------------------------------------------------- orders
 
-    def order_status(self, session: Session, fields: dict[str, str]) -> None:
+    def order_status(self, session: Speaker, fields: dict[str, str]) -> None:
         """OrderStatusRequest(H)."""
         reports, engine = self.reports_of(session), self._core.engine
         order = self.order_by_id(session, fields.get("37", "")) if "11" not in fields else None
@@ -78,7 +78,7 @@ class Enquiries:
             body = self._status(reports, state, self.now(session), request_id)
         session.send(EXECUTION_REPORT, body, routing_of(fields))
 
-    def mass_status(self, session: Session, fields: dict[str, str], throttle: Throttle) -> None:
+    def mass_status(self, session: Speaker, fields: dict[str, str], throttle: Throttle) -> None:
         """OrderMassStatusRequest(AF): a report an order, numbered as a set."""
         reports, request, scope = self.reports_of(session), fields["584"], fields["585"]
         engine = self._core.engine
@@ -119,7 +119,7 @@ class Enquiries:
 
     # ------------------------------------------------------------------------------------------ the market
 
-    def security_status(self, session: Session, fields: dict[str, str]) -> None:
+    def security_status(self, session: Speaker, fields: dict[str, str]) -> None:
         """SecurityStatusRequest(e). Changes are told to all, so that there is nothing to subscribe to, and nothing to end."""
         if fields["263"] == UNSUBSCRIBE:
             return
@@ -135,7 +135,7 @@ class Enquiries:
             )  # fmt: skip
         session.send(SECURITY_STATUS, body, routing_of(fields))
 
-    def session_status(self, session: Session, fields: dict[str, str]) -> None:
+    def session_status(self, session: Speaker, fields: dict[str, str]) -> None:
         """TradingSessionStatusRequest(g): of the market that it names, or of each."""
         if fields["263"] == UNSUBSCRIBE:
             return
@@ -154,7 +154,7 @@ class Enquiries:
                 body = statuses.session_status(dialect, market, phase, request=request)
                 session.send(TRADING_SESSION_STATUS, body, routing)
 
-    def security_list(self, session: Session, fields: dict[str, str]) -> None:
+    def security_list(self, session: Speaker, fields: dict[str, str]) -> None:
         """SecurityListRequest(x): one instrument, or all; those of a market where one is named."""
         dialect, routing, request = self.reports_of(session).dialect, routing_of(fields), fields["320"]
         scope, symbol, market = fields["559"], fields.get("55", ""), statuses.market_of(dialect, fields)
@@ -173,7 +173,7 @@ class Enquiries:
             session.send(SECURITY_LIST, body, routing)
 
 
-Answer = Callable[["Session", dict[str, str]], None]
+Answer = Callable[["Speaker", dict[str, str]], None]
 
 
 def no_order(fields: dict[str, str]) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
+from fixserver import passwords, websecret
 from fixserver.admin import AdminPort
 from fixserver.admin_desk import AdminDesk
 from fixserver.clock import Clock, real
@@ -79,12 +80,17 @@ class Exchange:
         self.sessions = Sessions(self.gateway, self.session_log)
         self.gateway.sessions = self.sessions
         self.gateway.on_participant = self._on_participant
+        self.gateway.may_log_on = lambda name: bool(self._password_hash(name))
         self._configured = {participant.name: participant for participant in config.participants}
         add_sessions(self.sessions, config, config.participants, config.venue.name)
+        if config.web.enabled:
+            add_sessions(self.sessions, config, [Participant(name=config.web.comp_id, password="")], config.venue.name, speaks_for_others=True)
         self._port: FixPort | None = None
         self._recover()
         self.loop = Loop()
         hashes = {name: text for name in self.core.engine.participants if (text := self._password_hash(name))}
+        if config.web.enabled:
+            hashes[config.web.comp_id] = self._web_password_hash()
         self.port = self._port = listen(
             config, "exchange.port", config.exchange.address, config.exchange.port,
             lambda: FixPort(self.loop, self.sessions, config.exchange, hashes, log.info),
@@ -155,6 +161,13 @@ class Exchange:
         if participant is not None:
             member = Member(participant.terms.password, participant.access, participant.configured is not None)
         return password_hash(configured.password if configured is not None else None, member)
+
+    def _web_password_hash(self) -> str:
+        """Of the session that speaks for others. Raises ConfigError, and OSError where its password cannot be kept."""
+        name = self.config.web.comp_id
+        if name in self.core.engine.participants:  # as which an operator added him before
+            raise ConfigError(self.config.file, "web.comp_id", f'"{name}" is a participant: give the web another name')
+        return passwords.hash_password(websecret.ensure(self.data))
 
     def _add_sessions(self, names: Iterable[str]) -> None:
         """Create the sessions of those of them whom only an operator has named, where there are none."""
@@ -300,7 +313,9 @@ class Exchange:
 # ------------------------------------------------------------------------------------- shared with the feed
 
 
-def add_sessions(sessions: Sessions, config: Config, participants: Iterable[Participant], venue_comp_id: str) -> None:
+def add_sessions(
+    sessions: Sessions, config: Config, participants: Iterable[Participant], venue_comp_id: str, *, speaks_for_others: bool = False
+) -> None:
     """Create the sessions of participants on every version, where there are none. Raises ConfigError for a setting that is
     not taken."""
     # In one go: QuickFIX reads a dictionary once for all sessions that are added together, and FIX 5.0SP2's takes it a second.
@@ -311,6 +326,7 @@ def add_sessions(sessions: Sessions, config: Config, participants: Iterable[Part
             participant.venue_comp_id or venue_comp_id,
             participant.name,
             {key: _setting(value) for key, value in participant.quickfix.items()},
+            speaks_for_others,
         )
         for participant in participants
         for version in VERSIONS

@@ -15,6 +15,7 @@ import msgspec
 
 from fixserver import lists, quotes
 from fixserver.enquiries import Enquiries, no_order
+from fixserver.onbehalf import ON_BEHALF_OF, OnBehalf, Speaker
 from fixserver.refusals import Refusals
 from fixserver.reporter import Reporter
 from fixserver.requests import REQUIRED, Requests, fields_of
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from fixserver.sessions import Session, Sessions
     from matching.sequencer import Sequencer
 
-MESSAGE_NOT_TAKEN, FIELD_MISSING = "3", "5"  # BusinessRejectReason(380)
+OTHER, UNKNOWN_ID, MESSAGE_NOT_TAKEN, FIELD_MISSING = "0", "1", "3", "5"  # BusinessRejectReason(380)
 _CANCEL_POLICIES = {"N": "none", "D": "day", "A": "all"}
 _ORDERS_AND_CHANGES = ("D", "G", "F")
 _SENT_AGAIN = frozenset(("43", "97"))  # PossDupFlag, PossResend
@@ -56,10 +57,11 @@ class Gateway:
         self._batches: list[tuple[int, float]] = []  # of this turn: commands, and how long they took to become durable
         self._exchange = config.exchange
         self.on_participant: Callable[[str], None] = lambda name: None  # somebody is new, or may do something else now
+        self.may_log_on: Callable[[str], bool] = lambda name: True  # who may not is not spoken for either
         self._throttles: dict[str, Throttle] = {}
         self._policies: dict[str, str] = {}  # which orders end with their session, by session: "", "day", "all"
-        # Sessions that have ended: until when they may come back, and whether they have logged out.
-        self._leaving: dict[str, tuple[float, bool]] = {}
+        # Sessions that have ended and whose orders end with them: until when they may come back, and whether they have logged out.
+        self._leaving: dict[tuple[str, str], tuple[float, bool]] = {}
 
     @property
     def sessions(self) -> Sessions | None:
@@ -114,7 +116,7 @@ class Gateway:
         self._inbox += commands + deposits
         self.on_turn()
         self._inbox += self._timers.begin(self.core.clock(), recovered)
-        for name in sorted(self.reporter.marked_sessions):  # whose connections this process, or its machine, has ended
+        for name in sorted(self.reporter.marked):  # whose connections this process, or its machine, has ended
             self._end_orders_of(name)
         self.on_turn()
         self.on_sent()
@@ -123,10 +125,13 @@ class Gateway:
 
     def on_logon(self, session: Session) -> None:
         policy = _CANCEL_POLICIES.get(session.logon_fields.get("8013", ""))
-        if policy is None:
+        if session.speaks_for_others:
+            policy = "none"  # the end of a process that serves many is no word of theirs
+        elif policy is None:
             policy = self.core.engine.participants[session.participant].terms.cancel_on_disconnect
         self._policies[session.name] = "" if policy == "none" else policy
-        self._leaving.pop(session.name, None)
+        for leaving in [leaving for leaving in self._leaving if leaving[0] == session.name]:
+            del self._leaving[leaving]
         self.reporter.present[session.name] = session
         self.say(f"{session.name}: logged on")
 
@@ -137,71 +142,93 @@ class Gateway:
 
     def _end_orders_of(self, session: str, logout: bool = False) -> None:
         """A session has ended: have those of its orders canceled that are to end with it, now or when its grace is over."""
-        if not self._policies.get(session) and session not in self.reporter.marked_sessions:
-            return
-        participant = self.core.engine.participants.get(session.rpartition("/")[0])
-        grace = participant.terms.cancel_grace_seconds if participant is not None else 0
-        if grace:
-            self._leaving[session] = time.monotonic() + grace, logout
-        else:
-            self._cancel_orders_of(session, logout)
+        whose = set(self.reporter.marked.get(session, ()))
+        if self._policies.get(session):
+            whose.add(session.rpartition("/")[0])
+        for name in sorted(whose):
+            participant = self.core.engine.participants.get(name)
+            grace = participant.terms.cancel_grace_seconds if participant is not None else 0
+            if grace:
+                self._leaving[session, name] = time.monotonic() + grace, logout
+            else:
+                self._cancel_orders_of(session, name, logout)
 
-    def _cancel_orders_of(self, session: str, logout: bool) -> None:
-        participant, policy = session.rpartition("/")[0], self._policies.get(session, "")
+    def _cancel_orders_of(self, session: str, participant: str, logout: bool) -> None:
+        policy, marked = self._policies.get(session, ""), self.reporter.marked.get(session, set())
         of_session = MassCancel(participant, session, "", only_session=True, disconnect=True, logout=logout)
         if policy:
             self._inbox.append(msgspec.structs.replace(of_session, spare_persistent=policy == "day"))
-        if policy != "all" and session in self.reporter.marked_sessions:
+        if policy != "all" and participant in marked:
             self._inbox.append(msgspec.structs.replace(of_session, only_marked=True))
-        self.reporter.marked_sessions.discard(session)
+        marked.discard(participant)
 
     def _cancel_after_grace(self) -> None:
         now = time.monotonic()
-        for session, (until, logout) in list(self._leaving.items()):
+        for (session, participant), (until, logout) in list(self._leaving.items()):
             if until <= now:
-                del self._leaving[session]
-                self._cancel_orders_of(session, logout)
+                del self._leaving[session, participant]
+                self._cancel_orders_of(session, participant, logout)
 
     def on_message(self, session: Session, text: str) -> None:
         fields = fields_of(text)
         msg_type = fields["35"]
         counts = self.metrics.messages_received
         counts.add(msg_type)
+        speaker: Speaker = session
+        if session.speaks_for_others:
+            spoken_for = self._spoken_for(session, fields)
+            if spoken_for is None:
+                return
+            speaker = spoken_for
         required = REQUIRED.get(msg_type)
         if required is None:
-            self._refusals.business(session, fields, MESSAGE_NOT_TAKEN, f"MsgType {msg_type} is not taken on this port")
+            self._refusals.business(speaker, fields, MESSAGE_NOT_TAKEN, f"MsgType {msg_type} is not taken on this port")
             return
         if not fields.keys() >= required:
             tag = min(required - fields.keys(), key=int)
-            self._refusals.business(session, fields, FIELD_MISSING, f"tag {tag} is missing")
+            self._refusals.business(speaker, fields, FIELD_MISSING, f"tag {tag} is missing")
             return
-        throttle = self._throttles.get(session.participant)
+        throttle = self._throttles.get(speaker.participant)
         if throttle is None:
-            throttle = self._throttles[session.participant] = self._new_throttle(session.participant)
+            throttle = self._throttles[speaker.participant] = self._new_throttle(speaker.participant)
         refusal = throttle.limits and throttle.refusal(msg_type, time.monotonic())
         if refusal:
-            self._refusals.business(session, fields, self._enquiries.reports_of(session).dialect.throttle, refusal)
-            if throttle.exhausted:
+            self._refusals.business(speaker, fields, self._enquiries.reports_of(speaker).dialect.throttle, refusal)
+            if throttle.exhausted and speaker is session:  # the end of one that speaks for others would be that of many
                 assert self.sessions is not None
                 self.sessions.to_log_out.append((session, refusal))
             return
         if msg_type in _ORDERS_AND_CHANGES:
             if _SENT_AGAIN.isdisjoint(fields) or "Y" not in (fields.get("97"), fields.get("43")):
-                self._take(session, fields)
+                self._take(speaker, fields)
             else:
-                self._ask(lambda: self._take_again(session, fields))
+                self._ask(lambda: self._take_again(speaker, fields))
         elif msg_type == "q":
-            self._take(session, fields)
+            self._take(speaker, fields)
         elif msg_type == "E":
-            self._take_list(session, fields, text)
+            self._take_list(speaker, fields, text)
         elif msg_type == "i":
-            self._take_quotes(session, fields, text)
+            self._take_quotes(speaker, fields, text)
         elif msg_type == "Z":
-            self._take_quote_cancel(session, fields, text)
+            self._take_quote_cancel(speaker, fields, text)
         else:
-            self._take_question(session, fields, throttle)
+            self._take_question(speaker, fields, throttle)
 
-    def _take(self, session: Session, fields: dict[str, str]) -> None:
+    def _spoken_for(self, session: Session, fields: dict[str, str]) -> OnBehalf | None:
+        """The participant for whom a message is; None when it was refused, because it names nobody who may act."""
+        name = fields.get(ON_BEHALF_OF, "")
+        if not name:
+            why, text = FIELD_MISSING, "OnBehalfOfCompID(115) is missing: it says for whom a message of this session is"
+        elif name not in self.core.engine.participants:
+            why, text = UNKNOWN_ID, f"OnBehalfOfCompID(115): there is no participant {name[:40]}"
+        elif not self.may_log_on(name):
+            why, text = OTHER, f"OnBehalfOfCompID(115): participant {name} may not log on: suspended, or removed"
+        else:
+            return OnBehalf(session, name)
+        self._refusals.business(session, fields, why, text)
+        return None
+
+    def _take(self, session: Speaker, fields: dict[str, str]) -> None:
         """Put the command that a message asks for into the next batch, or refuse it."""
         msg_type, participant, policy = fields["35"], session.participant, self._policies.get(session.name, "")
         try:
@@ -223,7 +250,7 @@ class Gateway:
             else:  # says the order's state, so it waits for what is before it
                 self._ask(lambda: self._refusals.cancel(session, fields, why))
 
-    def _take_again(self, session: Session, fields: dict[str, str]) -> None:
+    def _take_again(self, session: Speaker, fields: dict[str, str]) -> None:
         """A message that may have been sent before: one that is known is answered with the order's present state."""
         engine, cl_ord_id = self.core.engine, fields["11"]
         if not engine.knows(session.participant, cl_ord_id):
@@ -233,7 +260,7 @@ class Gateway:
         else:
             self._refusals.cancel(session, fields, Refused(Reason.DUPLICATE_CL_ORD_ID, "it was refused when it came first"))
 
-    def _take_list(self, session: Session, fields: dict[str, str], text: str) -> None:
+    def _take_list(self, session: Speaker, fields: dict[str, str], text: str) -> None:
         """NewOrderList(E). One that may have been sent before, and is known, is answered with the state of its orders."""
         orders = lists.orders_of(text, fields)
         policy = self._policies.get(session.name, "")
@@ -258,7 +285,7 @@ class Gateway:
         else:
             take()
 
-    def _take_quotes(self, session: Session, fields: dict[str, str], text: str) -> None:
+    def _take_quotes(self, session: Speaker, fields: dict[str, str], text: str) -> None:
         """MassQuote(i). One that may be old is not taken: the market has moved, and what it offered may be sold."""
         try:
             if _sent_again(fields):
@@ -268,14 +295,14 @@ class Gateway:
         except Refused as refusal:
             self._refusals.quote(session, fields, refusal.with_traceback(None))
 
-    def _take_quote_cancel(self, session: Session, fields: dict[str, str], text: str) -> None:
+    def _take_quote_cancel(self, session: Speaker, fields: dict[str, str], text: str) -> None:
         """QuoteCancel(Z)."""
         try:
             self._inbox += quotes.cancel_quotes(text, fields, session.participant, session.name, self.reporter.instruments)
         except Refused as refusal:
             self._refusals.quote(session, fields, refusal.with_traceback(None))
 
-    def _take_question(self, session: Session, fields: dict[str, str], throttle: Throttle) -> None:
+    def _take_question(self, session: Speaker, fields: dict[str, str], throttle: Throttle) -> None:
         """Have it answered when everything that came before has been applied."""
         enquiries, msg_type = self._enquiries, fields["35"]
         if msg_type == "H":
@@ -289,7 +316,7 @@ class Gateway:
         else:
             self._ask(lambda: enquiries.session_status(session, fields))
 
-    def _orig(self, session: Session, fields: dict[str, str]) -> str:
+    def _orig(self, session: Speaker, fields: dict[str, str]) -> str:
         """The ClOrdID of the order that is meant: OrigClOrdID, or by OrderID where the version lets it be left out.
         Raises Refused."""
         if "41" in fields:

@@ -21,7 +21,7 @@ from matching.messages import Reason
 
 if TYPE_CHECKING:
     from fixserver.metrics import ExchangeMetrics
-    from fixserver.sessions import Session
+    from fixserver.onbehalf import Speaker
     from matching.sequencer import Sequencer
 
 
@@ -33,11 +33,11 @@ class Refusals:
         self._enquiries = enquiries
         self._metrics = metrics
 
-    def business(self, session: Session, fields: dict[str, str], reason: str, text: str) -> None:
+    def business(self, session: Speaker, fields: dict[str, str], reason: str, text: str) -> None:
         """BusinessMessageReject(j)."""
         session.send(BUSINESS_MESSAGE_REJECT, Reports.business_reject(fields, reason, text), routing_of(fields))
 
-    def order(self, session: Session, fields: dict[str, str], refusal: Refused, list_id: str = "") -> None:
+    def order(self, session: Speaker, fields: dict[str, str], refusal: Refused, list_id: str = "") -> None:
         self._metrics.orders += 1
         self._count(refusal)
         enquiries = self._enquiries
@@ -45,7 +45,7 @@ class Refusals:
         body = reports.refused(fields, enquiries.exec_id(), enquiries.now(session), refusal.reason, refusal.text, list_id)
         session.send(EXECUTION_REPORT, body, routing_of(fields))
 
-    def order_list(self, session: Session, fields: dict[str, str], orders: list[dict[str, str]], refusal: Refused) -> None:
+    def order_list(self, session: Speaker, fields: dict[str, str], orders: list[dict[str, str]], refusal: Refused) -> None:
         """An ExecutionReport for each order, and behind them the ListStatus, as where the core refuses."""
         list_id = fields["66"]
         for order in orders:
@@ -57,7 +57,7 @@ class Refusals:
         body = lists.list_status(dialect, list_id, fields.get("1385", ""), standing, enquiries.now(session), refusal)
         session.send(LIST_STATUS, body, routing_of(fields))
 
-    def quote(self, session: Session, fields: dict[str, str], refusal: Refused) -> None:
+    def quote(self, session: Speaker, fields: dict[str, str], refusal: Refused) -> None:
         """A MassQuote or a QuoteCancel. Whoever wants to hear nothing of his quotes hears nothing of this."""
         self._count(refusal)
         level = fields.get("301", "")
@@ -66,7 +66,7 @@ class Refusals:
             body = quotes.refused_as_a_whole(dialect, fields.get("117", ""), level, refusal)
             session.send(MASS_QUOTE_ACKNOWLEDGEMENT, body, routing_of(fields))
 
-    def cancel(self, session: Session, fields: dict[str, str], refusal: Refused) -> None:
+    def cancel(self, session: Speaker, fields: dict[str, str], refusal: Refused) -> None:
         """A cancel or a replace; says how the order stands."""
         self._count(refusal)
         enquiries = self._enquiries
@@ -80,7 +80,7 @@ class Refusals:
         )  # fmt: skip
         session.send(ORDER_CANCEL_REJECT, body, routing_of(fields))
 
-    def mass_cancel(self, session: Session, fields: dict[str, str], refusal: Refused) -> None:
+    def mass_cancel(self, session: Speaker, fields: dict[str, str], refusal: Refused) -> None:
         self._count(refusal)
         enquiries = self._enquiries
         code = "1" if refusal.reason == Reason.UNKNOWN_INSTRUMENT else "0"

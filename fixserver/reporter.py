@@ -64,7 +64,7 @@ class Reporter:
     """What the sessions of the order-entry port are told.
 
     `instruments` are how numbers are read and written, by symbol; `orders` those that are open, by number. `present` are the
-    sessions that are logged on, `marked_sessions` those that may have orders that end with them, by name.
+    sessions that are logged on, `marked` who may have orders that end with a session, by its name.
     """
 
     def __init__(self, core: Sequencer, metrics: ExchangeMetrics, say: Callable[[str], None]) -> None:
@@ -77,7 +77,7 @@ class Reporter:
         self.instruments: dict[str, InstrumentNumbers] = {}
         self.orders: dict[int, OpenOrder] = {}
         self.present: dict[str, Session] = {}
-        self.marked_sessions: set[str] = set()
+        self.marked: dict[str, set[str]] = {}
         self.reported_event = 0  # reports of events up to this one have been made
         self._list: _List | None = None  # whose orders are being reported
         self._poss_resend = ""
@@ -115,7 +115,7 @@ class Reporter:
         """Know what the core knows now: instruments, and the open orders that reports will be about."""
         engine = self._core.engine
         self.orders.clear()
-        self.marked_sessions.clear()
+        self.marked.clear()
         for instrument in engine.instruments.values():
             terms = instrument.terms
             self.instruments[terms.instrument] = InstrumentNumbers(terms.price_decimals, terms.quantity_decimals, terms.currency)
@@ -126,7 +126,7 @@ class Reporter:
             if contingency:
                 order.join(contingency, dialect)
             if state.cancel_on_disconnect:
-                self.marked_sessions.add(state.session)
+                self._mark(state.session, state.participant)
         self.reported_event = engine.event_seq
 
     def report_again(self, events: list[Event], after_event: int) -> None:
@@ -169,12 +169,16 @@ class Reporter:
                 bodies[begin] = body_of(DIALECTS[begin], self._times[begin])
             session.send(msg_type, bodies[begin])
 
+    def _mark(self, session: str, participant: str) -> None:
+        """An order of his ends with a session."""
+        self.marked.setdefault(session, set()).add(participant)
+
     def _accepted(self, event: OrderAccepted) -> None:
         begin = event.session.rpartition("/")[2]
         reports = self.by_version[begin]
         order = self.orders[event.order_id] = OpenOrder(event, self.instruments[event.instrument], reports.dialect)
         if event.cancel_on_disconnect:
-            self.marked_sessions.add(event.session)
+            self._mark(event.session, event.participant)
         self._metrics.orders += 1
         if self._list is not None:
             order.join(self._list.event.contingency, reports.dialect)
@@ -228,7 +232,7 @@ class Reporter:
         owner, owner_routing = order.session, order.routing
         order.replace(event, self.reports_of(event.session).dialect)
         if event.cancel_on_disconnect:
-            self.marked_sessions.add(event.session)
+            self._mark(event.session, order.participant)
         self._send_replaced(event, order, event.session, event.routing)
         if owner != event.session:
             self._send_replaced(event, order, owner, owner_routing)

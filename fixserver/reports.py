@@ -116,13 +116,14 @@ class OpenOrder:
     """
 
     __slots__ = (
-        "cl_ord_id", "complete", "decimals", "executed", "ids", "leaves", "order_id", "price", "routing", "session", "special",
-        "stated", "value",
+        "cl_ord_id", "complete", "decimals", "executed", "ids", "leaves", "order_id", "participant", "price", "routing", "session",
+        "special", "stated", "value",
     )  # fmt: skip
 
     def __init__(self, state: OrderAccepted | OrderRejected | OrderState, decimals: Decimals, dialect: Dialect) -> None:
         order_id, cl_ord_id = state.order_id, state.cl_ord_id
         self.order_id = order_id
+        self.participant = state.participant
         self.session = state.session
         self.routing = state.routing
         self.decimals = decimals

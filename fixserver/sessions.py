@@ -67,6 +67,7 @@ class SessionTerms:
     venue_comp_id: str
     comp_id: str
     quickfix: dict[str, str] = field(default_factory=dict)
+    speaks_for_others: bool = False  # whoever it is has asked people who they are, and says for whom each message is
 
     @property
     def name(self) -> str:
@@ -100,6 +101,7 @@ class Session:
         self.name = terms.name
         self.participant = terms.participant
         self.begin_string = terms.begin_string
+        self.speaks_for_others = terms.speaks_for_others
         self.sessions = sessions
         self.connection: Connection | None = None
         self.logged_on = False
