@@ -7,6 +7,7 @@ prints as JSON how many it sent and how late it was, when standard input ends.
 from __future__ import annotations
 
 import json
+import os
 import random
 import select
 import sys
@@ -20,7 +21,8 @@ PRICES = 20
 
 def run(port: int, rate: float, seed: int) -> None:
     chance = random.Random(seed)
-    client = Client(port, "TRADER1").logon()
+    client = Client(port, "TRADER1").logon(reset=True)
+    prefix = f"{os.getpid()}-"  # another run of the same day is not to use its names
     assert client.socket is not None
     client.socket.setblocking(False)
     resting: list[tuple[str, str]] = []
@@ -42,13 +44,14 @@ def run(port: int, rate: float, seed: int) -> None:
         client.sent.clear()
         if len(resting) >= RESTING_MAX or (resting and chance.random() < 0.4):
             name, side = resting.pop(chance.randrange(len(resting)))
-            message = client.build("F", cancel(f"C{sent}", name, side))
+            message = client.build("F", cancel(f"{prefix}C{sent}", name, side))
         else:
             side = chance.choice("12")
             step = chance.randrange(1, PRICES + 1)
             price = 10_000 - step if side == "1" else 10_000 + step
-            resting.append((f"N{sent}", side))
-            message = client.build("D", order(f"N{sent}", side, chance.randrange(1, 500), f"{price / 100:.2f}"))
+            name = f"{prefix}N{sent}"
+            resting.append((name, side))
+            message = client.build("D", order(name, side, chance.randrange(1, 500), f"{price / 100:.2f}"))
         client.socket.setblocking(True)
         client.send_raw(message)
         client.socket.setblocking(False)

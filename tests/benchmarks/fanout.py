@@ -105,14 +105,16 @@ class Trips:
         self._client.socket.setblocking(True)
         self._made = 0
 
-    def p50_us(self, count: int) -> float:
+    def measure(self, count: int) -> tuple[float, float]:
+        """p50 and p99, in microseconds."""
         samples = []
         for _ in range(count):
             self._made += 1
             name = f"T{self._made}"
             samples.append(self._trip("D", order(name, price="60.00", symbol="MSFT")))
             self._trip("F", cancel(f"X{name}", name, symbol="MSFT"))
-        return statistics.median(samples) / 1e3
+        samples.sort()
+        return samples[len(samples) // 2] / 1e3, samples[len(samples) * 99 // 100] / 1e3
 
     def _trip(self, msg_type: str, body: str) -> int:
         client = self._client
@@ -184,23 +186,24 @@ def never_reads(port: int, seconds: float, look: Any) -> dict[str, Any]:
 def order_entry(venue: Venue, args: argparse.Namespace) -> dict[str, Any]:
     """Round trips: quiet, with the book being changed, and with all clients connected as well; in turns."""
     port = venue.ports("marketdata")["http"]
-    found: dict[str, list[float]] = {"quiet": [], "updates": [], "updates and clients": []}
+    found: dict[str, list[tuple[float, float]]] = {"quiet": [], "updates": [], "updates and clients": []}
     trips = Trips(venue)
-    trips.p50_us(args.trips)
+    trips.measure(args.trips)
     for _ in range(args.rounds):
-        found["quiet"].append(trips.p50_us(args.trips))
+        found["quiet"].append(trips.measure(args.trips))
         with role("_updates", venue.ports()["fix"], args.rate) as updates:
-            found["updates"].append(trips.p50_us(args.trips))
+            found["updates"].append(trips.measure(args.trips))
             with role("_subscribers", port, args.clients, TOPIC) as clients:
                 time.sleep(1)
-                found["updates and clients"].append(trips.p50_us(args.trips))
+                found["updates and clients"].append(trips.measure(args.trips))
                 clients.end()
             updates.end()
     beside = found["updates and clients"]
     return {
-        "p50_us": {name: round(statistics.median(values), 1) for name, values in found.items()},
+        "p50_us": {name: round(statistics.median(p50 for p50, _ in values), 1) for name, values in found.items()},
+        "p99_us": {name: round(statistics.median(p99 for _, p99 in values), 1) for name, values in found.items()},
         **{
-            f"ratio to {name}": round(statistics.median(a / b for a, b in zip(beside, found[name], strict=True)), 2)
+            f"p50, ratio to {name}": round(statistics.median(a / b for (a, _), (b, _) in zip(beside, found[name], strict=True)), 2)
             for name in ("quiet", "updates")
         },
     }
@@ -212,7 +215,7 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=500, help="updates of the book a second (%(default)s)")
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--trips", type=int, default=2_000)
+    parser.add_argument("--trips", type=int, default=10_000)
     parser.add_argument("--only", choices=("fan-out", "order-entry"))
     args = parser.parse_args()
     found: dict[str, Any] = {"benchmark": "fanout"}
