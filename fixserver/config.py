@@ -557,6 +557,8 @@ def _faults(config: Config) -> Iterator[tuple[str, str]]:
         yield "marketdata.subscriptions_max", f"{config.marketdata.subscriptions_max} is not above zero"
     yield from _web_faults(config)
     yield from _database_faults("history", config.history.database)
+    if config.history.database and config.history.database == config.clearing.database:
+        yield "history.database", "is that of the ledger, which has tables of the same names: name another"
     yield from _multicast_faults(config.multicast)
     yield from _port_faults(config)
     yield from _schedule_faults(config)

@@ -95,7 +95,7 @@ class Rows:
         self.day = -1  # where the present trading day begins; -1 before the first record
         self.changes = Changes()
         self._time = 0
-        self._takes: dict[type, Callable[[Any], None]] = {
+        self.takes: dict[type, Callable[[Any], None]] = {
             OrderAccepted: self._accepted,
             OrderRejected: self._rejected,
             OrderCanceled: self._canceled,
@@ -115,7 +115,7 @@ class Rows:
         if self.day < 0:
             self._begin_day(time // DAY_NS * DAY_NS, batch.events[0].seq)
         traded: dict[str, list[Traded]] = {}  # all at one time, so of one candle in each interval
-        takes = self._takes
+        takes = self.takes
         event = batch.events[0]
         try:
             for event in batch.events:
