@@ -42,11 +42,12 @@ class Amended(NamedTuple):
 
 
 class Tape:
-    """The trades behind event `begin`."""
+    """The trades behind event `begin`. Records are taken from behind event `cursor` on."""
 
-    def __init__(self, begin: int) -> None:
+    def __init__(self, begin: int, cursor: int) -> None:
+        assert begin <= cursor
         self.begin = begin
-        self.cursor = begin
+        self.cursor = cursor
         self._prints: dict[int, Print] = {}
         self._of: dict[str, deque[int]] = {}  # the numbers of an instrument, oldest first
         self._order: deque[int] = deque()

@@ -5,20 +5,20 @@ Balances and statements are the ledger's. What is reserved is that of the open o
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from litestar import Router, get
 from litestar.di import Provide
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 from sqlalchemy import Connection
 
 from clearing import statements
 from clearing.postings import CURRENCY, PARTICIPANT, AssetRow
 from clearing.statements import Line as LedgerLine
-from fixserver.web.backend import Backend
+from fixserver.web.backend import Asked, Backend
 from fixserver.web.errors import ApiError, bad_request, errors, unavailable
-from fixserver.web.guards import SECURITY, participant, signed_in
+from fixserver.web.guards import SECURITY, Participant, participant, signed_in
 from fixserver.web.ledger import Balances as LedgerBalances
 from fixserver.web.ledger import LedgerUnavailable
 from fixserver.web.parameters import AccountName, From, Limit, To
@@ -100,8 +100,22 @@ class Statement(msgspec.Struct, frozen=True):
 
 
 LineCursor = Annotated[
-    str | None, Parameter(query="cursor", description="`next` of the page before.", pattern=r"^[1-9][0-9]{0,17}\.[0-9]{1,3}$")
+    str | None, QueryParameter(name="cursor", description="`next` of the page before.", pattern=r"^[1-9][0-9]{0,17}\.[0-9]{1,3}$")
 ]
+
+
+class _Nobody:
+    """Who has no open orders, and no account but the one of his name."""
+
+    def owner(self, account: str) -> str:
+        return account
+
+    def reserved(self, account: str) -> dict[str, int]:
+        return {}
+
+
+def _own(backend: Backend) -> Any:
+    return getattr(backend.feed, "own", None) or _Nobody()
 
 
 def own_account(backend: Backend, name: str, account: str | None) -> str:
@@ -109,20 +123,20 @@ def own_account(backend: Backend, name: str, account: str | None) -> str:
     or not."""
     if account is None or account == name:
         return name
-    if backend.feed.own.owner(account) != name:
+    if _own(backend).owner(account) != name:
         raise ApiError(403, "not-your-account", f"{account} is no account of yours")
     return account
 
 
 @get("/balance", responses=errors(401, 403, 503), operation_id="balance")
-async def balance(backend: Backend, participant: str, account: AccountName = None) -> Balances:
+async def balance(backend: Asked, participant: Participant, account: AccountName = None) -> Balances:
     """What an account has of each currency."""
     name = own_account(backend, participant, account)
     return balances_of(backend, name, await _read(backend, name))
 
 
 @get("/holdings", responses=errors(401, 403, 503), operation_id="holdings")
-async def holdings(backend: Backend, participant: str, account: AccountName = None) -> Holdings:
+async def holdings(backend: Asked, participant: Participant, account: AccountName = None) -> Holdings:
     """What an account has of each instrument."""
     name = own_account(backend, participant, account)
     return holdings_of(backend, name, await _read(backend, name))
@@ -141,7 +155,7 @@ def _ledger_unavailable(_: LedgerUnavailable) -> ApiError:
 
 def balances_of(backend: Backend, account: str, found: LedgerBalances) -> Balances:
     """What the ledger found, as JSON says it."""
-    reserved = backend.feed.own.reserved(account)
+    reserved = _own(backend).reserved(account)
     shown = [
         Balance(row.asset.name, _text(row.amount, row.asset), _text(kept, row.asset), _text(row.amount - kept, row.asset))
         for row in found.balances
@@ -153,7 +167,7 @@ def balances_of(backend: Backend, account: str, found: LedgerBalances) -> Balanc
 
 def holdings_of(backend: Backend, account: str, found: LedgerBalances) -> Holdings:
     """The same of instruments: those of which the account has any, or owes some."""
-    reserved = backend.feed.own.reserved(account)
+    reserved = _own(backend).reserved(account)
     shown = []
     for row in found.balances:
         kept = reserved.get(row.asset.name, 0)
@@ -181,7 +195,7 @@ def _text(units: int, asset: AssetRow) -> str:
 
 @get("/statement", responses=errors(401, 403, 503), operation_id="statement")
 async def statement(
-    backend: Backend, participant: str, account: AccountName = None, from_: From = None, to: To = None, limit: Limit = 100,
+    backend: Asked, participant: Participant, account: AccountName = None, from_: From = None, to: To = None, limit: Limit = 100,
     cursor: LineCursor = None,
 ) -> Statement:  # fmt: skip
     """What came and went in an account, oldest first."""

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from litestar.di import NamedDependency
+
 from fixserver.config import Config
 from fixserver.members import Members
 from fixserver.web.auth import SignIn
@@ -13,8 +15,10 @@ from fixserver.web.counters import RequestCounters
 from fixserver.web.health import HealthCheck
 from fixserver.web.ledger import LedgerReader
 from fixserver.web.past import Past
+from marketdata.candles import Candles
 from marketdata.feed import Feed
 from marketdata.tape import Tape
+from marketdata.viewing import Views
 
 
 @dataclass
@@ -30,7 +34,8 @@ class Backend:
     feed: Feed
     members: Members
     era: str
-    views: Any = None
+    views: Views
+    candles: Candles
     stream: Any = None
     desk: Any = None
     traffic: Any = None
@@ -44,7 +49,10 @@ class Backend:
     def __post_init__(self) -> None:
         self.sign_in = SignIn(self.config, self.members)
         self.counters = RequestCounters(self.sign_in)
-        self.tape = Tape(self.feed.depth.cursor)
+        depth = self.feed.depth
+        # Without a history there is nobody to ask for what was before; where nothing has traded, that is nothing.
+        untraded = not self.config.history.enabled and all(book.last is None for book in depth.books.values())
+        self.tape = Tape(0 if untraded else depth.cursor, depth.cursor)
         self.ledger = LedgerReader(self.config, self.data)
         self.past = Past(self.config, self.data)
         self.health = HealthCheck()
@@ -54,3 +62,6 @@ class Backend:
         self.sign_in.close()
         self.ledger.close()
         self.past.close()
+
+
+Asked = NamedDependency[Backend]  # what a handler asks for as `backend`

@@ -135,7 +135,8 @@ class Edge:
         if size > self._bytes_max:
             raise self._too_long()
         body = b"".join(parts)
-        if body and scope["method"] in WITH_A_BODY and scope["path"].startswith(API) and not _is_json(headers.get(b"content-type", b"")):
+        wanted = scope["method"] in WITH_A_BODY and scope["path"].startswith(API)
+        if body and wanted and not _is_json(headers.get(b"content-type", b"")):
             raise ApiError(415, "not-json", "a body is to be JSON, sent with Content-Type: application/json")
         return body
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from litestar import Request
 from litestar.connection import ASGIConnection
+from litestar.di import NamedDependency
 from litestar.handlers import BaseRouteHandler
 
 from fixserver.web.errors import bad_request
@@ -41,7 +42,7 @@ def _parameters(handler: BaseRouteHandler) -> frozenset[str]:
         if name in ("backend", "request", "participant", "account_name", "data", "headers", "state", "scope") or name in path:
             continue
         definition = field.kwarg_definition
-        found.add(getattr(definition, "query", None) or name)
+        found.add(getattr(definition, "name", None) or name)
     return frozenset(found)
 
 
@@ -53,6 +54,9 @@ async def signed_in(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRoute
     authorization = connection.headers.get("authorization")
     found = await connection.app.state.backend.sign_in.identify(authorization, client.host if client else "")
     connection.scope["user"] = found
+
+
+Participant = NamedDependency[str]  # of a handler behind signed_in, which needs the dependency below
 
 
 def participant(request: Request[Any, Any, Any]) -> str:

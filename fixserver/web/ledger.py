@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -18,11 +17,11 @@ from clearing.postings import PARTICIPANT
 from clearing.statements import Balance
 from fixserver.clearing_process import database_url
 from fixserver.config import Config
+from fixserver.web.threads import Threads, TooManyWait
 from following.database import DatabaseUnavailable, Refused, trouble_named
 
 THREADS = 2
 POLL_SECONDS = 0.02
-WAITING_MAX = 64  # of questions: more than that are refused
 
 Answer = TypeVar("Answer")
 
@@ -45,11 +44,10 @@ class LedgerReader:
         self._config, self._data = config, data
         self._engine: Engine | None = None
         self._current = False
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="web-ledger")
-        self._waiting = 0
+        self._threads = Threads(THREADS, "web-ledger")
 
     def close(self) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._threads.close()
         if self._engine is not None:
             self._engine.dispose()
 
@@ -78,13 +76,10 @@ class LedgerReader:
         return await self._ask(read)
 
     async def _ask(self, read: Callable[[Connection], Answer]) -> Answer:
-        if self._waiting >= WAITING_MAX:
-            raise LedgerUnavailable("too many questions wait for the ledger")
-        self._waiting += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, self._read, read)
-        finally:
-            self._waiting -= 1
+            return await self._threads.ask(lambda: self._read(read))
+        except TooManyWait as error:
+            raise LedgerUnavailable(str(error)) from None
 
     def _read(self, read: Callable[[Connection], Answer]) -> Answer:
         # In one of the threads.

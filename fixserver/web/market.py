@@ -12,16 +12,17 @@ from typing import Annotated, Literal
 import msgspec
 from litestar import Response, Router, get
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import Parameter
+from litestar.params import FromQuery, QueryParameter
 
 from fixserver.web import pages
-from fixserver.web.backend import Backend
+from fixserver.web.backend import Asked, Backend
 from fixserver.web.errors import errors
 from fixserver.web.health import Health, look
 from fixserver.web.parameters import Cursor, From, Limit, OptionalSymbol, Symbol, To, book_of, number
 from fixserver.web.times import moment
 from marketdata import shapes
 from marketdata.depth import BID, OFFER
+from marketdata.topics import COMMON_DEPTHS
 from marketdata.views import DEPTH_MAX, ViewKey
 from matching.messages import Phase
 
@@ -48,7 +49,7 @@ class Instruments(msgspec.Struct, frozen=True):
 
 class PriceBook(msgspec.Struct, frozen=True):
     """A book, best prices first: [price, quantity, number of orders]. `era` and `number` are those of the stream's topic for
-    the same book where somebody follows it, null otherwise."""
+    the same book; null for a depth that few ask for and nobody follows."""
 
     symbol: str
     time: str
@@ -90,7 +91,7 @@ class AllStatistics(msgspec.Struct, frozen=True):
 
 
 @get("/status", responses=errors(), operation_id="status", sync_to_thread=False)
-def status(backend: Backend) -> Status:
+def status(backend: Asked) -> Status:
     """The venue, its trading day and the phases of its markets."""
     depth = backend.feed.depth
     return Status(
@@ -104,29 +105,28 @@ def status(backend: Backend) -> Status:
 
 
 @get("/health", responses={**errors(), 503: DEGRADED}, operation_id="health")
-async def health(backend: Backend) -> Response[Health]:
+async def health(backend: Asked) -> Response[Health]:
     """Whether all parts of the venue are at work; 503 where one is not."""
     found = await look(backend)
     return Response(found, status_code=200 if found.status == "ok" else 503)
 
 
 @get("/instruments", responses=errors(), operation_id="instruments", sync_to_thread=False)
-def instruments(backend: Backend) -> Instruments:
+def instruments(backend: Asked) -> Instruments:
     """What is traded, in the order of the venue."""
     return Instruments([shapes.instrument(book) for book in backend.feed.depth.books.values()])
 
 
 @get("/book", responses=errors(404), operation_id="book", sync_to_thread=False)
 def book(
-    backend: Backend,
+    backend: Asked,
     symbol: Symbol,
-    depth: Annotated[int, Parameter(ge=0, le=DEPTH_MAX, description="Prices of a side; 0: all of them.")] = 10,
-    by: Literal["price", "order"] = "price",
+    depth: Annotated[int, QueryParameter(ge=0, le=DEPTH_MAX, description="Prices of a side; 0: all of them.")] = 10,
+    by: FromQuery[Literal["price", "order"]] = "price",
 ) -> PriceBook | OrderBook:
     """The book of an instrument."""
     found = book_of(backend.feed.depth, symbol)
-    view = backend.views.find(ViewKey(symbol, by == "order", depth, (BID, OFFER))) if backend.views is not None else None
-    era, at = (view.era, view.rpt_seq) if view is not None and view.era else (None, None)
+    era, at = _numbers(backend, ViewKey(symbol, by == "order", depth, (BID, OFFER)))
     now = shapes.iso_time(backend.feed.depth.time)
     if by == "order":
         bids, offers = (shapes.order_lines(found, side, depth) for side in (found.bids, found.offers))
@@ -135,9 +135,21 @@ def book(
     return PriceBook(symbol, now, era, at, found.phase, bid_prices, offer_prices)
 
 
+def _numbers(backend: Backend, key: ViewKey) -> tuple[str | None, int | None]:
+    """Era and number of the stream's topic for this book, which is kept up from now on, for a while: of a depth that many ask
+    for. Of others, lest everybody has us keep up his own, where somebody follows it."""
+    views = backend.views
+    if key.depth in COMMON_DEPTHS:
+        view = views.hold(key)
+        views.release(key)
+    else:
+        view = views.find(key)
+    return (view.era, view.rpt_seq) if view.era else (None, None)
+
+
 @get("/trades", responses=errors(404, 503), operation_id="trades")
 async def trades(
-    backend: Backend, symbol: Symbol, from_: From = None, to: To = None, limit: Limit = 100, cursor: Cursor = None
+    backend: Asked, symbol: Symbol, from_: From = None, to: To = None, limit: Limit = 100, cursor: Cursor = None
 ) -> Trades:
     """Trades of an instrument, newest first."""
     found = book_of(backend.feed.depth, symbol)
@@ -147,7 +159,7 @@ async def trades(
 
 @get("/candles", responses=errors(404, 503), operation_id="candles")
 async def candles(
-    backend: Backend, symbol: Symbol, interval: Interval = "1m", from_: From = None, to: To = None, limit: Limit = 500,
+    backend: Asked, symbol: Symbol, interval: FromQuery[Interval] = "1m", from_: From = None, to: To = None, limit: Limit = 500,
     cursor: Cursor = None,
 ) -> Candles:  # fmt: skip
     """Candles of an instrument, oldest first; the last ones where `from` is not said."""
@@ -157,7 +169,7 @@ async def candles(
 
 
 @get("/statistics", responses=errors(404), operation_id="statistics", sync_to_thread=False)
-def statistics(backend: Backend, symbol: OptionalSymbol = None) -> AllStatistics:
+def statistics(backend: Asked, symbol: OptionalSymbol = None) -> AllStatistics:
     """The trading day of an instrument so far, or of all of them."""
     depth = backend.feed.depth
     books = depth.books.values() if symbol is None else [book_of(depth, symbol)]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from fixserver.web.errors import ApiError, unavailable
-from fixserver.web.past import PastUnavailable
+from fixserver.web.past import Found, PastUnavailable
 from marketdata import shapes
 from marketdata.candles import CANDLES_KEPT, Candle
 from marketdata.depth import Book
@@ -59,25 +59,23 @@ async def trades(
     known_from = tape.known_from(symbol)
     if not known_from:
         return _page(found, limit)
-    # One beyond the limit tells whether there is another page.
-    wanted = limit + 1 - len(found)
     highest = known_from + 1 if before is None else min(before, known_from + 1)
     try:
-        past = await backend.past.trades(symbol, begin, end, highest, wanted)
+        # Where the page is full already, one tells whether there is another.
+        past = await backend.past.trades(symbol, begin, end, highest, max(limit - len(found), 1))
+        if past.event_seq < known_from:
+            raise PastUnavailable("history-behind", "the history is being brought up to date: try again")
     except PastUnavailable as error:
         if found:  # which is a page; the one behind it is what cannot be had
-            return Page(found[:limit], str(found[:limit][-1].number))
+            return Page(found, str(found[-1].number))
         raise _unavailable(error) from error
-    if past.event_seq < known_from:
-        if found:
-            return Page(found[:limit], str(found[:limit][-1].number))
-        raise _behind()
     found += [_as_amended(tape, one, past.event_seq) for one in past.rows]
-    return _page(found, limit)
+    return _page(found, limit, past.more)
 
 
-def _page(found: list[Print], limit: int) -> Page[Print]:
-    return Page(found[:limit], str(found[limit - 1].number) if len(found) > limit else None)
+def _page(found: list[Print], limit: int, more: bool = False) -> Page[Print]:
+    found, more = found[:limit], more or len(found) > limit
+    return Page(found, str(found[-1].number) if more else None)
 
 
 def _as_amended(tape: Tape, one: Print, event_seq: int) -> Print:
@@ -93,42 +91,38 @@ async def candles(
 ) -> Page[Candle]:
     """Candles that begin within [begin, end) and behind `after`, oldest first; where neither is said the last before `end`.
     The cursor is the beginning of the page's last."""
-    kept = backend.feed.candles.last(symbol, interval, CANDLES_KEPT)
+    kept = backend.candles.last(symbol, interval, CANDLES_KEPT)
     newest = begin is None and after is None
     first = max(begin or 0, 0 if after is None else after + 1)
     found = [candle for candle in kept if candle.begin >= first and (end is None or candle.begin < end)]
     if newest and len(found) >= limit:
         return Page(found[-limit:], None)
     whole_from = kept[0].begin if kept else None  # all that begin here or later are in `kept`
+    more = False
     if whole_from is None or first < whole_from:
         upto = whole_from if end is None else end if whole_from is None else min(end, whole_from)
-        older = await _older(backend, symbol, interval, first, upto, newest, limit + 1, len(kept))
-        found = older + found
+        older = await _older(backend, symbol, interval, first, upto, newest, limit, len(kept))
+        found, more = older.rows + found, older.more
     if newest:
         return Page(found[-limit:], None)
-    return Page(found[:limit], str(found[limit - 1].begin) if len(found) > limit else None)
+    found, more = found[:limit], more or len(found) > limit
+    return Page(found, str(found[-1].begin) if more else None)
 
 
 async def _older(
     backend: Backend, symbol: str, interval: str, first: int, upto: int | None, newest: bool, limit: int, kept: int
-) -> list[Candle]:
+) -> Found[Candle]:
     """Candles of the database that begin within [first, upto)."""
     try:
         past = await backend.past.candles(symbol, interval, first, upto, limit, newest)
+        if kept == CANDLES_KEPT and upto is not None and past.time < upto and past.event_seq < backend.feed.depth.cursor:
+            raise PastUnavailable("history-behind", "the history is being brought up to date: try again")
     except PastUnavailable as error:
         if kept < CANDLES_KEPT:
-            return []  # nothing was forgotten here
+            return Found([], False, 0, 0)  # nothing was forgotten here
         raise _unavailable(error) from error
-    if kept == CANDLES_KEPT and upto is not None and past.time < upto and past.event_seq < backend.feed.depth.cursor:
-        raise _behind()
-    return list(past.rows)
+    return past
 
 
 def _unavailable(error: PastUnavailable) -> ApiError:
     return unavailable(error.code, error.said)
-
-
-def _behind() -> ApiError:
-    return unavailable("history-behind", "the history is being brought up to date: try again")
-
-

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from fixserver.web.errors import ApiError, bad_request
 from marketdata.depth import Book, Depth
@@ -13,20 +13,20 @@ LIMIT_MAX = 1_000
 CURSOR_DIGITS_MAX = 18
 _CURSOR = f"^[1-9][0-9]{{0,{CURSOR_DIGITS_MAX - 1}}}$"
 
-Symbol = Annotated[str, Parameter(description="Of an instrument, as GET /v1/instruments has it.")]
-OptionalSymbol = Annotated[str | None, Parameter(description="Of one instrument alone.")]
+Symbol = Annotated[str, QueryParameter(description="Of an instrument, as GET /v1/instruments has it.")]
+OptionalSymbol = Annotated[str | None, QueryParameter(description="Of one instrument alone.")]
 From = Annotated[
     str | None,
-    Parameter(query="from", description="The first moment, UTC where it says no offset.", schema_extra={"format": "date-time"}),
+    QueryParameter(name="from", description="The first moment, UTC where it says no offset.", schema_extra={"format": "date-time"}),
 ]
 To = Annotated[
     str | None,
-    Parameter(query="to", description="The first moment that no more counts.", schema_extra={"format": "date-time"}),
+    QueryParameter(name="to", description="The first moment that no more counts.", schema_extra={"format": "date-time"}),
 ]
-Limit = Annotated[int, Parameter(ge=1, le=LIMIT_MAX, description="How many at most.")]
-Cursor = Annotated[str | None, Parameter(description="`next` of the page before.", pattern=_CURSOR)]
+Limit = Annotated[int, QueryParameter(ge=1, le=LIMIT_MAX, description="How many at most.")]
+Cursor = Annotated[str | None, QueryParameter(description="`next` of the page before.", pattern=_CURSOR)]
 AccountName = Annotated[
-    str | None, Parameter(query="account", description="One of your own; the one that has your name where it is not said.")
+    str | None, QueryParameter(name="account", description="One of your own; the one that has your name where it is not said.")
 ]
 
 

@@ -6,9 +6,10 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, Router, post
+from litestar.params import JSONBody
 
 from fixserver.web.auth import NAME_CHARACTERS_MAX, PASSWORD_CHARACTERS_MAX
-from fixserver.web.backend import Backend
+from fixserver.web.backend import Asked
 from fixserver.web.errors import errors
 from fixserver.web.guards import SECURITY, signed_in
 from marketdata.shapes import iso_time
@@ -30,7 +31,7 @@ class Login(msgspec.Struct):
 
 
 @post("/login", status_code=200, responses=errors(400, 401, 403, 413, 415, 429), operation_id="login", security=[])
-async def login(request: Request[Any, Any, Any], backend: Backend, data: Credentials) -> Login:
+async def login(request: Request[Any, Any, Any], backend: Asked, data: JSONBody[Credentials]) -> Login:
     """Sign in.
 
     The token goes into `Authorization: Bearer …`. It ends by `POST /v1/logout`, in time, and with the password that it was
@@ -43,7 +44,7 @@ async def login(request: Request[Any, Any, Any], backend: Backend, data: Credent
 @post(
     "/logout", status_code=204, responses=errors(401, 403, 413, 415), operation_id="logout", security=SECURITY, guards=[signed_in]
 )
-async def logout(request: Request[Any, Any, Any], backend: Backend) -> None:
+async def logout(request: Request[Any, Any, Any], backend: Asked) -> None:
     """End the token that is sent. What the request has as its body is of no account."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":

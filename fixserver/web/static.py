@@ -38,8 +38,6 @@ def asset(content: bytes, name: str) -> Asset:
     zipped = b""
     if len(content) >= GZIP_BYTES_MIN and kind.startswith(GZIPPED):
         zipped = gzip.compress(content, mtime=0)
-    if kind.startswith("text/"):
-        kind += "; charset=utf-8"
     return Asset(content, zipped if len(zipped) < len(content) else b"", kind, f'"{hashlib.sha256(content).hexdigest()[:32]}"')
 
 

@@ -45,7 +45,10 @@ class WebSide:
             _WithCandles(feed.depth, self._candles), views, venue=config.venue.name, era=era, framed=text_frame
         )
         self.stream.authenticate = self._authenticate
-        self.backend = Backend(config=config, data=data, feed=feed, members=members, era=era, views=views, stream=self.stream)
+        self.backend = Backend(
+            config=config, data=data, feed=feed, members=members, era=era, views=views,
+            candles=self._candles, stream=self.stream,
+        )
         section = config.web
         app = create_app(self.backend)
         self.server = listen(
