@@ -15,6 +15,7 @@ import { Market } from "./market.js";
 import { openMarketList } from "./marketlist.js";
 import { Messages } from "./messages.js";
 import { openOrders } from "./orders.js";
+import { openPosition } from "./position.js";
 import { Rest } from "./rest.js";
 import { Selection } from "./selection.js";
 import { Session } from "./session.js";
@@ -49,7 +50,7 @@ const markets = openMarketList(market, selection);
 openStatistics(market, selection);
 const chart = openChart(candles, market, account, selection);
 openTape(trades);
-const ticket = openTicket({ rest, session, market, book, account, selection, askToSignIn, announce });
+const ticket = openTicket({ rest, session, market, book, account, selection, askToSignIn });
 const ladder = openLadder(book, market, account, selection, (price) => {
   ticket.price(price);
   views.part("ticket");
@@ -62,6 +63,7 @@ const trace = (clOrdId, orderId) => {
 const orders = openOrders({ rest, account, session, announce, trace });
 openExecutions({ account, session, trace });
 openHoldings({ account, session, market });
+openPosition({ account, session, market, selection });
 const views = openViews({
   shown: (name) => {
     if (name === "traffic") traffic.redraw();

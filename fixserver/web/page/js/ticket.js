@@ -11,7 +11,7 @@ const PEGS = { primary: "Primary: best of own side", midpoint: "Midpoint", marke
 const LONG = { gtc: "GTC: until canceled", gtd: "GTD: until a time", ioc: "IOC: at once, the rest ends", fok: "FOK: all at once or nothing" };
 const MORE = new Set(["display_quantity", "min_quantity", "post_only"]);
 
-export function openTicket({ rest, session, market, book, account, selection, askToSignIn, announce }) {
+export function openTicket({ rest, session, market, book, account, selection, askToSignIn }) {
   const form = byId("ticket-form");
   const inputs = {};
   const rows = {};
@@ -195,7 +195,6 @@ export function openTicket({ rest, session, market, book, account, selection, as
       const name = failure.status === 422 || failure.status === 409 || failure.status === 400 ? fieldOfCode(failure.code) : null;
       if (name !== null && rows[name] !== undefined && !rows[name].hidden) complain({ [name]: failure.message });
       reply(failure.status === 504 || failure.status === 0 ? failure.message : `Refused: ${failure.message}`, "bad");
-      announce("Order refused", failure.message, "bad");
     } finally {
       sending = false;
       draw();

@@ -21,10 +21,13 @@ export function between(earlier, later) {
   return `+${(Number(ns) / 1e6).toFixed(3)} ms`;
 }
 
+/** "Partially filled" of PARTIALLY_FILLED; what is no name of the dictionary stays as it is. */
+const meaningWords = (meaning) => (/^[A-Z][A-Z0-9_ ]{2,}$/.test(meaning) ? meaning[0] + meaning.slice(1).toLowerCase().replaceAll("_", " ") : meaning);
+
 /** What a message says, in a line: "Buy 100 AAPL at 189.50 · New · text". */
 export function summaryOf(message) {
   const value = (tag) => valueOf(message, tag);
-  const meaning = (tag) => meaningOf(message, tag);
+  const meaning = (tag) => meaningWords(meaningOf(message, tag));
   const parts = [];
   const order = [meaning(54), value(38), value(55), value(44) && `at ${value(44)}`, value(99) && `stop ${value(99)}`].filter(Boolean).join(" ");
   if (order) parts.push(order);
@@ -37,7 +40,7 @@ export function summaryOf(message) {
   if (message.type === "2") parts.push(`${value(7)} to ${value(16) === "0" ? "the last" : value(16)}`);
   if (message.type === "4" && value(36)) parts.push(`next is ${value(36)}`);
   if (value(262) && !order) parts.push(value(262));
-  return parts.join(" · ").replaceAll("_", " ");
+  return parts.join(" · ");
 }
 
 export function openTraffic({ messages, session, stream, announce, askToSignIn }) {
@@ -72,7 +75,7 @@ export function openTraffic({ messages, session, stream, announce, askToSignIn }
     el(
       "section",
       { class: "panel messages", "aria-labelledby": "traffic-title" },
-      el("div", { class: "tools" }, el("h2", { id: "traffic-title" }, "FIX traffic"), label("Find", search), label("Session", sessions), label("Direction", directions), el("label", { class: "check" }, quiet, "Session messages"), el("span", { class: "gap" }), pause, clear, download),
+      el("div", { class: "tools" }, el("h2", { id: "traffic-title", class: "visually-hidden" }, "FIX traffic"), label("Find", search), label("Session", sessions), label("Direction", directions), el("label", { class: "check" }, quiet, "Session messages"), el("span", { class: "gap" }), pause, clear, download),
       types,
       follow,
       head,
@@ -212,7 +215,9 @@ export function openTraffic({ messages, session, stream, announce, askToSignIn }
     if (follow.childElementCount === 0)
       follow.append(el("span", {}, "Following one order: "), el("b", { class: "mono" }), el("span"), el("button", { type: "button", id: "traffic-unfollow", onclick: () => followNames(null) }, "Show all messages"));
     say(follow.children[1], ids.join(" → ") || "no ClOrdID");
-    say(follow.children[2], ` ${shown.length} message${shown.length === 1 ? "" : "s"}${span ? `, ${span} from the first to the last` : ""}`);
+    const path = shown.map((message) => (message.type === "8" ? meaningWords(meaningOf(message, 150) || meaningOf(message, 39)) : "")).filter((step, place, steps) => step && step !== steps[place - 1]);
+    const told = [`${shown.length} message${shown.length === 1 ? "" : "s"}`, span && `${span} from the first to the last`, path.join(" → ")].filter(Boolean);
+    say(follow.children[2], ` · ${told.join(" · ")}`);
   }
 
   function followNames(names) {
@@ -262,7 +267,7 @@ export function openTraffic({ messages, session, stream, announce, askToSignIn }
   }
 
   function fieldRow([tag, name, value, meaning]) {
-    return el("tr", { class: HEADER.has(Number(tag)) ? "frame" : null }, el("td", { class: "mono" }, String(tag)), el("td", {}, name || "not in the dictionary"), el("td", { class: "mono" }, value), el("td", {}, meaning ? String(meaning).replaceAll("_", " ") : ""));
+    return el("tr", { class: HEADER.has(Number(tag)) ? "frame" : null }, el("td", { class: "mono" }, String(tag)), el("td", {}, name || "not in the dictionary"), el("td", { class: "mono" }, value), el("td", {}, meaningWords(meaning ?? "")));
   }
 
   async function copyText(text, button) {
