@@ -1,7 +1,7 @@
-"""The depth as a file, so that a restart need not read every event; a file that is not what was written is never used.
+"""What the feed keeps as a file, so that a restart need not read every event; a file that is not what was written is never used.
 
 A checkpoint names the record of the event log that it stands behind by number and checksum. When the log
-has another record there, or none, the checkpoint is of another past: it is ignored, and the depth is built from
+has another record there, or none, the checkpoint is of another past: it is ignored, and everything is built from
 event 1 again, which is always right.
 """
 
@@ -12,14 +12,18 @@ import zlib
 from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
+from marketdata import candles, own
+from marketdata.candles import Candles
 from marketdata.depth import TRADES_KEPT, Auction, Book, BookSide, Depth, Order, Trade
+from marketdata.own import OwnOrders
 from matching.messages import InstrumentDefined, Phase
 from matching.recordlog import LogMissing, LogReader, sync_directory
 
-MAGIC = b"FIXDEPT3"
+MAGIC = b"FIXFEED1"
 FILE = "checkpoint"
 
 
@@ -53,21 +57,57 @@ class _Book(msgspec.Struct, array_like=True, frozen=True):
     value: str  # text: over a day it may pass 64 bits
 
 
-class _Checkpoint(msgspec.Struct, array_like=True, frozen=True):
+class _Depth(msgspec.Struct, array_like=True, frozen=True):
     cursor: int
-    record_first: int
-    record_crc: int
     time: int
     trading_day: str
     markets: list[tuple[str, Phase]]
     books: list[_Book]
 
 
+class _Checkpoint(msgspec.Struct, array_like=True, frozen=True):
+    record_first: int
+    record_crc: int
+    depth: _Depth
+    candles: candles.State
+    own: own.State
+
+
 _decode = msgspec.msgpack.Decoder(_Checkpoint).decode
+_decode_depth = msgspec.msgpack.Decoder(_Depth).decode
 
 
-def encode(depth: Depth, record_first: int, record_crc: int) -> bytes:
+class Kept(NamedTuple):
+    """All that the feed keeps, behind the same event."""
+
+    depth: Depth
+    candles: Candles
+    own: OwnOrders
+
+
+def nothing() -> Kept:
+    """What there is before event 1."""
+    return Kept(Depth(), Candles(), OwnOrders())
+
+
+def encode(kept: Kept, record_first: int, record_crc: int) -> bytes:
     """`record_first` and `record_crc`: first number and CRC-32 of the record that was applied last."""
+    return msgspec.msgpack.encode(
+        _Checkpoint(record_first, record_crc, _depth_state(kept.depth), kept.candles.state(), kept.own.state())
+    )
+
+
+def encode_depth(depth: Depth) -> bytes:
+    """The depth alone."""
+    return msgspec.msgpack.encode(_depth_state(depth))
+
+
+def decode_depth(payload: bytes) -> Depth:
+    """The depth that was encoded alone."""
+    return _restore_depth(_decode_depth(payload))
+
+
+def _depth_state(depth: Depth) -> _Depth:
     unseen: dict[BookSide, list[Order]] = {}
     for _, order in sorted(depth.unseen.items()):
         unseen.setdefault(order.side, []).append(order)
@@ -98,10 +138,7 @@ def encode(depth: Depth, record_first: int, record_crc: int) -> bytes:
         )
         for book in depth.books.values()
     ]
-    markets = sorted(depth.markets.items())
-    return msgspec.msgpack.encode(
-        _Checkpoint(depth.cursor, record_first, record_crc, depth.time, depth.trading_day, markets, books)
-    )
+    return _Depth(depth.cursor, depth.time, depth.trading_day, sorted(depth.markets.items()), books)
 
 
 def _orders(orders: Iterable[Order]) -> list[_Order]:
@@ -112,9 +149,9 @@ def _trades(trades: Iterable[Trade]) -> list[_Trade]:
     return [(trade.number, trade.price, trade.quantity, trade.taker_side, trade.time, trade.corrected) for trade in trades]
 
 
-def save(directory: Path, depth: Depth, record_first: int, record_crc: int) -> None:
+def save(directory: Path, kept: Kept, record_first: int, record_crc: int) -> None:
     """Replace the checkpoint, whole or not at all. Raises OSError when the disk does."""
-    payload = encode(depth, record_first, record_crc)
+    payload = encode(kept, record_first, record_crc)
     directory.mkdir(parents=True, exist_ok=True)
     temporary = directory / f"{FILE}.new"
     with temporary.open("wb") as file:
@@ -125,34 +162,36 @@ def save(directory: Path, depth: Depth, record_first: int, record_crc: int) -> N
     sync_directory(directory)
 
 
-def load(directory: Path, events: Path) -> tuple[Depth, str]:
-    """The depth to go on with, and in words where it comes from."""
+def load(directory: Path, events: Path) -> tuple[Kept, str]:
+    """What to go on with, and in words where it comes from."""
     path = directory / FILE
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        return Depth(), f"{path}: not there, begins at event 1"
+        return nothing(), f"{path}: not there, begins at event 1"
     payload = content[len(MAGIC) + 4 :]
     if not content.startswith(MAGIC) or content[len(MAGIC) : len(MAGIC) + 4] != zlib.crc32(payload).to_bytes(4, "little"):
-        return Depth(), f"{path}: is damaged or of another version, begins at event 1"
+        return nothing(), f"{path}: is damaged or of another version, begins at event 1"
     try:
         checkpoint = _decode(payload)
     except msgspec.ValidationError:
-        return Depth(), f"{path}: is of another version, begins at event 1"
+        return nothing(), f"{path}: is of another version, begins at event 1"
     if not _log_agrees(checkpoint, events):
-        return Depth(), f"{path}: the event log has another record {checkpoint.record_first}, or none yet; begins at event 1"
-    return _restore(checkpoint), f"{path}: goes on at event {checkpoint.cursor + 1}"
+        return nothing(), f"{path}: the event log has another record {checkpoint.record_first}, or none yet; begins at event 1"
+    kept = Kept(_restore_depth(checkpoint.depth), Candles.restore(checkpoint.candles), OwnOrders.restore(checkpoint.own))
+    return kept, f"{path}: goes on at event {kept.depth.cursor + 1}"
 
 
 def _log_agrees(checkpoint: _Checkpoint, events: Path) -> bool:
-    if checkpoint.cursor == 0:
+    cursor = checkpoint.depth.cursor
+    if cursor == 0:
         return True
     reader = LogReader(events, checkpoint.record_first)
     try:
         for first, count, payload in reader.read(records_max=1):
             return (first, first + count - 1, zlib.crc32(payload)) == (
                 checkpoint.record_first,
-                checkpoint.cursor,
+                cursor,
                 checkpoint.record_crc,
             )
         return False
@@ -162,16 +201,11 @@ def _log_agrees(checkpoint: _Checkpoint, events: Path) -> bool:
         reader.close()
 
 
-def decode(payload: bytes) -> Depth:
-    """The depth that was encoded."""
-    return _restore(_decode(payload))
-
-
-def _restore(checkpoint: _Checkpoint) -> Depth:
+def _restore_depth(state: _Depth) -> Depth:
     depth = Depth()
-    depth.cursor, depth.time, depth.trading_day = checkpoint.cursor, checkpoint.time, checkpoint.trading_day
-    depth.markets = dict(checkpoint.markets)
-    for stored in checkpoint.books:
+    depth.cursor, depth.time, depth.trading_day = state.cursor, state.time, state.trading_day
+    depth.markets = dict(state.markets)
+    for stored in state.books:
         book = depth.books[stored.terms.instrument] = Book(stored.terms)
         for side, orders, unseen in (
             (book.bids, stored.bids, stored.unseen_bids),

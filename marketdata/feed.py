@@ -1,4 +1,4 @@
-"""Follows the event log and keeps the depth; it never sends anything to anyone.
+"""Follows the event log and keeps depth, candles and who has what at work; it never sends anything to anyone.
 
 `Feed.records()` yields after each record of the log has been applied, which is when views are asked for
 their changes. A checkpoint is due each CHECKPOINT_EVENTS and is written when there is nothing else to do,
@@ -21,11 +21,12 @@ CHECKPOINT_EVENTS = 500_000
 
 
 class Feed:
-    """The depth of the venue in `data`, from its checkpoint (or from event 1) on."""
+    """What the events of the venue in `data` come to, from its checkpoint (or from event 1) on."""
 
     def __init__(self, data: Path) -> None:
         self._directory = data / "marketdata"
-        self.depth, self.origin = checkpoint.load(self._directory, data / "events")
+        self._kept, self.origin = checkpoint.load(self._directory, data / "events")
+        self.depth, self.candles, self.own = self._kept
         self._reader = LogReader(data / "events", self.depth.cursor + 1)
         self._decoder = msgspec.msgpack.Decoder(EventBatch)
         self._saved_at = self.depth.cursor
@@ -40,6 +41,8 @@ class Feed:
             if self.also is not None:
                 self.also(batch)
             self.depth.apply(batch)
+            self.candles.apply(batch)
+            self.own.apply(batch)
             self._last = (first, payload)
             yield batch
 
@@ -56,7 +59,7 @@ class Feed:
         if self._last is None or self._saved_at == self.depth.cursor:
             return
         first, payload = self._last
-        checkpoint.save(self._directory, self.depth, first, zlib.crc32(payload))
+        checkpoint.save(self._directory, self._kept, first, zlib.crc32(payload))
         self._saved_at = self.depth.cursor
 
     def postpone_checkpoint(self) -> None:

@@ -109,8 +109,10 @@ def test_a_restart_goes_on_from_the_checkpoint(tmp_path: Path) -> None:
     whole = Feed(tmp_path)
     assert whole.depth.cursor == 0
     whole.catch_up()
-    assert checkpoint.encode(whole.depth, 1, 1) == checkpoint.encode(again.depth, 1, 1)
-    assert checkpoint.encode(fresh, 1, 1) != checkpoint.encode(again.depth, 1, 1)
+    assert checkpoint.encode_depth(whole.depth) == checkpoint.encode_depth(again.depth)
+    assert checkpoint.encode_depth(fresh) != checkpoint.encode_depth(again.depth)
+    assert whole.candles.state() == again.candles.state()
+    assert whole.own.state() == again.own.state()
     whole.close()
     again.close()
     venue.close()
@@ -128,13 +130,13 @@ def test_a_damaged_checkpoint_is_ignored(tmp_path: Path) -> None:
     step = max(1, len(whole) // 50)
     for cut in range(0, len(whole), step):
         path.write_bytes(whole[:cut])
-        depth, origin = checkpoint.load(path.parent, tmp_path / "events")
-        assert depth.cursor == 0 and "begins at event 1" in origin
+        kept, origin = checkpoint.load(path.parent, tmp_path / "events")
+        assert kept.depth.cursor == 0 and "begins at event 1" in origin
         flipped = bytearray(whole)
         flipped[cut] ^= 0x10
         path.write_bytes(flipped)
-        depth, origin = checkpoint.load(path.parent, tmp_path / "events")
-        assert depth.cursor == 0 and "begins at event 1" in origin
+        kept, origin = checkpoint.load(path.parent, tmp_path / "events")
+        assert kept.depth.cursor == 0 and "begins at event 1" in origin
     venue.close()
 
 

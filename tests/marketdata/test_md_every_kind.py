@@ -240,12 +240,12 @@ def test_a_checkpoint_at_any_moment_goes_on_as_if_nothing_had_been(seed: int) ->
     for count, step in enumerate(steps(engine, seed, 2_500, 5)):
         depth.apply(step.batch)
         if count % 20 == 0:
-            restored = checkpoint.decode(checkpoint.encode(depth, 1, 1))
+            restored = checkpoint.decode_depth(checkpoint.encode_depth(depth))
         elif restored is not None:
             restored.apply(step.batch)
         if restored is not None:
             restored.check()
-            assert checkpoint.encode(restored, 1, 1) == checkpoint.encode(depth, 1, 1), f"seed {seed}, record {count}"
+            assert checkpoint.encode_depth(restored) == checkpoint.encode_depth(depth), f"seed {seed}, record {count}"
 
 
 def test_market_and_hidden_orders_are_not_in_a_list_of_what_is_shown() -> None:
