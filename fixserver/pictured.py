@@ -149,10 +149,13 @@ def trade_history(data: Path, symbol: str, interval: str = "", begin: int = 0, e
                 else:
                     found[change.interval].pop(change.candle.begin, None)
     book = _book(depth, data, symbol)
-    if not found["1h"]:
+    if not found["1s"]:
         raise NothingToShow(f"{data}: {symbol} did not trade in that time")
     if not interval:
-        interval = next((name for name in WIDTHS if _span(found[name], WIDTHS[name]) <= CANDLES_MAX), "1h")
+        *_, interval = [name for name in WIDTHS if found[name]]
+        interval = next((name for name in WIDTHS if found[name] and _span(found[name], WIDTHS[name]) <= CANDLES_MAX), interval)
+    if not found[interval]:
+        raise NothingToShow(f"{data}: {symbol} has no candle of {interval} that begins in that time: ask for a shorter --interval")
     shown = [found[interval][moment] for moment in sorted(found[interval])]
     return TradeHistory(book.terms, interval, WIDTHS[interval], shown)
 

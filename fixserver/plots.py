@@ -20,7 +20,7 @@ from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from fixserver.pictured import BookHistory, Histogram, Level, TradeHistory
 from matching.instruments import decimal_text
@@ -265,28 +265,31 @@ def _latency_drawn(found: list[tuple[str, Histogram]], source: str, theme: str, 
     figure = _figure(colours, width, height)
     panels = figure.subplots(len(found), 1, sharex=True, squeeze=False)[:, 0]
     ends = [_edges(histogram) for _, histogram in found]
-    for axes, (what, histogram), (first, last) in zip(panels, found, ends, strict=True):
-        colour = colours.bid if axes is panels[0] else colours.offer
+    for axes, (what, histogram), colour in zip(panels, found, (colours.bid, colours.offer), strict=False):
         _bars(axes, histogram, colour)
         axes.set_xscale("log")
         axes.set_ylabel("share")
         axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{share * 100:.0f} %"))
+        quantiles = [(name, histogram.quantile(share)) for share, name in QUANTILES]
+        said = ", ".join(f"{name} within {_seconds(seconds)}" for name, seconds in quantiles)
         axes.set_title(f"{what}: {histogram.values:,}", loc="left", fontsize=10, color=colours.ink)
-        for share, name in QUANTILES:
-            _mark(axes, histogram.quantile(share), name, colours)
-        axes.set_ylim(top=axes.get_ylim()[1] * 1.18)
+        axes.set_title(said, loc="right", fontsize=9, color=colours.faint)
+        for _, seconds in quantiles:
+            axes.axvline(seconds, color=colours.ink, linewidth=1.0, linestyle=(0, (3, 2)))
+        axes.set_ylim(0, min(axes.get_ylim()[1], 1.0) * 1.02)
         axes.set_xlim(min(first for first, _ in ends), max(last for _, last in ends))
+        axes.xaxis.set_major_locator(FixedLocator([bound for bound in histogram.bounds if math.isfinite(bound)]))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: _seconds(seconds)))
         axes.xaxis.set_minor_locator(NullLocator())
-    panels[-1].set_xlabel("seconds (µs, ms), logarithmic")
+    panels[-1].set_xlabel("time, on a logarithmic scale")
     _title(figure, colours, "Latency inside the exchange", f"{source}; a bar is what was counted between two bounds")
     return figure
 
 
 def _edges(histogram: Histogram) -> tuple[float, float]:
-    """The bounds between which there is anything."""
+    """The bounds between which there is anything, and one more to either side."""
     used = [at for at, count in enumerate(histogram.counts) if count]
-    return _lower(histogram, used[0]), _upper(histogram, used[-1])
+    return _lower(histogram, max(used[0] - 1, 0)), _upper(histogram, min(used[-1] + 1, len(histogram.counts) - 1))
 
 
 def _lower(histogram: Histogram, at: int) -> float:
@@ -305,14 +308,6 @@ def _bars(axes: Axes, histogram: Histogram, colour: str) -> None:
     widths = [_upper(histogram, at) - left for at, left in enumerate(lefts)]
     shares = [count / histogram.values for count in histogram.counts]
     axes.bar(lefts, shares, width=widths, align="edge", color=colour, alpha=0.75, linewidth=0.8, edgecolor=axes.get_facecolor())
-
-
-def _mark(axes: Axes, seconds: float, name: str, colours: Theme) -> None:
-    axes.axvline(seconds, color=colours.ink, linewidth=1.0, linestyle=(0, (3, 2)))
-    axes.annotate(
-        f"{name} ≤ {_seconds(seconds)}", (seconds, 1.0), xycoords=("data", "axes fraction"), xytext=(4, -4),
-        textcoords="offset points", rotation=90, va="top", ha="left", fontsize=8, color=colours.ink,
-    )  # fmt: skip
 
 
 def _seconds(seconds: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import sys
 import time
@@ -19,6 +20,9 @@ DEFAULT_BOTS = "maker=2,noise=6,momentum=2"
 MINUTES = 390  # of a day of trading in New York
 MINUTES_MAX = 60 * 24 * 366
 PROGRESS_SECONDS = 2.0  # of real time between two lines
+# Objects that are made before Python looks for cycles among them. What a simulation keeps, it keeps to its end: looking at it again
+# and again costs a fifth of the time.
+YOUNG_MAX = 200_000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -69,6 +73,7 @@ def run(args: argparse.Namespace) -> int:
     except OSError as error:
         raise ConfigError("--data", "", f"{args.data}: {(error.strerror or str(error)).lower()}") from None
     began = time.monotonic()
+    gc.set_threshold(YOUNG_MAX, 10, 1_000)
     try:
         simulation.run(start + args.minutes * 60 * SECOND, _progress(simulation, args.minutes, args.quiet))
         simulation.close()

@@ -184,7 +184,9 @@ class MarketMaker(Paced):
         held = positions.holdings.get(symbol, 0)
         sold = self._seen[symbol] - held
         self._seen[symbol] = held
-        fair += self._half_spread(terms, fair) * max(-4, min(4, sold * 2 // max(1, self._size(terms))))
+        # By half a spread at most: two makers that went further would buy from each other by turns, ever higher and lower.
+        size = self._size(terms)
+        fair += self._half_spread(terms, fair) * max(-size, min(size, 2 * sold)) // size
         self._fair[symbol] = max(terms.low * self.FINE, min(terms.high * self.FINE, fair))
 
     def _half_spread(self, terms: Terms, fair: int) -> int:

@@ -21,7 +21,9 @@ ALLOWED = {
         "following", "matching.messages", "matching.recordlog", "matching.instruments", "msgspec", "sortedcontainers", "sqlalchemy",
         "alembic",
     },
-    "fixserver": {"matching", "following", "clearing", "marketdata", "msgspec", "quickfix", "prometheus_client", "sqlalchemy"},
+    "fixserver": {
+        "matching", "following", "clearing", "marketdata", "msgspec", "quickfix", "prometheus_client", "sqlalchemy", "matplotlib",
+    },
 }  # fmt: skip
 # The engine is a function of its commands: nothing in it may know the time, chance, files, the network or other threads.
 NOT_IN_THE_ENGINE = {
