@@ -6,11 +6,16 @@ const SHOWN_SECONDS = 7;
 const TOASTS_MAX = 4;
 const SPOKEN_MAX = 20;
 
+/** For a screen reader alone: what everybody else can see. */
+export function speak(words, tone = "plain") {
+  const spoken = byId(tone === "bad" ? "assertive" : "polite");
+  spoken.append(el("p", {}, words));
+  while (spoken.childElementCount > SPOKEN_MAX) spoken.firstChild.remove();
+}
+
 /** `tone` is good, bad or plain; what is bad interrupts a screen reader. */
 export function announce(title, text = "", tone = "plain") {
-  const spoken = byId(tone === "bad" ? "assertive" : "polite");
-  spoken.append(el("p", {}, text ? `${title}. ${text}` : title));
-  while (spoken.childElementCount > SPOKEN_MAX) spoken.firstChild.remove();
+  speak(text ? `${title}. ${text}` : title, tone);
 
   const toasts = byId("toasts");
   const close = el("button", { type: "button", class: "icon", "aria-label": "Close this note" }, "×");

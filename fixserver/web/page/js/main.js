@@ -45,7 +45,7 @@ const messages = new Messages(stream);
 
 openTheme();
 openHeader(stream, session);
-const askToSignIn = openSignIn(session, announce);
+const askToSignIn = openSignIn(session);
 const markets = openMarketList(market, selection);
 openStatistics(market, selection);
 const chart = openChart(candles, market, account, selection);

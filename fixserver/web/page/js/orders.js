@@ -24,6 +24,11 @@ function conditionsOf(order) {
   return words.join(", ");
 }
 
+function termsOf(order) {
+  const text = [typeWords(order.type), timeInForceWords(order.time_in_force), conditionsOf(order)].filter(Boolean).join(", ");
+  return { text, title: text };
+}
+
 /** `trace(cl_ord_id, order_id)` shows an order's messages. */
 export function openOrders({ rest, account, session, announce, trace }) {
   const panel = byId("panel-orders");
@@ -39,9 +44,9 @@ export function openOrders({ rest, account, session, announce, trace }) {
       { name: "side", title: "Side", write: (order) => ({ text: sideWords(order.side), tone: order.side }) },
       { name: "quantity", title: "Quantity", number: true, make: () => el("span"), update: (node, order) => cell(node, order, "quantity") },
       { name: "price", title: "Price", number: true, make: () => el("span"), update: (node, order) => cell(node, order, Number(order.price ?? 0) || !order.stop_price ? "price" : "stop_price") },
-      { name: "type", title: "Order", write: (order) => [typeWords(order.type), timeInForceWords(order.time_in_force), conditionsOf(order)].filter(Boolean).join(", ") },
       { name: "executed", title: "Filled", number: true, write: (order) => (Number(order.executed) ? `${figures.quantity(order.executed)} at ${grouped(trimmed(order.average_price ?? "0", 2))}` : "0") },
       { name: "status", title: "Status", write: (order) => ({ text: statusWords(order.status), title: order.reason || null }) },
+      { name: "type", title: "Order", long: true, write: termsOf },
       { name: "actions", title: "", wide: true, make: actions, update: drawActions },
     ],
     (order) => order.order_id,

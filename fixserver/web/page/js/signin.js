@@ -1,8 +1,9 @@
 // The dialog to sign in by; it keeps no password longer than the request takes.
 
+import { announce, speak } from "./announce.js";
 import { byId, say } from "./dom.js";
 
-export function openSignIn(session, announce) {
+export function openSignIn(session) {
   const dialog = byId("sign-in-dialog");
   const form = byId("sign-in-form");
   const submit = byId("sign-in-submit");
@@ -43,8 +44,9 @@ export function openSignIn(session, announce) {
   dialog.addEventListener("close", () => form.reset());
   byId("sign-out").addEventListener("click", () => session.signOut());
   session.changes.listen((participant, why) => {
-    if (participant !== null) announce("Signed in", participant, "good");
-    else announce("Signed out", why ?? "", why ? "bad" : "plain");
+    if (participant !== null) speak(`Signed in as ${participant}`);
+    else if (why === null) speak("Signed out");
+    else announce("Signed out", why, "bad");
   });
   return ask;
 }

@@ -1,6 +1,6 @@
 // The heading of the instrument that is shown and the statistics of its day; an auction is told in words.
 
-import { compare, grouped, trimmed } from "./decimal.js";
+import { compare, fixed, grouped, trimmed } from "./decimal.js";
 import { byId, el, mark, say } from "./dom.js";
 import * as figures from "./figures.js";
 import { drawSoon } from "./frame.js";
@@ -11,7 +11,7 @@ const FIGURES = [
   ["High", (s) => figures.price(s.high)],
   ["Low", (s) => figures.price(s.low)],
   ["Last", (s) => figures.price(s.last)],
-  ["VWAP", (s) => figures.price(s.vwap)],
+  ["VWAP", (s, i) => (s.vwap && i ? grouped(fixed(s.vwap, i.price_decimals + 2)) : "–")],
   ["Volume", (s) => figures.quantity(s.volume)],
   ["Trades", (s) => (s.trades === null || s.trades === undefined ? "–" : grouped(String(s.trades)))],
   ["Close before", (s) => figures.price(s.close)],

@@ -3,7 +3,7 @@
 import { el, mark, say } from "./dom.js";
 
 /**
- * `columns` are { name, title, number, write(row) -> text or { text, tone, title }, make(row) -> node }; `keyOf` tells rows apart. A
+ * `columns` are { name, title, number, wide, long, write(row) -> text or { text, tone, title }, make(row) -> node }; `keyOf` tells rows apart. A
  * column with `make` has its node made once for a row, which is handed to `update(node, row)` each time.
  */
 export class Table {
@@ -49,7 +49,7 @@ export class Table {
 
   #add(key, row) {
     const cells = this.#columns.map((column) => {
-      const cell = el("td", { role: "cell", class: [column.number && "number", column.wide && "wide"].filter(Boolean).join(" ") || null, "data-name": column.title });
+      const cell = el("td", { role: "cell", class: [column.number && "number", column.wide && "wide", column.long && "long"].filter(Boolean).join(" ") || null, "data-name": column.title });
       if (column.make) cell.append(column.make(row));
       return cell;
     });
