@@ -8,10 +8,10 @@ connection to fixserver/web/socket.py.
 from __future__ import annotations
 
 import http
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from fixserver.web.errors import ApiError
 from fixserver.web.socket import open_stream
@@ -36,10 +36,12 @@ class HttpConnection(HttpToolsProtocol):
         self.web = web
         self.ended = False  # nothing more is read
         self._refusal: ApiError | None = None  # why the parser was stopped
+        self._answered: RequestResponseCycle | None = None  # the request that is at work
         self._in_head = True
         self._head_bytes = 0
         self._began: float | None = None  # when the request began that is being received
         self._unread_since: float | None = None
+        self._refused_at: float | None = None  # when it was said that nothing more is read
 
     # ------------------------------------------------------------------------------------------- connection
 
@@ -48,7 +50,7 @@ class HttpConnection(HttpToolsProtocol):
         self._began = self.loop.time()
         if self.web.is_full():
             self.web.count_cut("full")
-            self.refuse(ApiError(503, "full", "there are as many connections as the venue takes: try again later"))
+            self.refuse(ApiError(503, "full", "there are as many connections as the venue takes: try again later"), at_once=True)
 
     def data_received(self, data: bytes) -> None:
         if self.ended:
@@ -70,9 +72,22 @@ class HttpConnection(HttpToolsProtocol):
             self.web.count_cut("request")
             self.refuse(_head_too_long())
 
-    def refuse(self, error: ApiError) -> None:
-        """Say why, as the answer to what is being received, and close."""
+    def connection_lost(self, exc: Exception | None) -> None:
+        # uvicorn tells the last request that came in; the one that is being answered may be an earlier one.
+        if self._answered is not None and not self._answered.response_complete:
+            self._answered.disconnected = True
+            self._answered.message_event.set()
+        self.pipeline.clear()
+        super().connection_lost(exc)
+
+    def refuse(self, error: ApiError, *, at_once: bool = False) -> None:
+        """Say why, as the answer to what is being received, and close.
+
+        Not `at_once`: who is sending still would have the answer taken away by the reset that a close causes then. So what
+        he sends is thrown away until he has read it and closes, or the time is over.
+        """
         self.ended = True
+        self._unset_keepalive_if_required()
         if self.transport.is_closing():
             return
         if self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete:
@@ -87,7 +102,12 @@ class HttpConnection(HttpToolsProtocol):
             *(f"{name}: {value}" for name, value in error.headers.items()),
         ]
         self.transport.write("\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body)
-        self.transport.close()
+        if at_once or not self.transport.can_write_eof():  # TLS has no half of a connection
+            self.transport.close()
+        else:
+            self.transport.write_eof()
+            self.flow.resume_reading()
+            self._refused_at = self.loop.time()
 
     def tick(self, now: float) -> None:
         """End the connection where its client has had the time that there is."""
@@ -99,7 +119,10 @@ class HttpConnection(HttpToolsProtocol):
                 self.transport.abort()
             return
         self._unread_since = None
-        if self._began is not None and now - self._began >= REQUEST_SECONDS_MAX:
+        if self._refused_at is not None:
+            if now - self._refused_at >= CLOSE_SECONDS_MAX:
+                self.transport.abort()
+        elif self._began is not None and now - self._began >= REQUEST_SECONDS_MAX:
             if self.flow.read_paused:
                 self._began = now  # it is we who let it wait
             else:
@@ -110,8 +133,6 @@ class HttpConnection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._in_head = True
-        self._head_bytes = 0
         if len(self.pipeline) >= PIPELINED_MAX:
             self._stop_parser(ApiError(429, "too-many-requests", f"at most {PIPELINED_MAX} requests wait for their answers"))
 
@@ -130,6 +151,10 @@ class HttpConnection(HttpToolsProtocol):
     def _stop_parser(self, why: ApiError) -> None:
         self._refusal = why
         raise ValueError(why.code)  # out of a callback of the parser: the only way to stop it
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._answered = cycle
+        super()._start_asgi_task(cycle, app)
 
     def _should_upgrade_to_ws(self) -> bool:
         return True

@@ -117,6 +117,7 @@ class WebServer:
         for connection in list(self.state.connections):
             self.count_cut("stop")
             connection.transport.abort()
+        await asyncio.sleep(0)  # so that they have heard of it
         for task in list(self.state.tasks):
             task.cancel()
         if self.state.tasks:
