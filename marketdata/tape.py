@@ -33,11 +33,13 @@ class Print(NamedTuple):
 
 
 class Amended(NamedTuple):
-    """What became of a trade, at which event."""
+    """What became of a trade, at which event. Fees in money units."""
 
     number: int
     price: int
     quantity: int
+    maker_fee: int
+    taker_fee: int
     status: Status
 
 
@@ -65,9 +67,9 @@ class Tape:
                 assert isinstance(event, Traded)
                 self._add(event, batch.time)
             elif isinstance(event, TradeBusted):
-                self._amend(event.seq, event.trade_seq, event.price, event.quantity, "busted")
+                self._amend(event, "busted")
             elif isinstance(event, TradeCorrected):
-                self._amend(event.seq, event.trade_seq, event.price, event.quantity, "corrected")
+                self._amend(event, "corrected")
 
     def known_from(self, instrument: str) -> int:
         """Of which number on the tape is whole: what is at or before it may be missing."""
@@ -94,12 +96,13 @@ class Tape:
             self._of[instrument].popleft()
             self._forgotten[instrument] = oldest
 
-    def _amend(self, number: int, trade: int, price: int, quantity: int, status: Status) -> None:
-        known = self._prints.get(trade)
+    def _amend(self, event: TradeBusted | TradeCorrected, status: Status) -> None:
+        number, price, quantity = event.trade_seq, event.price, event.quantity
+        known = self._prints.get(number)
         if known is not None:
-            self._prints[trade] = known._replace(price=price, quantity=quantity, status=status, amended=number)
-            return
-        self._amended.pop(trade, None)
-        self._amended[trade] = Amended(number, price, quantity, status)
+            self._prints[number] = known._replace(price=price, quantity=quantity, status=status, amended=event.seq)
+        # Of one that is known here as well: its executions may be known only to the database.
+        self._amended.pop(number, None)
+        self._amended[number] = Amended(event.seq, price, quantity, event.maker_fee, event.taker_fee, status)
         if len(self._amended) > AMENDED_KEPT_MAX:
             del self._amended[next(iter(self._amended))]

@@ -5,7 +5,7 @@ Balances and statements are the ledger's. What is reserved is that of the open o
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Literal
 
 import msgspec
 from litestar import Router, get
@@ -16,15 +16,20 @@ from sqlalchemy import Connection
 from clearing import statements
 from clearing.postings import CURRENCY, PARTICIPANT, AssetRow
 from clearing.statements import Line as LedgerLine
+from fixserver.reports import exec_id
+from fixserver.web import pages
 from fixserver.web.backend import Asked, Backend
 from fixserver.web.errors import ApiError, bad_request, errors, unavailable
 from fixserver.web.guards import SECURITY, Participant, participant, signed_in
 from fixserver.web.ledger import Balances as LedgerBalances
 from fixserver.web.ledger import LedgerUnavailable
-from fixserver.web.parameters import AccountName, From, Limit, To
+from fixserver.web.parameters import AccountName, Cursor, From, Limit, OptionalSymbol, To, book_of, number
 from fixserver.web.times import moment
 from marketdata import shapes
-from matching.instruments import decimal_text
+from marketdata.depth import Book
+from marketdata.own import Execution as OwnExecution
+from matching.instruments import decimal_text, money_text
+from matching.messages import BUY
 
 # How long an answer waits for the ledger to have what the feed had when it was asked for: who has just traded sees it.
 LEDGER_SECONDS = 0.5
@@ -99,23 +104,32 @@ class Statement(msgspec.Struct, frozen=True):
     next: str | None
 
 
+class Execution(msgspec.Struct, frozen=True):
+    """One side of a trade, as it is now; `id` is its ExecID(17). `fee` is what was paid, below zero a rebate."""
+
+    id: str
+    time: str
+    symbol: str
+    side: Literal["buy", "sell"]
+    price: str
+    quantity: str
+    fee: str
+    order_id: str
+    cl_ord_id: str
+    liquidity: Literal["maker", "taker", "auction"]
+    status: Literal["traded", "corrected", "busted"]
+
+
+class Executions(msgspec.Struct, frozen=True):
+    """Newest first. `next` is the cursor of the next page, null where there is none."""
+
+    executions: list[Execution]
+    next: str | None
+
+
 LineCursor = Annotated[
     str | None, QueryParameter(name="cursor", description="`next` of the page before.", pattern=r"^[1-9][0-9]{0,17}\.[0-9]{1,3}$")
 ]
-
-
-class _Nobody:
-    """Who has no open orders, and no account but the one of his name."""
-
-    def owner(self, account: str) -> str:
-        return account
-
-    def reserved(self, account: str) -> dict[str, int]:
-        return {}
-
-
-def _own(backend: Backend) -> Any:
-    return getattr(backend.feed, "own", None) or _Nobody()
 
 
 def own_account(backend: Backend, name: str, account: str | None) -> str:
@@ -123,7 +137,7 @@ def own_account(backend: Backend, name: str, account: str | None) -> str:
     or not."""
     if account is None or account == name:
         return name
-    if _own(backend).owner(account) != name:
+    if backend.feed.own.owner(account) != name:
         raise ApiError(403, "not-your-account", f"{account} is no account of yours")
     return account
 
@@ -155,7 +169,7 @@ def _ledger_unavailable(_: LedgerUnavailable) -> ApiError:
 
 def balances_of(backend: Backend, account: str, found: LedgerBalances) -> Balances:
     """What the ledger found, as JSON says it."""
-    reserved = _own(backend).reserved(account)
+    reserved = backend.feed.own.reserved(account)
     shown = [
         Balance(row.asset.name, _text(row.amount, row.asset), _text(kept, row.asset), _text(row.amount - kept, row.asset))
         for row in found.balances
@@ -167,7 +181,7 @@ def balances_of(backend: Backend, account: str, found: LedgerBalances) -> Balanc
 
 def holdings_of(backend: Backend, account: str, found: LedgerBalances) -> Holdings:
     """The same of instruments: those of which the account has any, or owes some."""
-    reserved = _own(backend).reserved(account)
+    reserved = backend.feed.own.reserved(account)
     shown = []
     for row in found.balances:
         kept = reserved.get(row.asset.name, 0)
@@ -191,6 +205,38 @@ def holdings_of(backend: Backend, account: str, found: LedgerBalances) -> Holdin
 
 def _text(units: int, asset: AssetRow) -> str:
     return shapes.value_text(units, asset.decimals) if asset.kind == CURRENCY else decimal_text(units, asset.decimals)
+
+
+@get("/executions", responses=errors(401, 403, 404, 503), operation_id="executions")
+async def executions(
+    backend: Asked, participant: Participant, account: AccountName = None, symbol: OptionalSymbol = None, from_: From = None,
+    to: To = None, limit: Limit = 100, cursor: Cursor = None,
+) -> Executions:  # fmt: skip
+    """What an account bought and sold, newest first."""
+    name = own_account(backend, participant, account)
+    books = backend.feed.depth.books
+    if symbol is not None:
+        book_of(backend.feed.depth, symbol)
+    begin, end = moment("from", from_), moment("to", to)
+    page = await pages.executions(backend, participant, name, symbol or "", begin, end, number(cursor), limit)
+    return Executions([execution(books[one.instrument], one) for one in page.rows], page.next)
+
+
+def execution(book: Book, one: OwnExecution) -> Execution:
+    """An execution as JSON says it."""
+    return Execution(
+        id=exec_id(one.number, one.maker),
+        time=shapes.iso_time(one.time),
+        symbol=one.instrument,
+        side="buy" if one.side == BUY else "sell",
+        price=decimal_text(one.price, book.price_decimals),
+        quantity=decimal_text(one.quantity, book.quantity_decimals),
+        fee=money_text(one.fee),
+        order_id=str(one.order_id),
+        cl_ord_id=one.cl_ord_id,
+        liquidity=one.liquidity,
+        status=one.status,
+    )
 
 
 @get("/statement", responses=errors(401, 403, 503), operation_id="statement")
@@ -261,7 +307,7 @@ def _line(line: LedgerLine) -> Line:
 
 account_router = Router(
     "/",
-    route_handlers=[balance, holdings, statement],
+    route_handlers=[balance, holdings, executions, statement],
     guards=[signed_in],
     dependencies={"participant": Provide(participant, sync_to_thread=False)},
     tags=["account"],

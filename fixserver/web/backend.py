@@ -15,7 +15,6 @@ from fixserver.web.counters import RequestCounters
 from fixserver.web.health import HealthCheck
 from fixserver.web.ledger import LedgerReader
 from fixserver.web.past import Past
-from marketdata.candles import Candles
 from marketdata.feed import Feed
 from marketdata.tape import Tape
 from marketdata.viewing import Views
@@ -35,7 +34,6 @@ class Backend:
     members: Members
     era: str
     views: Views
-    candles: Candles
     stream: Any = None
     desk: Any = None
     traffic: Any = None

@@ -14,6 +14,7 @@ from fixserver.web.past import Found, PastUnavailable
 from marketdata import shapes
 from marketdata.candles import CANDLES_KEPT, Candle
 from marketdata.depth import Book
+from marketdata.own import Execution
 from marketdata.tape import Print, Tape
 from matching.instruments import decimal_text
 from matching.messages import BUY
@@ -86,12 +87,60 @@ def _as_amended(tape: Tape, one: Print, event_seq: int) -> Print:
     return one._replace(price=amended.price, quantity=amended.quantity, status=amended.status, amended=amended.number)
 
 
+async def executions(
+    backend: Backend, participant: str, account: str, symbol: str, begin: int | None, end: int | None, before: int | None,
+    limit: int,
+) -> Page[Execution]:  # fmt: skip
+    """Executions of an account within [begin, end), newest first; of one instrument where it is named. The cursor is the place
+    of the page's last among all of them, as `place` gives it."""
+    own = backend.feed.own
+    known_from = own.executions_known_from(participant)
+    found: list[Execution] = []
+    for one in reversed(own.executions(participant)):
+        if one.number <= known_from:
+            break
+        if begin is not None and one.time < begin:
+            return Page(found, None)
+        wanted = one.account == account and symbol in ("", one.instrument) and (end is None or one.time < end)
+        if wanted and (before is None or place(one) < before):
+            found.append(one)
+            if len(found) > limit:
+                return Page(found[:limit], str(place(found[limit - 1])))
+    if not known_from:
+        return Page(found, None)
+    highest = 2 * (known_from + 1) if before is None else min(before, 2 * (known_from + 1))
+    try:
+        past = await backend.past.executions([account], symbol, begin, end, highest, max(limit - len(found), 1))
+        if past.event_seq < known_from:
+            raise PastUnavailable("history-behind", "the history is being brought up to date: try again")
+    except PastUnavailable as error:
+        if found:
+            return Page(found, str(place(found[-1])))
+        raise _unavailable(error) from error
+    found += [_execution_as_amended(backend.tape, one, past.event_seq) for one in past.rows]
+    found, more = found[:limit], past.more or len(found) > limit
+    return Page(found, str(place(found[-1])) if more else None)
+
+
+def place(one: Execution) -> int:
+    """Where an execution stands among all: both sides of a trade may be of the same account."""
+    return 2 * one.number + (not one.maker)
+
+
+def _execution_as_amended(tape: Tape, one: Execution, event_seq: int) -> Execution:
+    amended = tape.amended(one.number)
+    if amended is None or amended.number <= event_seq:
+        return one
+    fee = amended.maker_fee if one.maker else amended.taker_fee
+    return one._replace(price=amended.price, quantity=amended.quantity, fee=fee, status=amended.status)
+
+
 async def candles(
     backend: Backend, symbol: str, interval: str, begin: int | None, end: int | None, after: int | None, limit: int
 ) -> Page[Candle]:
     """Candles that begin within [begin, end) and behind `after`, oldest first; where neither is said the last before `end`.
     The cursor is the beginning of the page's last."""
-    kept = backend.candles.last(symbol, interval, CANDLES_KEPT)
+    kept = backend.feed.candles.last(symbol, interval, CANDLES_KEPT)
     newest = begin is None and after is None
     first = max(begin or 0, 0 if after is None else after + 1)
     found = [candle for candle in kept if candle.begin >= first and (end is None or candle.begin < end)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import typing
 from collections.abc import Callable
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
@@ -11,11 +12,18 @@ from fixserver.config import Config
 from fixserver.history_process import database_url
 from fixserver.web.threads import Threads, TooManyWait
 from marketdata.candles import Candle
-from marketdata.history.reader import Execution, HistoryUnavailable, Page, Reader
+from marketdata.history.reader import Execution as ExecutionRow
+from marketdata.history.reader import HistoryUnavailable, Page, Reader
 from marketdata.history.rows import TradeRow
+from marketdata.own import Execution, Liquidity
 from marketdata.tape import Print, Status
+from matching.messages import Side
 
 THREADS = 2
+
+_STATUSES: dict[str, Status] = {name: name for name in typing.get_args(Status)}
+_SIDES: dict[str, Side] = {name: name for name in typing.get_args(Side)}
+_LIQUIDITIES: dict[str, Liquidity] = {name: name for name in typing.get_args(Liquidity)}
 
 Row = TypeVar("Row")
 Answer = TypeVar("Answer")
@@ -72,9 +80,9 @@ class Past:
     async def executions(
         self, accounts: list[str], symbol: str, begin: int | None, end: int | None, before: int, limit: int
     ) -> Found[Execution]:
-        """What the accounts traded within [begin, end), of which `page` is below `before`, newest first."""
+        """What the accounts traded within [begin, end), of which the place among all is below `before`, newest first."""
         page = await self._ask(lambda reader: reader.executions(accounts, symbol, begin, end, limit, before))
-        return _found(page, lambda row: row)
+        return _found(page, _execution)
 
     async def _ask(self, question: Callable[[Reader], Answer]) -> Answer:
         reader = self._reader
@@ -98,5 +106,12 @@ def _found(page: Page[Answer], made: Callable[[Answer], Row]) -> Found[Row]:
 
 def _print(row: TradeRow) -> Print:
     side = "" if row.auction else row.taker_side
-    status: Status = "corrected" if row.status == "corrected" else "busted" if row.status == "busted" else "traded"
-    return Print(row.event_seq, row.time, row.instrument, row.price, row.quantity, side, status, row.amended or 0)
+    return Print(row.event_seq, row.time, row.instrument, row.price, row.quantity, side, _STATUSES[row.status], row.amended or 0)
+
+
+def _execution(row: ExecutionRow) -> Execution:
+    side, liquidity, status = _SIDES[row.side], _LIQUIDITIES[row.liquidity], _STATUSES[row.status]
+    return Execution(
+        row.number, row.page % 2 == 0, row.time, row.account, row.instrument, side, row.price, row.quantity, row.fee, row.order_id,
+        row.cl_ord_id, liquidity, status,
+    )  # fmt: skip

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import NamedTuple
 
 from prometheus_client.registry import Collector
 
@@ -19,8 +18,6 @@ from fixserver.web.backend import Backend
 from fixserver.web.metrics import WebMetrics
 from fixserver.web.server import WebServer
 from fixserver.web.socket import text_frame
-from marketdata.candles import Candles
-from marketdata.depth import Depth
 from marketdata.feed import Feed
 from marketdata.shapes import iso_time
 from marketdata.stream import STREAM_SECONDS, Stream
@@ -28,27 +25,14 @@ from marketdata.viewing import Published, Views
 from matching.messages import EventBatch
 
 
-class _WithCandles(NamedTuple):
-    """The feed with candles of its own, as long as Feed has none."""
-
-    depth: Depth
-    candles: Candles
-
-
 class WebSide:
     """What the process of the feed knows of the web. Its methods are called within a turn, but for start() and stop()."""
 
     def __init__(self, config: Config, data: Path, feed: Feed, views: Views, members: Members, era: str) -> None:
         """The feed has caught up. Raises ConfigError."""
-        self._candles = Candles()
-        self.stream = Stream(
-            _WithCandles(feed.depth, self._candles), views, venue=config.venue.name, era=era, framed=text_frame
-        )
+        self.stream = Stream(feed, views, venue=config.venue.name, era=era, framed=text_frame)
         self.stream.authenticate = self._authenticate
-        self.backend = Backend(
-            config=config, data=data, feed=feed, members=members, era=era, views=views,
-            candles=self._candles, stream=self.stream,
-        )
+        self.backend = Backend(config=config, data=data, feed=feed, members=members, era=era, views=views, stream=self.stream)
         section = config.web
         app = create_app(self.backend)
         self.server = listen(
@@ -70,7 +54,6 @@ class WebSide:
     def on_record(self, batch: EventBatch, published: list[Published]) -> None:
         """After each record of the event log, once the feed has taken it."""
         self.backend.tape.apply(batch)
-        self._candles.apply(batch)
         self.stream.on_record(batch, published)
 
     def send(self) -> None:
