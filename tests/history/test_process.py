@@ -119,7 +119,8 @@ def test_a_live_venue_has_in_its_history_what_its_ledger_has(tmp_path: Path) -> 
         wait_for(lambda: (venue.data / "history.ports").exists(), "the history is followed")
         for _ in range(4):
             venue.wait_for(lambda line: " trades " in line)
-        assert venue.stop() == 0
+        venue.stop()
+        assert [line for line in venue.lines if line.startswith(("exchange", "clearing", "history"))] == [], "all end well"
     history = open_database(sqlite_url(venue.data / "market_data.sqlite"))
     head = LogHead(venue.data / "events").read()
     found = rows(history)
