@@ -84,7 +84,8 @@ class Exchange:
         self._configured = {participant.name: participant for participant in config.participants}
         add_sessions(self.sessions, config, config.participants, config.venue.name)
         if config.web.enabled:
-            add_sessions(self.sessions, config, [Participant(name=config.web.comp_id, password="")], config.venue.name, speaks_for_others=True)
+            web = Participant(name=config.web.comp_id, password="")
+            add_sessions(self.sessions, config, [web], config.venue.name, speaks_for_others=True)
         self._port: FixPort | None = None
         self._recover()
         self.loop = Loop()

@@ -137,7 +137,9 @@ def test_a_day_ends_while_the_venue_runs(tmp_path: Path, monkeypatch: pytest.Mon
         gateway = Gateway(config, core, ExchangeMetrics(), lambda said: None)
         heard = Heard(gateway, ["A0/FIX.4.4"])
         gateway.open_for_business(config)
-        session = SimpleNamespace(said_logout=False, participant="A0", name="A0/FIX.4.4", begin_string="FIX.4.4", logon_fields={})
+        session = SimpleNamespace(
+            said_logout=False, participant="A0", name="A0/FIX.4.4", begin_string="FIX.4.4", logon_fields={}, speaks_for_others=False
+        )
         gateway.on_logon(session)  # type: ignore[arg-type]
         expire_time = utc_text(now[0] + 3600 * 10**9, 3)
         for cl_ord_id, more in (("DAY", ""), ("GTC", "59=1|"), ("GTD", f"59=6|126={expire_time}|")):
