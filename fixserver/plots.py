@@ -20,6 +20,7 @@ from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from fixserver.pictured import BookHistory, Histogram, Level, TradeHistory
@@ -89,7 +90,7 @@ def _book_drawn(history: BookHistory, theme: str, width: int, height: int) -> Fi
     moments = history.samples[0].time, history.samples[-1].time
     _title(figure, colours, f"{terms.instrument}  order book", f"{_period(*moments)}, {_rows(row, terms)}")
     dots = "trades" if history.one_of == 1 else f"one of {history.one_of} trades"
-    _legend(over_time, colours, [("bid", colours.bid), ("offered", colours.offer), (dots, colours.mark)])
+    _legend(figure, colours, [("bid", colours.bid), ("offered", colours.offer), (dots, colours.mark)])
     return figure
 
 
@@ -172,7 +173,7 @@ def _depth(axes: Axes, history: BookHistory, colours: Theme, low: int, high: int
         axes.fill_betweenx(heights, amounts, step="pre", color=colour, alpha=0.22, linewidth=0)
         axes.step(amounts, heights, where="post", color=colour, linewidth=1.4)
     axes.set_xlim(left=0)
-    axes.set_xlabel(f"quantity up to the price ({terms.instrument})")
+    axes.set_xlabel(f"quantity, added up ({terms.instrument})")
     axes.set_title("at the end", fontsize=9, color=colours.faint)
     axes.xaxis.set_major_formatter(FuncFormatter(_short))
     axes.tick_params(axis="y", length=0)
@@ -235,7 +236,7 @@ def _trades_drawn(history: TradeHistory, theme: str, width: int, height: int) ->
     what = f"{_period(candles[0].begin, candles[-1].begin + history.width_ns)}, candles of {history.interval}"
     many = f"{sum(candle.trades for candle in candles):,} trades, volume {_grouped(traded)}"
     _title(figure, colours, f"{terms.instrument}  trades", f"{what}; {many}")
-    _legend(price, colours, [("rose", colours.bid), ("fell", colours.offer), ("average by volume", colours.ink)])
+    _legend(figure, colours, [("rose", colours.bid), ("fell", colours.offer), ("average by volume", colours.ink)])
     return figure
 
 
@@ -269,14 +270,17 @@ def _latency_drawn(found: list[tuple[str, Histogram]], source: str, theme: str, 
         _bars(axes, histogram, colour)
         axes.set_xscale("log")
         axes.set_ylabel("share")
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{share * 100:.0f} %"))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{share * 100:.0f} %" if share <= 1 else ""))
         quantiles = [(name, histogram.quantile(share)) for share, name in QUANTILES]
         said = ", ".join(f"{name} within {_seconds(seconds)}" for name, seconds in quantiles)
         axes.set_title(f"{what}: {histogram.values:,}", loc="left", fontsize=10, color=colours.ink)
-        axes.set_title(said, loc="right", fontsize=9, color=colours.faint)
+        axes.text(
+            0.992, 0.95, said, transform=axes.transAxes, ha="right", va="top", fontsize=9, color=colours.ink,
+            bbox={"facecolor": colours.paper, "edgecolor": "none", "pad": 2},
+        )  # fmt: skip
         for _, seconds in quantiles:
             axes.axvline(seconds, color=colours.ink, linewidth=1.0, linestyle=(0, (3, 2)))
-        axes.set_ylim(0, min(axes.get_ylim()[1], 1.0) * 1.02)
+        axes.set_ylim(0, min(axes.get_ylim()[1], 1.0) * 1.25)
         axes.set_xlim(min(first for first, _ in ends), max(last for _, last in ends))
         axes.xaxis.set_major_locator(FixedLocator([bound for bound in histogram.bounds if math.isfinite(bound)]))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: _seconds(seconds)))
@@ -340,16 +344,16 @@ def _figure(colours: Theme, width: int, height: int) -> Figure:
 
 def _title(figure: Figure, colours: Theme, title: str, below: str) -> None:
     figure.suptitle(title, x=0.012, ha="left", fontsize=13, fontweight="bold", color=colours.ink)
-    figure.get_layout_engine().set(rect=(0.0, 0.0, 1.0, 0.965))  # type: ignore[union-attr, call-arg]
-    figure.text(0.012, 0.952, below, ha="left", va="top", fontsize=9, color=colours.faint)
+    line = 24 / figure.bbox.height
+    figure.get_layout_engine().set(rect=(0.0, 0.0, 1.0, 1.0 - line))  # type: ignore[union-attr, call-arg]
+    figure.text(0.012, 1.0 - 1.25 * line, below, ha="left", va="top", fontsize=9, color=colours.faint)
 
 
-def _legend(axes: Axes, colours: Theme, entries: list[tuple[str, str]]) -> None:
-    lines = [axes.plot([], [], color=colour, linewidth=3)[0] for _, colour in entries]
-    axes.legend(
-        lines, [name for name, _ in entries], loc="upper left", ncols=len(entries), frameon=True, facecolor=colours.paper,
-        edgecolor=colours.grid, labelcolor=colours.ink, fontsize=8, framealpha=0.85,
-    )  # fmt: skip
+def _legend(figure: Figure, colours: Theme, entries: list[tuple[str, str]]) -> None:
+    """At the right of the title, where it hides nothing."""
+    lines = [Line2D([], [], color=colour, linewidth=3) for _, colour in entries]
+    names = [name for name, _ in entries]
+    figure.legend(lines, names, loc="upper right", ncols=len(entries), frameon=False, labelcolor=colours.ink, fontsize=9)
 
 
 def _time_axis(axes: Axes, begin: int, end: int) -> None:
