@@ -34,7 +34,8 @@ export function openChart(candles, market, account, selection) {
   let dirty = "all"; // all, last, or nothing
   let pending = new Map(); // time -> candle, of those that changed at the end
   let colours = {};
-  let summarised = 0;
+  let summarised = -SUMMARY_MS;
+  let later = null;
 
   function paint() {
     colours = Object.fromEntries(["panel", "muted", "grid", "line", "buy", "sell", "accent", "buy-bar", "sell-bar", "text", "raised"].map((name) => [name, colour(name)]));
@@ -90,7 +91,11 @@ export function openChart(candles, market, account, selection) {
   }
 
   function summarise() {
-    if (performance.now() - summarised < SUMMARY_MS) return;
+    const wait = summarised + SUMMARY_MS - performance.now();
+    if (wait > 0) {
+      later ??= setTimeout(() => ((later = null), summarise()), wait);
+      return;
+    }
     summarised = performance.now();
     const last = candles.list.at(-1);
     const words = last === undefined ? "nothing has traded" : `${candles.list.length} candles, the last from ${last.open} to ${last.close}, high ${last.high}, low ${last.low}`;
@@ -136,7 +141,7 @@ export function openChart(candles, market, account, selection) {
     chart.applyOptions({ timeScale: { timeVisible: interval !== "1d", secondsVisible: interval === "1s" } });
     candles.follow(symbol, interval);
     chart.timeScale().resetTimeScale();
-    summarised = 0;
+    summarised = -SUMMARY_MS;
   }
 
   function choose(name) {
