@@ -13,8 +13,10 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+import msgspec
+
 from fixserver.web.counters import NO_ROUTE, RequestCounters
-from fixserver.web.errors import ApiError, as_api_error, too_many
+from fixserver.web.errors import ApiError, as_api_error, bad_request, too_many
 from fixserver.web.limits import Buckets, address_key, retry_after
 
 BURST_SECONDS = 2  # of requests at the full rate that an address may send at once
@@ -138,6 +140,8 @@ class Edge:
         wanted = scope["method"] in WITH_A_BODY and scope["path"].startswith(API)
         if body and wanted and not _is_json(headers.get(b"content-type", b"")):
             raise ApiError(415, "not-json", "a body is to be JSON, sent with Content-Type: application/json")
+        if body and wanted:
+            _check_json(body)
         return body
 
     def _too_long(self) -> ApiError:
@@ -163,7 +167,7 @@ class _Answer:
 
     def _dress(self, message: Message) -> None:
         self.status = message["status"]
-        headers = list(message["headers"])
+        headers = [(name, _with_head(value) if name == b"allow" else value) for name, value in message["headers"]]
         there = {name.lower() for name, _ in headers}
         headers += [(name.encode(), value.encode()) for name, value in HEADERS.items() if name.encode() not in there]
         if self._private and b"cache-control" not in there:
@@ -185,6 +189,12 @@ class _Answer:
         await self.send({"type": "http.response.body", "body": body, "more_body": False})
 
 
+def _with_head(allow: bytes) -> bytes:
+    """Allow, in order: who may GET may ask for the head."""
+    methods = {method.strip() for method in allow.split(b",")}
+    return b", ".join(sorted(methods | {b"HEAD"} if b"GET" in methods else methods))
+
+
 def _replayed(body: bytes, receive: Receive) -> Receive:
     """A `receive` that hands out a body that was read before, and then what comes."""
     told = False
@@ -197,6 +207,19 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
         return await receive()
 
     return replay
+
+
+def _check_json(body: bytes) -> None:
+    """Raises ApiError: 400. Handlers decode it again, into what they want: then it is JSON, and no deeper than can be."""
+    try:
+        msgspec.json.decode(body)
+        body.decode()
+    except UnicodeDecodeError:
+        raise bad_request("malformed", "the body is not UTF-8") from None
+    except msgspec.DecodeError as error:
+        raise bad_request("malformed", str(error)) from None
+    except RecursionError:
+        raise bad_request("malformed", "the body is nested too deeply") from None
 
 
 def _is_preflight(scope: Scope, headers: Mapping[bytes, bytes]) -> bool:

@@ -140,8 +140,6 @@ def _message(error: HTTPException, status: int) -> str:
         return "there is no such path; /docs shows those that there are"
     if status == 405:
         return "this path does not take that method; Allow says which it takes"
-    if error.detail == "'data'":  # the name of the handler's argument, for which there is no body
-        return "a body is needed, in JSON"
     extra = getattr(error, "extra", None)
     if isinstance(extra, list) and extra:
         found = [_complaint(entry) for entry in extra if isinstance(entry, dict)]
@@ -152,5 +150,7 @@ def _message(error: HTTPException, status: int) -> str:
 
 def _complaint(entry: dict[str, Any]) -> str:
     key, message = str(entry.get("key", "")), str(entry.get("message", ""))
+    if message == "'data'":  # the name of the handler's argument, for which there is no body
+        return "a body is needed, in JSON"
     message = message[:1].lower() + message[1:]
     return f"{key}: {message}" if key and key != "data" else message
