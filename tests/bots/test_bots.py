@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,11 @@ import pytest
 from fixserver import bots as command
 from fixserver import config as configuration
 from fixserver.bots import Bots, chosen, fields, groups, market_data_request
-from fixserver.broker import Quote
+from fixserver.broker import Fill, Market, Quote
 from fixserver.client import Happened
 from fixserver.positions import Positions, positions_of
-from fixserver.strategies import Action, Cancel, Enter, MarketMaker, MomentumTrader, NoiseTrader, Replace
+from fixserver.roster import Seat
+from fixserver.strategies import Action, Cancel, Enter, MarketMaker, MomentumTrader, NoiseTrader, Replace, Strategy
 from matching.messages import MONEY_UNIT
 from tests.bots.naive_venue import Venue
 
@@ -421,3 +423,111 @@ def test_the_scoreboard_has_a_line_for_each_the_most_profit_first_and_profits_th
     profits = [int(line.split()[-1].replace(",", "")) for line in lines]
     assert profits == sorted(profits, reverse=True) and abs(sum(profits)) <= len(NAMES)
     assert stand.bots.line().startswith("bots: 6 of 6 bots on, no feed, ")
+
+
+# ------------------------------------------------------------------------------------------ strategies of a user
+
+
+class Watching(Strategy):
+    """Notes what it is asked, and bids once."""
+
+    timer_ms = 500
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def on_start(self) -> None:
+        self.asked.append("start")
+        self.broker.buy("AAPL", 5, "189.00")
+
+    def on_book(self, market: Market, symbol: str) -> None:
+        self.asked.append(f"book {symbol} {market[symbol].bid} x {market[symbol].bid_quantity}")
+
+    def on_fill(self, fill: Fill) -> None:
+        self.asked.append(f"fill {fill.side} {fill.quantity} at {fill.price}")
+
+    def on_reject(self, symbol: str, side: str, text: str) -> None:
+        self.asked.append(f"reject {side} {symbol}: {text}")
+
+    def on_timer(self, now: datetime) -> None:
+        self.asked.append("timer")
+
+
+class Raising(Strategy):
+    """Bids, and fails at its first timer."""
+
+    def on_start(self) -> None:
+        self.broker.buy("AAPL", 5, "188.00")
+
+    def on_timer(self, now: datetime) -> None:
+        raise KeyError("AAPL")
+
+
+class Own(Stand):
+    """A stand with a strategy of a user in the place of the first maker."""
+
+    def __init__(self, strategy: type[Strategy]) -> None:
+        self.own = Seat(NAMES[0], strategy, "mine")
+        super().__init__()
+        self.bots = Bots(CONFIG, [self.own, *SEATS[1:]], 1, "b", self)
+        self.log_on()
+
+    @property
+    def asked(self) -> list[str]:
+        strategy = self.bots.bots[NAMES[0]].strategy
+        assert isinstance(strategy, Watching)
+        return strategy.asked
+
+    def timers(self, seconds: float) -> None:
+        self.now += seconds
+        self.bots.run_timers(self.now)
+        self.arrive()
+
+
+def test_a_strategy_of_a_user_is_asked_by_timers_of_its_own_and_takes_no_turns():
+    stand = Own(Watching)
+    stand.steps(50)
+    assert stand.asked == []
+    stand.timers(0.0)
+    assert stand.asked == ["start", "timer"]
+    assert "11=b-2|1=MAKER1|21=1|55=AAPL|54=1|" in stand.sent[-1] and "|38=5|40=2|44=189.00|59=0|" in stand.sent[-1]
+    stand.timers(0.3)
+    stand.timers(0.3)
+    assert stand.asked == ["start", "timer", "timer"]
+    assert stand.bots.next_timer() == stand.now + 0.5
+
+
+def test_it_is_told_of_fills_of_books_and_of_refusals():
+    stand = Own(Watching)
+    stand.timers(0.0)
+    stand.asked.clear()
+    stand.venue.take(NAMES.index("NOISE1"), "D", "11=x\x0155=AAPL\x0154=2\x0138=3\x0144=188.50\x0159=3\x01")
+    stand.arrive()
+    stand.bots.take(Happened(NAMES[0], "FIXSERVER-MD", "logon", ""), stand.now)
+    feed(stand, "35=W|262=bots|55=AAPL|268=2|269=0|270=189.40|271=5|269=1|270=189.60|271=5|")
+    feed(stand, "35=X|262=bots|268=1|279=1|269=0|55=AAPL|270=189.40|271=2|")
+    feed(stand, "35=f|55=MSFT|336=MAIN|326=2|58=halted|")
+    stand.venue.refuse["D"] = {"35": "8", "17": "r", "150": "8", "103": "99", "58": "halted"}
+    stand.bots.bots[NAMES[0]].strategy.broker.sell("MSFT", 1, "415.00")
+    stand.arrive()
+    assert stand.asked == [
+        "fill buy 3 at 189.00", "book AAPL 189.40 x 5", "book AAPL 189.40 x 2", "book MSFT None x 0", "reject sell MSFT: halted",
+    ]  # fmt: skip
+
+
+def test_a_strategy_that_raises_is_named_loses_its_orders_and_stops_nobody_else(capsys):
+    stand = Own(Raising)
+    stand.timers(0.0)
+    assert capsys.readouterr().err.startswith("bots: MAKER1 (Raising) is stopped: test_bots.py:")
+    assert [order for order in stand.venue.orders if order.owner == 0] == []
+    sent = len(stand.sent)
+    for _ in range(5):
+        stand.timers(1.0)
+    assert len(stand.sent) == sent, "it is not asked again"
+    stand.steps(500)
+    assert len(stand.sent) > sent + 50
+    assert "MAKER1 (Raising) is stopped" in stand.bots.scoreboard()
+    stand.log_out()
+    stand.log_on()
+    stand.timers(1.0)
+    assert not any(message.startswith("MAKER1 FIXSERVER D") for message in stand.sent[sent:])

@@ -168,6 +168,24 @@ def test_a_day_has_its_phases_and_its_auctions():
     assert {phase["phase"] for phase in simulation.result()["instruments"]} == {"closing-price", "continuous"}
 
 
+def test_a_day_ends_and_its_orders_with_it():
+    class Patient(Strategy):
+        open_at: list[tuple[str, int]] = []  # noqa: RUF012
+
+        def on_start(self) -> None:
+            self.broker.buy("AAPL", 1, "100.00")
+            self.broker.buy("AAPL", 2, "100.00", "gtc")
+
+        def on_timer(self, now: Any) -> None:
+            orders = [int(order.quantity) for order in self.broker.orders()]
+            if not self.open_at or self.open_at[-1][1] != sum(orders):
+                self.open_at.append((f"{now:%d %H:%M}", sum(orders)))
+
+    simulation = simulated(seated(Patient, makers=0), 60 * 24)
+    assert Patient.open_at == [("05 14:30", 3), ("05 22:00", 2)]
+    assert simulation.core.engine.trading_day == "20260106"
+
+
 def test_what_is_sent_arrives_later_and_what_happens_is_seen_later():
     class Clocked(Strategy):
         log: list[tuple[str, int]] = []  # noqa: RUF012
