@@ -31,6 +31,7 @@ PING_SECONDS = 20.0
 SILENCE_SECONDS_MAX = 60.0
 UNREAD_SECONDS_MAX = 45.0  # in which a client takes nothing at all of what waits for it
 CLOSE_SECONDS_MAX = 5.0  # for the client to answer our Close
+REASON_LENGTH_MAX = 100
 SEND_BUFFER_BYTES = 256 * 1024  # of the kernel: what it takes for a client who does not read is not seen here
 
 TRY_AGAIN_LATER, SERVICE_RESTART, POLICY, NOT_UNDERSTOOD = 1013, 1012, 1008, 1003
@@ -137,8 +138,9 @@ class StreamSocket(asyncio.Protocol):
         """Say good-bye; the connection ends when the client has answered, or did not in time."""
         if self._closing is None:
             self._closing = self._web.loop.time()
-            self._frames.send_close(code, reason[:100])
-            self._write()
+            if self._frames.state is OPEN:  # he may just have said good-bye himself
+                self._frames.send_close(code, reason[:REASON_LENGTH_MAX])
+                self._write()
 
     def shutdown(self) -> None:
         """The venue ends."""
@@ -149,21 +151,18 @@ class StreamSocket(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._heard = self._web.loop.time()
         for start in range(0, len(data), SLICE_BYTES):
-            if self._frames.close_rcvd is not None or self._frames.parser_exc is not None:
-                return
+            if self._frames.eof_sent:
+                return  # nothing more is understood
             self._frames.receive_data(data[start : start + SLICE_BYTES])
-            self._write()
             events = self._frames.events_received()
-            if self._closing is None and not self._may_send(len(events)):
+            if not self._may_send(len(events)):
                 self._web.count_cut("rate")
-                self.close(POLICY, f"at most {MESSAGES_PER_SECOND} messages a second")
+                self._fail(POLICY, f"at most {MESSAGES_PER_SECOND} messages a second")
+                return
             for event in events:
                 if isinstance(event, Frame):
                     self._take(event)
-        if self._closing is None and self._frames.close_expected():  # the client's Close, or a mistake of his
-            self._closing = self._heard
-            if self._frames.parser_exc is not None:
-                self._web.count_cut("frame")
+            self._write()  # behind the answers to what came before: it may be the end
 
     def eof_received(self) -> None:
         return None  # the transport closes itself
@@ -212,7 +211,7 @@ class StreamSocket(asyncio.Protocol):
         if self._closing is not None:
             return
         if frame.opcode is Opcode.BINARY:
-            self.close(NOT_UNDERSTOOD, "messages are text")
+            self._fail(NOT_UNDERSTOOD, "messages are text")
         elif frame.opcode is Opcode.TEXT or frame.opcode is Opcode.CONT:
             if frame.fin and not self._parts:
                 self._stream.receive(self, bytes(frame.data))
@@ -222,10 +221,24 @@ class StreamSocket(asyncio.Protocol):
                 payload, self._parts = b"".join(self._parts), []
                 self._stream.receive(self, payload)
 
+    def _fail(self, code: int, reason: str) -> None:
+        """Say good-bye, and hear nothing more."""
+        self._closing = self._web.loop.time()
+        self._frames.fail(code, reason)
+        self._write()
+
     def _write(self) -> None:
         for data in self._frames.data_to_send():
             if data:
                 self.transport.write(data)
+                continue
+            # The end: after the client's Close, or after a mistake of his.
+            if self._closing is None:
+                self._closing = self._heard
+                if self._frames.parser_exc is not None:
+                    self._web.count_cut("frame")
+            if self.transport.can_write_eof():
+                self.transport.write_eof()  # a close would be a reset to who is sending still, and take our Close away from him
             else:
                 self.transport.close()
 

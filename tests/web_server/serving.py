@@ -214,11 +214,11 @@ def serve(play: Callable[[Server], Awaitable[None]], *, app: Any = echo, **confi
         try:
             await play(server)
         finally:
-            await web.stop()
             for client in server.clients:
                 client.close()
                 with contextlib.suppress(OSError):
                     await client.writer.wait_closed()
+            await web.stop()
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
