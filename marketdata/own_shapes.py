@@ -16,7 +16,6 @@ from matching.instruments import decimal_text, money_text
 from matching.messages import (
     AT_THE_CLOSE,
     AT_THE_OPENING,
-    BUY,
     DAY,
     FOK,
     GTC,
