@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from md_stand import Clock, Stand, Venue
 
 from fixserver.marketdata_desk import MarketDataDesk
-from marketdata.candles import Candles
-from marketdata.depth import Depth
 from marketdata.feed import Feed
 from marketdata.stream import Stream
 from marketdata.streambook import StreamBuilder
@@ -19,13 +17,6 @@ from matching.messages import Command, Traded
 
 NOW = "2026-11-21T04:07:43.123456789Z"
 NOW_NS = 1_795_234_063_123_456_789
-
-
-class Source(NamedTuple):
-    """What the stream reads."""
-
-    depth: Depth
-    candles: Candles
 
 
 class StreamClient:
@@ -67,12 +58,8 @@ class StreamStand(Stand):
         self.feed = Feed(data)
         self.clock = Clock()
         self.views = Views(self.feed.depth, "7", self.clock)
-        self.candles = Candles()
-        self.feed.also = self.candles.apply
         self.desk = MarketDataDesk(self.feed, self.views, self.clock)
-        self.stream = Stream(
-            Source(self.feed.depth, self.candles), self.views, venue="VENUE", era="7", clock=self.clock, now_ns=lambda: NOW_NS
-        )
+        self.stream = Stream(self.feed, self.views, venue="VENUE", era="7", clock=self.clock, now_ns=lambda: NOW_NS)
         self.turn()
 
     def turn(self) -> None:

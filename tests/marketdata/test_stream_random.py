@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 from md_stand import Clock
-from stream_stand import NOW_NS, Source, StreamClient
+from stream_stand import NOW_NS, StreamClient
 
 from fixserver.marketdata_desk import ENCODINGS
 from marketdata import shapes, stream, topics
@@ -40,7 +40,7 @@ def as_json(data: Any) -> Any:
 
 
 class Market:
-    """What clients are compared with."""
+    """What the stream reads, and clients are compared with."""
 
     def __init__(self) -> None:
         self.depth = Depth()
@@ -107,8 +107,7 @@ class Crowd:
         self.draw = draw
         self.clock = clock
         self.views = Views(market.depth, "7", clock)
-        source = Source(market.depth, market.candles)
-        self.stream = Stream(source, self.views, venue="VENUE", era="7", clock=clock, now_ns=lambda: NOW_NS)
+        self.stream = Stream(market, self.views, venue="VENUE", era="7", clock=clock, now_ns=lambda: NOW_NS)
         self.clients: list[StreamClient] = []
         self.checked: Counter[str] = Counter()
 
@@ -207,7 +206,7 @@ def test_the_comparison_sees_a_difference() -> None:
     for step in steps(Engine(), 1, 300):
         market.depth.apply(step.batch)
         market.candles.apply(step.batch)
-    stream = Stream(Source(market.depth, market.candles), Views(market.depth), venue="V", era="7", clock=Clock())
+    stream = Stream(market, Views(market.depth), venue="V", era="7", clock=Clock())
     client = StreamClient(stream)
     stream.connect(client)
     symbol = next(name for name, book in market.depth.books.items() if book.recent and book.bids.levels)
