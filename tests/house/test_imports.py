@@ -12,6 +12,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("matching", "following", "clearing", "marketdata", "fixserver")
 
+# What serves the web; uvloop is the loop of the process that does.
+WEB = {"litestar", "uvicorn", "httptools", "websockets", "uvloop"}
 # What a package may import besides itself and the standard library.
 ALLOWED = {
     "matching": {"sortedcontainers", "msgspec"},
@@ -23,6 +25,7 @@ ALLOWED = {
     },
     "fixserver": {
         "matching", "following", "clearing", "marketdata", "msgspec", "quickfix", "prometheus_client", "sqlalchemy", "matplotlib",
+        *WEB,
     },
 }  # fmt: skip
 # The engine is a function of its commands: nothing in it may know the time, chance, files, the network or other threads.
@@ -72,6 +75,12 @@ def test_a_package_imports_what_it_may(package: str) -> None:
 def test_quickfix_is_met_in_few_places() -> None:
     found = [path.name for path in sources("fixserver") if any(module == "quickfix" for _, module in imports(path))]
     assert set(found) <= {"sessions.py", "client.py"}
+
+
+def test_what_serves_the_web_is_met_in_its_folder() -> None:
+    found = [path for path in sources("fixserver") if any(is_allowed(module, WEB) for _, module in imports(path))]
+    elsewhere = [path.name for path in found if (ROOT / "fixserver" / "web") not in path.parents]
+    assert elsewhere == ["marketdata_process.py"]
 
 
 @pytest.mark.parametrize("module", ENGINE)
