@@ -69,6 +69,7 @@ class Initiator:
         *,
         begin: str = "FIX.4.4",
         heartbeat_seconds: int = 30,
+        sent_kept_max: int = SENT_KEPT_MAX,
     ) -> None:
         self.address, self.port, self.sender, self.target = address, port, sender, target
         self.logged_on = False
@@ -81,6 +82,7 @@ class Initiator:
         self._framer = Framer(FRAME_BYTES_MAX)
         self._outgoing: list[bytes] = []
         self._sent: dict[int, tuple[bytes, bytes, bytes]] = {}  # by number: type, body, SendingTime
+        self._sent_kept_max = sent_kept_max
         self._last_out = self._last_in = 0.0
         self._fresh = True
         self._leaving = False
@@ -174,7 +176,7 @@ class Initiator:
         """Number, keep and queue an application message. `body` is what follows the header; flush() sends what is queued."""
         number, stamp = self.next_out, self._clock.stamp()
         self._sent[number] = (msg_type, body, stamp)
-        if len(self._sent) > SENT_KEPT_MAX:
+        if len(self._sent) > self._sent_kept_max:
             del self._sent[next(iter(self._sent))]
         self.next_out = number + 1
         if self._socket is not None:
