@@ -148,6 +148,7 @@ class Socket(Client):
                 frame = await self.frame()
                 if frame.opcode is Opcode.CLOSE:
                     break
+        self.close()
         return self.frames.close_rcvd.code if self.frames.close_rcvd is not None else 1006
 
 
