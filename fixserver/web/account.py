@@ -5,7 +5,7 @@ Balances and statements are the ledger's. What is reserved is that of the open o
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from litestar import Router, get
@@ -16,7 +16,6 @@ from sqlalchemy import Connection
 from clearing import statements
 from clearing.postings import CURRENCY, PARTICIPANT, AssetRow
 from clearing.statements import Line as LedgerLine
-from fixserver.reports import exec_id
 from fixserver.web import pages
 from fixserver.web.backend import Asked, Backend
 from fixserver.web.errors import ApiError, bad_request, errors, unavailable
@@ -25,11 +24,8 @@ from fixserver.web.ledger import Balances as LedgerBalances
 from fixserver.web.ledger import LedgerUnavailable
 from fixserver.web.parameters import AccountName, Cursor, From, Limit, OptionalSymbol, To, book_of, number
 from fixserver.web.times import moment
-from marketdata import shapes
-from marketdata.depth import Book
-from marketdata.own import Execution as OwnExecution
-from matching.instruments import decimal_text, money_text
-from matching.messages import BUY
+from marketdata import own_shapes, shapes
+from matching.instruments import decimal_text
 
 # How long an answer waits for the ledger to have what the feed had when it was asked for: who has just traded sees it.
 LEDGER_SECONDS = 0.5
@@ -104,26 +100,10 @@ class Statement(msgspec.Struct, frozen=True):
     next: str | None
 
 
-class Execution(msgspec.Struct, frozen=True):
-    """One side of a trade, as it is now; `id` is its ExecID(17). `fee` is what was paid, below zero a rebate."""
-
-    id: str
-    time: str
-    symbol: str
-    side: Literal["buy", "sell"]
-    price: str
-    quantity: str
-    fee: str
-    order_id: str
-    cl_ord_id: str
-    liquidity: Literal["maker", "taker", "auction"]
-    status: Literal["traded", "corrected", "busted"]
-
-
 class Executions(msgspec.Struct, frozen=True):
     """Newest first. `next` is the cursor of the next page, null where there is none."""
 
-    executions: list[Execution]
+    executions: list[own_shapes.Execution]
     next: str | None
 
 
@@ -219,24 +199,7 @@ async def executions(
         book_of(backend.feed.depth, symbol)
     begin, end = moment("from", from_), moment("to", to)
     page = await pages.executions(backend, participant, name, symbol or "", begin, end, number(cursor), limit)
-    return Executions([execution(books[one.instrument], one) for one in page.rows], page.next)
-
-
-def execution(book: Book, one: OwnExecution) -> Execution:
-    """An execution as JSON says it."""
-    return Execution(
-        id=exec_id(one.number, one.maker),
-        time=shapes.iso_time(one.time),
-        symbol=one.instrument,
-        side="buy" if one.side == BUY else "sell",
-        price=decimal_text(one.price, book.price_decimals),
-        quantity=decimal_text(one.quantity, book.quantity_decimals),
-        fee=money_text(one.fee),
-        order_id=str(one.order_id),
-        cl_ord_id=one.cl_ord_id,
-        liquidity=one.liquidity,
-        status=one.status,
-    )
+    return Executions([own_shapes.execution(books[one.instrument].terms, one) for one in page.rows], page.next)
 
 
 @get("/statement", responses=errors(401, 403, 503), operation_id="statement")
