@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from marketdata.pacing import SNAPSHOT_ENTRIES_MAX, SNAPSHOT_ENTRIES_PER_SECOND, Pacer
 from marketdata.viewing import Views
-from marketdata.views import DEPTH_MAX, ENTRY_TYPES, View, ViewKey
+from marketdata.views import DEPTH_MAX, ENTRY_TYPES, View, ViewKey, view_key
 
 SUBSCRIPTIONS_MAX = 1_000  # instruments over all requests of one subscriber, unless configured
 MD_REQ_ID_LENGTH_MAX = 256
@@ -96,7 +96,8 @@ class Subscriptions:
             return refusal
         asked = frozenset(request.entry_types)
         kinds = tuple(kind for kind in ENTRY_TYPES if kind in asked)
-        keys = [ViewKey(symbol, request.aggregated == "N", int(request.depth), kinds) for symbol in dict.fromkeys(request.symbols)]
+        by_order, levels = request.aggregated == "N", int(request.depth)
+        keys = [view_key(symbol, by_order, levels, kinds) for symbol in dict.fromkeys(request.symbols)]
         keep = request_type == SUBSCRIBE
         if subscriber.views_held * keep + len(keys) > self.subscriptions_max:
             return Refusal(

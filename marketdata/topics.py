@@ -16,7 +16,7 @@ import msgspec
 from marketdata import shapes
 from marketdata.candles import INTERVALS, Candle, Candles
 from marketdata.depth import BID, CLEARING_PRICE, IMBALANCE, OFFER, STATISTICS, TRADE, TRADES_KEPT, Book, Depth
-from marketdata.views import CHANGE, DELETE, DEPTH_MAX, NEW, Entry, View, ViewKey
+from marketdata.views import CHANGE, DELETE, DEPTH_MAX, NEW, Entry, View, ViewKey, view_key
 from matching.instruments import decimal_text
 
 RESUME_ENTRIES = 5_000  # of a topic, kept for those who come back
@@ -217,11 +217,11 @@ def understand(name: str, depth: Depth) -> Name | Refused:
             return Refused("bad-depth", "a book's depth is a number of prices, 0 for all of them, as in book:SYMBOL:price:10")
         if int(levels) > DEPTH_MAX:
             return Refused("bad-depth", f"a book's depth is at most {DEPTH_MAX} prices, or 0 for all of them")
-        found = Name(kind, symbol, ViewKey(symbol, by == "order", int(levels), (BID, OFFER)))
+        found = Name(kind, symbol, view_key(symbol, by == "order", int(levels), (BID, OFFER)))
     elif kind == "trades" and rest:
-        found = Name(kind, rest, ViewKey(rest, False, 0, (TRADE,)))
+        found = Name(kind, rest, view_key(rest, False, 0, (TRADE,)))
     elif kind == "statistics" and rest:
-        found = Name(kind, rest, ViewKey(rest, False, 0, (*STATISTICS, IMBALANCE, CLEARING_PRICE)))
+        found = Name(kind, rest, view_key(rest, False, 0, (*STATISTICS, IMBALANCE, CLEARING_PRICE)))
     elif kind == "candles" and ":" in rest:
         symbol, interval = rest.rsplit(":", 1)
         if interval not in INTERVALS:

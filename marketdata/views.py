@@ -56,6 +56,13 @@ class ViewKey(NamedTuple):
     kinds: tuple[str, ...]
 
 
+def view_key(instrument: str, by_order: bool, depth: int, kinds: tuple[str, ...]) -> ViewKey:
+    """The key of what is asked for: without bids and offers it says nothing how they are to be shown."""
+    if BID in kinds or OFFER in kinds:
+        return ViewKey(instrument, by_order, depth, kinds)
+    return ViewKey(instrument, False, 0, kinds)
+
+
 class View:
     """One view of a book. Made between two records, and asked for the changes of each record after. `era` names its numbers."""
 

@@ -147,6 +147,20 @@ def test_numbers_are_the_rptseq_of_the_fix_feed(stand: StreamStand) -> None:
     ]
 
 
+def test_trades_and_statistics_have_them_too_however_the_fix_feed_was_asked(stand: StreamStand) -> None:
+    fix = stand.logon()
+    stand.ask(fix, "262=a|263=1|264=1|265=1|266=N|267=1|269=2|146=1|55=AAPL|")
+    kinds = "".join(f"269={kind}|" for kind in "QAB98754")
+    stand.ask(fix, f"262=b|263=1|264=5|265=1|266=Y|267=8|{kinds}146=1|55=AAPL|")
+    stand.put(stand.venue.order("ALICE", BUY, 1000, 5), stand.venue.order("BOB", SELL, 1000, 1))
+    client = stand.connect(TRADES, "statistics:AAPL")
+    stand.put(stand.venue.order("BOB", SELL, 1000, 1))
+    assert [(body[:6], body.rsplit("83=", 1)[1]) for _, body in fix.take()] == [
+        ("262=a|", "1|"), ("262=b|", "5|"), ("262=a|", "2|"), ("262=b|", "6|")
+    ]  # fmt: skip
+    assert [message[:2] for message in told(client)] == [(TRADES, 2), ("statistics:AAPL", 6)]
+
+
 def test_unsubscribe(stand: StreamStand) -> None:
     client = stand.connect(BOOK, TRADES)
     stand.flush()
