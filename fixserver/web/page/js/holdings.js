@@ -23,7 +23,7 @@ export function openExecutions({ account, session, trace }) {
       { name: "liquidity", title: "Liquidity", write: (one) => ({ text: one.liquidity, tone: "muted" }) },
       { name: "status", title: "Status", write: (one) => one.status },
       { name: "order", title: "ClOrdID", write: (one) => ({ text: one.cl_ord_id, tone: "muted", title: `Order ${one.order_id}, trade ${one.id}` }) },
-      { name: "actions", title: "", wide: true, make: (one) => el("button", { type: "button", class: "quiet", "aria-label": `FIX messages of this order: ${one.cl_ord_id}`, onclick: () => trace(one.cl_ord_id, one.order_id) }, "FIX") },
+      { name: "actions", title: "", wide: true, make: (one) => el("button", { type: "button", class: "quiet", onclick: () => trace(one.cl_ord_id, one.order_id) }, "FIX", el("span", { class: "visually-hidden" }, ` messages of ${one.cl_ord_id}`)) },
     ],
     (one) => `${one.id}/${one.order_id}`,
   );

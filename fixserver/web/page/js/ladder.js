@@ -1,6 +1,6 @@
 // The ladder: prices with their depth around the spread, one's own orders at theirs; a price goes into the ticket by a click or Enter.
 
-import { add, compare, fixed, grouped, subtract, trimmed } from "./decimal.js";
+import { add, compare, fixed, grouped, subtract } from "./decimal.js";
 import { DEPTH } from "./book.js";
 import { byId, el, mark, say } from "./dom.js";
 import * as figures from "./figures.js";
@@ -24,12 +24,23 @@ export function openLadder(book, market, account, selection, choose) {
     const parts = {
       total: el("i", { class: "bar-total", "aria-hidden": "true" }),
       bar: el("i", { class: "bar", "aria-hidden": "true" }),
-      price: el("span", { class: "price" }),
-      size: el("span", { class: "size" }),
-      sum: el("span", { class: "total" }),
-      orders: el("span", { class: "orders" }),
+      price: el("span"),
+      own: el("span", { class: "own" }),
+      size: el("span"),
+      sum: el("span"),
+      orders: el("span"),
     };
-    const node = el("button", { type: "button", class: "level vacant", "data-side": side, tabindex: "-1" }, ...Object.values(parts));
+    const words = (text) => el("span", { class: "visually-hidden" }, text);
+    const node = el(
+      "button",
+      { type: "button", class: "level vacant", "data-side": side, tabindex: "-1" },
+      parts.total,
+      parts.bar,
+      el("span", { class: "price" }, words(side === "bid" ? "Bid " : "Offer "), parts.price, parts.own),
+      el("span", { class: "size" }, words(", size "), parts.size),
+      el("span", { class: "total" }, words(", total "), parts.sum),
+      el("span", { class: "orders" }, words(", orders "), parts.orders),
+    );
     const one = { node, side, value: null, ...parts };
     node.addEventListener("click", () => one.value !== null && choose(one.value, side));
     return one;
@@ -49,7 +60,7 @@ export function openLadder(book, market, account, selection, choose) {
       one.node.classList.toggle("vacant", line === undefined);
       one.value = line === undefined ? null : line[0];
       if (line === undefined) {
-        for (const part of [one.price, one.size, one.sum, one.orders]) say(part, "");
+        for (const part of [one.price, one.own, one.size, one.sum, one.orders]) say(part, "");
         mark(one.node, "data-own", null);
         return;
       }
@@ -61,10 +72,9 @@ export function openLadder(book, market, account, selection, choose) {
       scale(one.bar, Number(size) / most);
       scale(one.total, Number(totals[side][index]) / last);
       const mine = own.get(price);
-      const leaves = mine?.reduce((sum, order) => add(sum, order.leaves), "0");
-      mark(one.node, "data-own", mine ? figures.quantity(leaves) : null);
-      const words = `${side === "bid" ? "Bid" : "Offer"} ${price}, ${trimmed(size)} in ${orders} order${orders === 1 ? "" : "s"}`;
-      mark(one.node, "aria-label", mine ? `${words}, of which yours ${trimmed(leaves)}` : words);
+      const leaves = mine === undefined ? null : figures.quantity(mine.reduce((sum, order) => add(sum, order.leaves), "0"));
+      mark(one.node, "data-own", leaves);
+      say(one.own, leaves === null ? "" : ` ● ${leaves} yours`);
     });
   }
 

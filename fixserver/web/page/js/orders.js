@@ -80,7 +80,7 @@ export function openOrders({ rest, account, session, announce, trace }) {
   function actions(order) {
     const id = order.order_id;
     const words = orderWords(order);
-    const button = (name, text, act) => el("button", { type: "button", class: `quiet ${name === "cancel" ? "danger" : ""}`, "data-act": name, "aria-label": `${text}: ${words}`, onclick: act }, text);
+    const button = (name, text, act) => el("button", { type: "button", class: name === "cancel" ? "quiet danger" : "quiet", "data-act": name, onclick: act }, el("span", {}, text), el("span", { class: "visually-hidden" }, `: ${words}`));
     return el(
       "span",
       { class: "actions" },
@@ -94,7 +94,7 @@ export function openOrders({ rest, account, session, announce, trace }) {
   function drawActions(node, order) {
     const [change, undo, , remove] = node.children;
     const isEdited = editing.has(order.order_id);
-    say(change, isEdited ? "Save" : "Change");
+    say(change.firstChild, isEdited ? "Save" : "Change");
     undo.hidden = !isEdited;
     for (const button of [change, remove]) button.disabled = busy.has(order.order_id);
   }
