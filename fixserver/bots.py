@@ -476,6 +476,8 @@ def run(args: argparse.Namespace) -> int:
         leave(bots, client)
     finally:
         client.stop()
+        # QuickFIX has to go while Python still stands: bots and their brokers know each other, and would keep it to the very end.
+        bots.client = None
         stopped.restore()
     if problem:
         print(f"bots: {problem}", file=sys.stderr)

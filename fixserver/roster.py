@@ -77,6 +77,8 @@ def _loaded(word: str) -> type[Strategy]:
         raise ConfigError(OPTION, word, f"{where} has no {name}; the strategies in it are: {known}")
     if not (isinstance(found, type) and issubclass(found, Strategy)):
         raise ConfigError(OPTION, word, f"{name} is not a class derived from fixserver.strategies.Strategy")
+    if not isinstance(found.timer_ms, int) or found.timer_ms < 1:
+        raise ConfigError(OPTION, word, f"timer_ms is {found.timer_ms!r}: it is a whole number of milliseconds, from 1 on")
     return found
 
 
@@ -140,8 +142,11 @@ def seats(config: Config, wanted: list[Wanted]) -> list[Seat]:
 
 
 def strategy_of(seat: Seat, seed: int, broker: Broker) -> Strategy:
-    """His strategy, ready to be asked. What is random in it follows from the seed and his name."""
-    strategy = seat.strategy()
+    """His strategy, ready to be asked. What is random in it follows from the seed and his name. Raises ConfigError."""
+    try:
+        strategy = seat.strategy()
+    except Exception as error:  # whatever a user's __init__ does
+        raise ConfigError(OPTION, seat.word, f"cannot be made: {place_of(error, _file_of(seat))}") from None
     strategy.random = Random(f"{seed}/{seat.name}")
     strategy.broker = broker
     return strategy
@@ -156,12 +161,15 @@ def place_of(error: BaseException, file: str = "") -> str:
     if isinstance(error, SyntaxError) and error.lineno:
         return f"{Path(error.filename or file).name}:{error.lineno}: {type(error).__name__}: {error.msg}"
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if file and Path(frame.filename).name == Path(file).name] or frames[-1:]
+    own = [frame for frame in frames if Path(frame.filename).name == Path(file).name] if file else frames
     return f"{Path(own[-1].filename).name}:{own[-1].lineno}: {said}" if own else said
 
 
 def failure(seat: Seat, error: Exception) -> str:
     """The line that says which strategy raised, where and what."""
-    module = sys.modules.get(seat.strategy.__module__)
-    file = getattr(module, "__file__", None) or ""
-    return f"{seat.name} ({seat.strategy.__name__}) is stopped: {place_of(error, file)}"
+    return f"{seat.name} ({seat.strategy.__name__}) is stopped: {place_of(error, _file_of(seat))}"
+
+
+def _file_of(seat: Seat) -> str:
+    """Where his strategy is written; empty where that is not known."""
+    return getattr(sys.modules.get(seat.strategy.__module__), "__file__", None) or ""

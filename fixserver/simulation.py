@@ -251,7 +251,9 @@ class Simulation:
         self._timers = Timers(lambda: self.core.engine, config, lambda said: None)
         self._due: list[tuple[int, int, Callable[[Any], None], Any]] = []  # moment, number, what, of whom
         self._number = 0
-        self._ended = False
+        self._until_ns = start_ns
+        self._ended = False  # from _until_ns on: what is on its way arrives, and nobody acts
+        self._progress: Callable[[int], None] = lambda now: None
         self._owners: dict[int, Trader] = {}  # by the number of an open order
         self.traders = {seat.name: self._trader(seat) for seat in seats}
         self._seers = [trader for trader in self.traders.values() if trader.sees_books]
@@ -276,10 +278,12 @@ class Simulation:
 
     # --------------------------------------------------------------------------------------------- the course
 
-    def run(self, until_ns: int, progress: Callable[[int], None] = lambda now: None) -> None:
+    def run(self, until_ns: int, progress: Callable[[int], None] | None = None) -> None:
         """Trade until that moment; then what is on its way arrives, and nobody does anything any more. `progress` is told the
         simulated time, each second of it. Raises OSError where the venue's files cannot be written."""
-        self._progress, self._until = progress, until_ns
+        self._until_ns = until_ns
+        if progress is not None:
+            self._progress = progress
         self._apply(opening(self.config))
         self._apply(self._timers.begin(self.now, recovered=False))
         for trader in self.traders.values():
@@ -295,8 +299,10 @@ class Simulation:
             happens(subject)
         self._ended = True
         while due:
-            self.now, _, happens, subject = pop(due)
-            happens(subject)
+            moment, _, happens, subject = pop(due)
+            if happens not in (self._on_timer, self._on_second):
+                self.now = moment
+                happens(subject)
         self.core.publish()
         self._check()
 
@@ -309,8 +315,6 @@ class Simulation:
         heapq.heappush(self._due, (moment, self._number, happens, subject))
 
     def _on_second(self, _: None) -> None:
-        if self._ended:
-            return
         commands = self._timers.due(self.now)
         if commands:
             self._apply(commands)
@@ -322,7 +326,7 @@ class Simulation:
         self._at(self.now + SECOND, self._on_second, None)
 
     def _on_timer(self, trader: Trader) -> None:
-        if self._ended or trader.failed:
+        if trader.failed:
             return
         self._at(self.now + trader.timer_ns, self._on_timer, trader)
         trader.see(self.now - trader.latency_ns)
@@ -531,7 +535,7 @@ class Simulation:
             "venue": self.config.venue.name,
             "seed": self.seed,
             "start": _text(self.start_ns),
-            "end": _text(self._until),
+            "end": _text(self._until_ns),
             "commands": engine.command_seq,
             "events": engine.event_seq,
             "trades": self.trades,

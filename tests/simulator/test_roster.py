@@ -9,6 +9,7 @@ import pytest
 from fixserver import cli, roster
 from fixserver import config as configuration
 from fixserver.config import ConfigError
+from fixserver.simulation import Simulation
 from fixserver.strategies import MarketMaker, NoiseTrader
 
 ROOT = Path(__file__).parents[2]
@@ -22,6 +23,13 @@ class Idle(Strategy):
 
 class Momentous(Strategy):
     participants = "MOMENTUM"
+
+class Hasty(Strategy):
+    timer_ms = 0.5
+
+class Needy(Strategy):
+    def __init__(self, size):
+        self.size = size
 
 NOT_A_CLASS = 1
 """
@@ -65,8 +73,9 @@ def test_a_class_of_a_module_is_found():
         ("taker", "--bots: taker: is no strategy: there are maker, noise, momentum, FILE.py:CLASS and MODULE:CLASS"),
         ("nowhere.py:Mine", "--bots: nowhere.py:Mine: nowhere.py is not there"),
         ("no.such.module:Mine", "--bots: no.such.module:Mine: cannot be imported: ModuleNotFoundError: No module named 'no'"),
-        ("{file}:Mine", "--bots: {file}:Mine: {file} has no Mine; the strategies in it are: Idle, Momentous"),
+        ("{file}:Mine", "--bots: {file}:Mine: {file} has no Mine; the strategies in it are: Idle, Momentous, Hasty, Needy"),
         ("{file}:NOT_A_CLASS", "--bots: {file}:NOT_A_CLASS: NOT_A_CLASS is not a class derived from fixserver.strategies.Strategy"),
+        ("{file}:Hasty", "--bots: {file}:Hasty: timer_ms is 0.5: it is a whole number of milliseconds, from 1 on"),
         ("{file}:Idle=9", "{config}: participants: has no TRADER9, so that there cannot be 9 of them: {do}"),
         ("noise=1@NOBODY", "{config}: participants: has no NOBODY1, so that there cannot be 1 of them: {do}"),
     ],
@@ -79,6 +88,14 @@ def test_what_cannot_be_is_one_clear_line(file: Path, text: str, says: str):
         assert said.startswith(says.partition("cannot")[0]) and said.endswith("ModuleNotFoundError: No module named 'no'")
     else:
         assert said == says.format(file=file, config=CONFIG.file, do="add participants, or ask for fewer")
+
+
+def test_a_strategy_that_cannot_be_made_is_named(file: Path):
+    (seat,) = roster.seats(CONFIG, roster.wanted(f"{file}:Needy"))
+    with pytest.raises(ConfigError) as error:
+        Simulation(CONFIG, [seat], 1, 0)
+    missing = "Needy.__init__() missing 1 required positional argument: 'size'"
+    assert str(error.value) == f"--bots: {file}:Needy: cannot be made: TypeError: {missing}"
 
 
 @pytest.mark.parametrize(
