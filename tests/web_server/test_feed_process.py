@@ -152,9 +152,9 @@ def test_when_the_process_stops_everybody_is_told(tmp_path: Path) -> None:
             subscribed(opened, "book:AAPL:price:10")
             trader.send("D", order("A1", "1", 10, "99.50"))
             trader.expect("8", "39=0")
+            assert json.loads(opened.recv(timeout=10))["data"] == [["new", "bid", "99.50", "10", 1]]
             assert venue.end("marketdata") == 0
             feed.expect("5")
-            assert json.loads(opened.recv())["data"] == [["new", "bid", "99.50", "10", 1]]
             with pytest.raises(ConnectionClosed) as closed:
                 opened.recv(timeout=10)
         assert closed.value.rcvd is not None
