@@ -117,7 +117,7 @@ def test_a_live_venue_has_in_its_history_what_its_ledger_has(tmp_path: Path) -> 
     with running(tmp_path, "--bots") as venue:
         venue.wait_for(lambda line: line.startswith("ready"))
         wait_for(lambda: (venue.data / "history.ports").exists(), "the history is followed")
-        for _ in range(4):
+        for _ in range(2):
             venue.wait_for(lambda line: " trades " in line)
         venue.stop()
         assert [line for line in venue.lines if line.startswith(("exchange", "clearing", "history"))] == [], "all end well"

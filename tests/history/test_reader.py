@@ -101,9 +101,11 @@ def test_an_order_is_there_as_it_stands_also_one_that_was_refused(history: Histo
 def test_pages_follow_each_other_without_a_gap(history: History, reader: Reader) -> None:
     """Of random trading, against the rows of a model: whole, in time ranges, and in pages of any size."""
     naive = NaiveHistory()
-    for step in steps(Engine(), 5, 3_000, 12):
+    records = []
+    for step in steps(Engine(), 5, 2_000, 12):
         naive.apply(step.batch)
-        history.post([record(step.batch.events, step.batch.command_seq, step.time)])
+        records.append(record(step.batch.events, step.batch.command_seq, step.time))
+    history.post(records)
     due = naive.rows()
     trades = [TradeRow(*row) for row in due["trades"]]
     times = sorted({row.time for row in trades})

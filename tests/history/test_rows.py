@@ -128,18 +128,28 @@ def test_an_order_that_is_refused_is_there_with_the_reason(history: History) -> 
     assert orders(history) == [ANN | TERMS | due | {"ended": NOON}]
 
 
-@pytest.mark.parametrize(
-    ("reason", "status"),
-    [
-        (reason, "expired" if reason.name in ("DAY_END", "GTD_END", "OPENING_END", "CLOSING_END") else "canceled")
-        for reason in CancelReason
-    ],
-)
-def test_an_order_that_ends_says_why(history: History, reason: CancelReason, status: str) -> None:
-    posted(history, order(4, ANN, 9), OrderCanceled(5, 10, "AAPL", 9, reason, "S", "C12"))
-    words = reason.name.lower().replace("_", "-")
-    due = {"cl_ord_id": "C10", "quantity": 9, "status": status, "reason": words, "ended": NOON + SECOND}
-    assert orders(history) == [ANN | TERMS | due]
+def test_an_order_that_ends_says_why(history: History) -> None:
+    """For every reason that there is: the order of each is numbered as the reason is."""
+    reasons = list(CancelReason)
+    entered = [order(4 + at, ANN | {"order_id": reason.value}, 9) for at, reason in enumerate(reasons)]
+    first = 4 + len(reasons)
+    ended = [OrderCanceled(first + at, reason.value, "AAPL", 9, reason, "S", "C99") for at, reason in enumerate(reasons)]
+    history.post([record([*OPENING, *entered], time=NOON), record(ended, time=NOON + SECOND)])
+    by_time = {"DAY_END", "GTD_END", "OPENING_END", "CLOSING_END"}
+    assert orders(history) == [
+        ANN
+        | TERMS
+        | {
+            "order_id": reason.value,
+            "event_seq": 4 + at,
+            "cl_ord_id": f"C{reason.value}",
+            "quantity": 9,
+            "status": "expired" if reason.name in by_time else "canceled",
+            "reason": reason.name.lower().replace("_", "-"),
+            "ended": NOON + SECOND,
+        }
+        for at, reason in enumerate(reasons)
+    ]
 
 
 def replaced(seq: int, quantity: int, leaves: int, **more: Any) -> OrderReplaced:
