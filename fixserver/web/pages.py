@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 from fixserver.web.errors import ApiError, unavailable
 from fixserver.web.past import Found, PastUnavailable
 from marketdata import shapes
-from marketdata.candles import CANDLES_KEPT, Candle
+from marketdata.candles import CANDLES_KEPT, SECOND, Candle
 from marketdata.depth import Book
 from marketdata.own import Execution
 from marketdata.tape import Print, Tape
@@ -138,11 +138,11 @@ def _execution_as_amended(tape: Tape, one: Execution, event_seq: int) -> Executi
 async def candles(
     backend: Backend, symbol: str, interval: str, begin: int | None, end: int | None, after: int | None, limit: int
 ) -> Page[Candle]:
-    """Candles that begin within [begin, end) and behind `after`, oldest first; where neither is said the last before `end`.
-    The cursor is the beginning of the page's last."""
+    """Candles that begin within [begin, end) and behind second `after`, oldest first; where neither is said the last before `end`.
+    The cursor is the second that the page's last begins at."""
     kept = backend.feed.candles.last(symbol, interval, CANDLES_KEPT)
     newest = begin is None and after is None
-    first = max(begin or 0, 0 if after is None else after + 1)
+    first = max(begin or 0, 0 if after is None else (after + 1) * SECOND)
     found = [candle for candle in kept if candle.begin >= first and (end is None or candle.begin < end)]
     if newest and len(found) >= limit:
         return Page(found[-limit:], None)
@@ -155,7 +155,7 @@ async def candles(
     if newest:
         return Page(found[-limit:], None)
     found, more = found[:limit], more or len(found) > limit
-    return Page(found, str(found[-1].begin) if more else None)
+    return Page(found, str(found[-1].begin // SECOND) if more else None)
 
 
 async def _older(
