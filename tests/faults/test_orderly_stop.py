@@ -19,7 +19,7 @@ from tests.venue import ROOT, VERSIONS, Venue, wait_for
 
 @contextmanager
 def running(venue: Venue) -> Iterator[subprocess.Popen[bytes]]:
-    """The three processes, until Ctrl-C; that they end well is asserted."""
+    """The four processes, until Ctrl-C; that they end well is asserted."""
     command = [sys.executable, "-m", "fixserver.cli", "run", "--config", str(venue.config), "--data", str(venue.data)]
     said = venue.directory / "run.log"
     with said.open("ab") as log:
@@ -29,7 +29,7 @@ def running(venue: Venue) -> Iterator[subprocess.Popen[bytes]]:
         wait_for(lambda: ("\n" + said.read_text()).count("\nready:") > readies, "the venue is ready", 40)
         yield process
         children = children_of(process.pid)
-        assert len(children) == 3
+        assert len(children) == 4
         process.send_signal(signal.SIGINT)
         assert process.wait(40) == 0, said.read_text()
         assert [pid for pid in children if Path(f"/proc/{pid}").exists()] == []
