@@ -18,7 +18,7 @@ from litestar.di import Provide
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme, Tag
 
-from fixserver.web import account, market, session
+from fixserver.web import account, market, orders, session
 from fixserver.web.backend import Backend
 from fixserver.web.edge import Edge
 from fixserver.web.errors import answer_error
@@ -88,7 +88,7 @@ def _routes() -> Router:
     return Router(
         "/v1",
         guards=[known_parameters],
-        route_handlers=[market.market_router, session.session_router, account.account_router],
+        route_handlers=[market.market_router, session.session_router, account.account_router, orders.orders_router],
     )
 
 

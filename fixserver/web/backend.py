@@ -12,9 +12,11 @@ from fixserver.config import Config
 from fixserver.members import Members
 from fixserver.web.auth import SignIn
 from fixserver.web.counters import RequestCounters
+from fixserver.web.desk import OrderDesk
 from fixserver.web.health import HealthCheck
 from fixserver.web.ledger import LedgerReader
 from fixserver.web.past import Past
+from fixserver.web.progress import Progress
 from marketdata.feed import Feed
 from marketdata.tape import Tape
 from marketdata.viewing import Views
@@ -24,8 +26,8 @@ from marketdata.viewing import Views
 class Backend:
     """`era` is that of the process. What is None is not there, and what needs it is answered with 503.
 
-    `tape` is to be given every record that the feed takes, and `sign_in.end` the name of every participant of whom
-    Members say that something changed.
+    `tape` is to be given every record that the feed takes, `progress` be told of it, and `sign_in.end` be called with the name
+    of every participant of whom Members say that something changed.
     """
 
     config: Config
@@ -35,7 +37,7 @@ class Backend:
     era: str
     views: Views
     stream: Any = None
-    desk: Any = None
+    desk: OrderDesk | None = None
     traffic: Any = None
     sign_in: SignIn = field(init=False)
     counters: RequestCounters = field(init=False)
@@ -43,6 +45,7 @@ class Backend:
     ledger: LedgerReader = field(init=False)
     past: Past = field(init=False)
     health: HealthCheck = field(init=False)
+    progress: Progress = field(init=False)
 
     def __post_init__(self) -> None:
         self.sign_in = SignIn(self.config, self.members)
@@ -54,6 +57,7 @@ class Backend:
         self.ledger = LedgerReader(self.config, self.data)
         self.past = Past(self.config, self.data)
         self.health = HealthCheck()
+        self.progress = Progress(depth.cursor)
 
     def close(self) -> None:
         """End the threads."""

@@ -15,6 +15,7 @@ from fixserver.exchange import listen
 from fixserver.members import Members
 from fixserver.web.app import create_app
 from fixserver.web.backend import Backend
+from fixserver.web.desk import OrderDesk
 from fixserver.web.metrics import WebMetrics
 from fixserver.web.server import WebServer
 from fixserver.web.socket import text_frame
@@ -32,7 +33,10 @@ class WebSide:
         """The feed has caught up. Raises ConfigError."""
         self.stream = Stream(feed, views, venue=config.venue.name, era=era, framed=text_frame)
         self.stream.authenticate = self._authenticate
-        self.backend = Backend(config=config, data=data, feed=feed, members=members, era=era, views=views, stream=self.stream)
+        self.desk = OrderDesk(config, data)
+        self.backend = Backend(
+            config=config, data=data, feed=feed, members=members, era=era, views=views, stream=self.stream, desk=self.desk
+        )
         section = config.web
         app = create_app(self.backend)
         self.server = listen(
@@ -55,6 +59,7 @@ class WebSide:
         """After each record of the event log, once the feed has taken it."""
         self.backend.tape.apply(batch)
         self.stream.on_record(batch, published)
+        self.backend.progress.reached(self.backend.feed.depth.cursor)
 
     def send(self) -> None:
         """At the end of a turn: what was gathered for long enough."""
@@ -72,6 +77,7 @@ class WebSide:
         return found and (found.participant, iso_time(found.expires))
 
     async def start(self) -> None:
+        self.desk.start()
         await self.server.start()
 
     async def stop(self) -> None:
@@ -79,6 +85,7 @@ class WebSide:
         self._flushed = 0.0
         self.send()
         await self.server.stop()
+        await self.desk.stop()
 
     def close(self) -> None:
         self.server.close()
