@@ -1,4 +1,4 @@
-"""The trading screen in a Chromium, for tests: every console message and request is watched; it judges only what nobody may ever see."""
+"""The trading screen in a Chromium, for tests; every console message and request is watched, and what nobody may see is trouble."""
 
 from __future__ import annotations
 

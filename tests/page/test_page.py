@@ -26,6 +26,11 @@ def free_port() -> int:
         return int(taken.getsockname()[1])
 
 
+def hear(client: Client, msg_type: str, fields: str) -> None:
+    """Read on until the venue has said this; phases and the like may come in between."""
+    client.drain(lambda message: message.type == msg_type and message.has(fields))
+
+
 @pytest.fixture(scope="module")
 def venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Venue]:
     with Venue(tmp_path_factory.mktemp("page"), web={"port": free_port()}) as venue:
@@ -47,17 +52,17 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def maker(venue: Venue) -> Client:
-    """TRADER8, by FIX: the other side of what the person at the screen does. Has bought and sold once, so that there is a last price."""
+    """TRADER8, by FIX: the other side of what the person at the screen does. There is a last price, of a trade of his."""
     client = venue.client("TRADER8").logon()
     client.send("D", order("M1", "2", 500, "101.00"))
-    client.expect("8", "39=0")
+    hear(client, "8", "39=0")
     client.send("D", order("M2", "1", 500, "99.00"))
-    client.expect("8", "39=0")
+    hear(client, "8", "39=0")
     other = venue.client("TRADER7").logon()
     other.send("D", order("N1", "1", 5, "101.00"))
-    other.expect("8", "39=0")
-    other.expect("8", "39=2")
-    client.expect("8", "39=1")
+    hear(other, "8", "39=0")
+    hear(other, "8", "39=2")
+    hear(client, "8", "39=1")
     return client
 
 
@@ -129,8 +134,8 @@ def test_a_day_at_the_screen(screen: Screen, maker: Client) -> None:
 
     # Somebody sells to it: said, on the tape, on the chart, in the holdings.
     maker.send("D", order("M3", "2", 4, "100.00"))
-    maker.expect("8", "39=0")
-    maker.expect("8", "39=2")
+    hear(maker, "8", "39=0")
+    hear(maker, "8", "39=2")
     screen.expect_text("#polite", "Bought 4 AAPL. at 100.00")
     screen.expect_text("#panel-orders", "Partly filled")
     screen.expect_text('.level[data-side="bid"][data-own="6"]', "100.00")
@@ -213,19 +218,18 @@ def test_the_ticket_has_the_fields_of_each_type_and_no_others(screen: Screen) ->
 
 
 @pytest.mark.parametrize(
-    ("kind", "fields"),
+    ("kind", "fields", "words"),
     [
-        ("stop", {"stop_price": "110.00"}),
-        ("stop-limit", {"price": "111.00", "stop_price": "110.00"}),
-        ("pegged", {"peg_offset": "-0.10"}),
+        ("stop", {"stop_price": "110.00"}, "Stop, Day, stop 110.00"),
+        ("stop-limit", {"price": "111.00", "stop_price": "110.00"}, "Stop limit, Day, stop 110.00"),
+        ("pegged", {"peg_offset": "-0.10"}, "Pegged, Day, pegged to primary"),
     ],
 )
-def test_orders_that_wait_or_follow_are_in_the_table_with_their_terms(screen: Screen, kind: str, fields: dict[str, str]) -> None:
+def test_orders_that_wait_or_follow_are_in_the_table_with_their_terms(screen: Screen, kind: str, fields: dict[str, str], words: str) -> None:
     screen.sign_in("TRADER4")
     screen.order("buy", "5", type=kind, **fields)
     screen.expect_count("#panel-orders tbody tr", 1)
-    words = {"stop": "Stop, Day, stop 110.00", "stop-limit": "Stop limit, Day, stop 110.00", "pegged": "Pegged, Day, pegged to primary"}
-    assert words[kind] in screen.open_orders[0]
+    assert words in screen.open_orders[0]
     screen.page.click('#panel-orders [data-act="cancel"]')
     screen.expect_text("#panel-orders", "No open orders.")
 
@@ -237,10 +241,10 @@ def test_what_is_wrong_is_said_at_its_field_before_it_is_sent_and_after(browser:
     screen.expect_text("#ticket-quantity-problem", "Enter a quantity.")
     screen.expect_text("#ticket-price-problem", "It has to be a multiple of 0.01.")
     assert page.evaluate("document.activeElement.id") == "ticket-quantity"
-    screen.order("buy", "5", "1000")
-    screen.expect_text("#ticket-price-problem", "Prices here are from")
     assert screen.trouble == []
     # What only the venue can know.
+    screen.order("buy", "5", "1000")
+    screen.expect_text("#ticket-price-problem", "band")
     screen.order("sell", "1000000", "100.00")
     screen.expect_text("#ticket-answer", "Open")
     screen.order("sell", "1", "100.00")
@@ -293,6 +297,32 @@ def test_everything_works_without_a_mouse(screen: Screen) -> None:
     screen.expect_visible("#help-dialog")
     keys.press("Escape")
     screen.expect_visible("#help-dialog", is_visible=False)
+
+
+# ---------------------------------------------------------------------------------------------------------- phases
+
+
+def test_an_auction_and_a_halt_are_told_in_words(screen: Screen, venue: Venue) -> None:
+    client = venue.client("TRADER5").logon()
+    for words, symbol_phase in {"Opening auction": ("MSFT", "opening-auction"), "Halted": ("AAPL", "halted")}.items():
+        assert venue.command("admin", "--data", str(venue.data), "phase", *symbol_phase).returncode == 0
+        screen.expect_text(f'.market[data-symbol="{symbol_phase[0]}"]', words)
+    screen.expect_text("#instrument-phase", "Halted")
+    screen.page.click('.market[data-symbol="MSFT"]')
+    screen.expect_text("#auction", "Opening auction: no price can be made yet.")
+    client.send("D", order("P1", "1", 30, "101.00", "MSFT"))
+    hear(client, "8", "39=0")
+    client.send("D", order("P2", "2", 10, "99.00", "MSFT"))
+    hear(client, "8", "39=0")
+    screen.expect_text("#auction", re.compile(r"Opening auction: 10 at \d+\.\d\d, 20 more to buy\."))
+    screen.expect_text(".spread", "indicative")
+    screen.expect_text("#ladder-note", "orders gather")
+    for symbol in ("MSFT", "AAPL"):
+        assert venue.command("admin", "--data", str(venue.data), "phase", symbol, "continuous").returncode == 0
+    screen.expect_text("#instrument-phase", "Trading")
+    screen.expect_text("#tape tbody tr", "auction")
+    client.send("q", f"11=P3|530=7|60={time.strftime('%Y%m%d-%H:%M:%S', time.gmtime())}|")
+    hear(client, "r", "531=7")
 
 
 # ----------------------------------------------------------------------------------------------- telephone, contrast
@@ -389,7 +419,7 @@ def test_what_is_missing_is_noticed_by_its_number_and_asked_for_anew(browser: Br
     expect(screen.page.locator('.level[data-side="bid"]:not(.vacant)').first).to_contain_text("99.00")
     for number, price in enumerate(("96.10", "96.20")):  # the first is lost, the second shows that
         maker.send("D", order(f"L{number}", "1", 1, price))
-        maker.expect("8", "39=0")
+        hear(maker, "8", "39=0")
         if number == 0:
             wait_for(lambda: screen.page.evaluate("1") and lost, "a delta was lost")
     screen.expect_text('.level[data-side="bid"]:not(.vacant) >> nth=1', "96.20")
@@ -403,7 +433,7 @@ def test_after_a_restart_of_the_feed_the_page_is_live_again(browser: Browser, ba
     venue.end("marketdata")
     screen.expect_text("#connection-words", "reconnecting")
     maker.send("D", order("R1", "1", 11, "99.50"))
-    maker.expect("8", "39=0")
+    hear(maker, "8", "39=0")
     venue.start("marketdata")
     screen.expect_text("#connection-words", "live")
     screen.expect_text('.level[data-side="bid"]:not(.vacant)', "99.50")
@@ -427,14 +457,12 @@ def test_memory_is_bounded_however_much_trades(browser: Browser, base: str, make
             if said["type"] != "snapshot" or said["topic"] != "trades:AAPL":
                 return
             number = said["number"]
+            trade = {"time": said["time"], "symbol": "AAPL", "price": "100.00", "aggressor": "buy", "status": "traded"}
             for first in range(number + 1, number + 3001, 10):
                 data = [
-                    ["new", {"id": f"x{one}", "time": said["time"], "symbol": "AAPL", "price": "100.00", "quantity": str(one - number),
-                             "aggressor": "buy", "status": "traded"}]
-                    for one in range(first, first + 10)
-                ]  # fmt: skip
-                delta = {"type": "delta", "topic": "trades:AAPL", "first": first, "number": first + 9, "time": said["time"], "data": data}
-                socket.send(json.dumps(delta))
+                    ["new", {**trade, "id": f"x{one}", "quantity": str(one - number)}] for one in range(first, first + 10)
+                ]
+                socket.send(json.dumps({**said, "type": "delta", "first": first, "number": first + 9, "data": data}))
 
         server.on_message(pass_on)
 
@@ -451,7 +479,7 @@ def test_memory_is_bounded_however_much_trades(browser: Browser, base: str, make
 def test_fix_traffic_is_live_filtered_decoded_and_followed(screen: Screen, venue: Venue, tmp_path: Path) -> None:
     client = venue.client("TRADER1").logon()
     client.send("D", order("T1", "1", 10, "97.00"))
-    client.expect("8", "11=T1|39=0")
+    hear(client, "8", "11=T1|39=0")
     screen.sign_in()
     page = screen.page
     page.click("#view-traffic")
@@ -459,9 +487,9 @@ def test_fix_traffic_is_live_filtered_decoded_and_followed(screen: Screen, venue
 
     # Live: what the client does next comes by itself.
     client.send("G", f"41=T1|11=T2|21=1|55=AAPL|54=1|60={time.strftime('%Y%m%d-%H:%M:%S', time.gmtime())}|38=12|40=2|44=97.10|")
-    client.expect("8", "11=T2|150=5")
+    hear(client, "8", "11=T2|150=5")
     client.send("D", order("T3", "1", 1, "96.00"))
-    client.expect("8", "11=T3")
+    hear(client, "8", "11=T3")
     screen.expect_text(".rows .message >> nth=-1", "T3")
 
     # By type, and by text.
@@ -501,7 +529,7 @@ def test_fix_traffic_is_live_filtered_decoded_and_followed(screen: Screen, venue
     page.fill("#traffic-search", "")
     page.click("#traffic-pause")
     client.send("D", order("T4", "1", 1, "95.50"))
-    client.expect("8", "11=T4")
+    hear(client, "8", "11=T4")
     screen.expect_text("#traffic-note", "paused, 2 since")
     page.click("#traffic-pause")
     screen.expect_text(".rows .message >> nth=-1", "T4")
@@ -512,7 +540,7 @@ def test_fix_traffic_is_live_filtered_decoded_and_followed(screen: Screen, venue
     page.click('.rows .message[data-direction="in"]:visible >> nth=0')
     assert "demo" not in page.locator(".detail").inner_text()
     client.send("q", f"11=T5|530=7|60={time.strftime('%Y%m%d-%H:%M:%S', time.gmtime())}|")
-    client.expect("r", "531=7")
+    hear(client, "r", "531=7")
 
 
 def test_an_order_of_the_screen_is_traced_to_its_messages(screen: Screen) -> None:

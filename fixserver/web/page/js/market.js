@@ -2,6 +2,8 @@
 
 import { Changes } from "./changes.js";
 
+const TERMS_SECONDS = 60; // how old the terms of an instrument may be that are shown
+
 /** `changes` tells the symbol whose statistics or phase are new, or null where all may be. */
 export class Market {
   changes = new Changes();
@@ -22,6 +24,7 @@ export class Market {
     const [{ instruments }, { statistics }] = await Promise.all([this.#rest.get("/v1/instruments"), this.#rest.get("/v1/statistics")]);
     for (const instrument of instruments) this.instruments.set(instrument.symbol, instrument);
     for (const one of statistics) this.statistics.set(one.symbol, one);
+    setInterval(() => this.#refresh(), TERMS_SECONDS * 1000);
     this.#stream.follow("status", {
       snapshot: (data) => {
         this.tradingDay = data.trading_day;
@@ -75,22 +78,28 @@ export class Market {
   #phase({ symbol, phase, until }) {
     const instrument = this.instruments.get(symbol);
     if (instrument === undefined) {
-      this.#discover(symbol);
+      this.#refresh(); // it was listed after the page was opened
       return;
     }
     instrument.phase = phase;
     this.#set(symbol, { phase, until: until ?? null });
   }
 
-  /** An instrument that was listed after the page was opened. */
-  async #discover(symbol) {
-    const { instruments } = await this.#rest.get("/v1/instruments");
-    for (const instrument of instruments) if (!this.instruments.has(instrument.symbol)) this.instruments.set(instrument.symbol, instrument);
-    if (this.instruments.has(symbol)) this.changes.tell(null);
+  /** Terms change seldom (an operator, a new day), and no topic tells of it. */
+  async #refresh() {
+    if (document.visibilityState !== "visible") return;
+    try {
+      const { instruments } = await this.#rest.get("/v1/instruments");
+      for (const instrument of instruments) this.instruments.set(instrument.symbol, instrument);
+      this.changes.tell(null);
+    } catch {
+      // the next time then
+    }
   }
 
   async #dayBegins(day) {
     this.tradingDay = day;
+    this.#refresh();
     const { statistics } = await this.#rest.get("/v1/statistics");
     for (const one of statistics) this.statistics.set(one.symbol, one);
     this.changes.tell(null);

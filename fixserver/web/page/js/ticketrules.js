@@ -1,4 +1,4 @@
-// Which fields an order of a type has, and what is wrong with what stands in them before it is sent; the venue has the last word.
+// Which fields an order of a type has, and what is wrong with what stands in them, whatever the market does; the venue has the last word.
 
 import { compare, isMultiple, isPositive, parse, trimmed } from "./decimal.js";
 
@@ -41,7 +41,6 @@ export function problemsOf(order, instrument, now) {
     else if (!isPositive(text)) problems[name] = "It has to be above zero.";
     else if (!isMultiple(text, instrument.lot)) problems[name] = `It has to be a multiple of ${trimmed(instrument.lot)}.`;
     else if (name !== "quantity" && compare(text, order.quantity) > 0) problems[name] = "It is more than the quantity.";
-    else if (compare(text, instrument.quantity_max) > 0) problems[name] = `The most here is ${trimmed(instrument.quantity_max)}.`;
   }
   for (const name of ["price", "stop_price"]) {
     const text = order[name];
@@ -50,8 +49,6 @@ export function problemsOf(order, instrument, now) {
     else if (parse(text) === null) problems[name] = "This is no number.";
     else if (!isPositive(text)) problems[name] = "It has to be above zero.";
     else if (!isMultiple(text, instrument.tick)) problems[name] = `It has to be a multiple of ${trimmed(instrument.tick)}.`;
-    else if (compare(text, instrument.price_low) < 0 || compare(text, instrument.price_high) > 0)
-      problems[name] = `Prices here are from ${instrument.price_low} to ${instrument.price_high} now.`;
   }
   if (order.peg_offset) {
     if (parse(order.peg_offset) === null) problems.peg_offset = "This is no number.";
