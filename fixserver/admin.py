@@ -11,22 +11,20 @@ requests, one at a time. Who asks is the Unix user at the other end, as the syst
 from __future__ import annotations
 
 import contextlib
-import errno
 import logging
-import os
 import pwd
 import select
 import socket
-import stat
 import struct
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
 
 from fixserver.loop import READ, WRITE, Listening, Loop
+from fixserver.unixsocket import listening_socket
 
 log = logging.getLogger(__name__)
 
@@ -35,10 +33,8 @@ REQUEST_BYTES_MAX = 65_536
 READ_BYTES = 16_384
 LISTED_MAX = 500  # rows of one answer: the rest is asked for by `after`
 CONNECTIONS_MAX = 16
-BACKLOG = 64  # that have connected and wait to be taken, or told that they are too many
 IDLE_SECONDS = 300.0  # between an answer and the next request
 UNREAD_SECONDS = 10.0  # that an answer may lie unread; there is one at a time, of which the desk bounds the size
-PATH_BYTES_MAX = 107  # of a Unix socket's address
 ENDED = select.EPOLLHUP | select.EPOLLERR
 
 _CREDENTIALS = struct.Struct("3i")  # SO_PEERCRED: process, user, group
@@ -133,7 +129,7 @@ class AdminPort:
         self._desk = desk
         self._operators: dict[int, _Operator] = {}
         self._names: dict[int, str] = {}
-        self._listening = Listening(loop, _listener(self.path), self._arrived)
+        self._listening = Listening(loop, listening_socket(self.path, "the operator's"), self._arrived)
 
     # ------------------------------------------------------------------------------------------- arriving
 
@@ -293,37 +289,3 @@ def _plain(text: str) -> str:
     what, _, where = text.replace("`", "").partition(" - at ")
     key = where.removeprefix("$.arguments.").removeprefix("$.").removeprefix("$")
     return f"{key}: {what}" if key else what
-
-
-@contextlib.contextmanager
-def socket_address(path: Path) -> Iterator[str]:
-    """`path` as an address of a Unix socket, which may be shorter than a path is. Raises OSError."""
-    if len(os.fsencode(path)) <= PATH_BYTES_MAX:
-        yield str(path)
-        return
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield f"/proc/self/fd/{directory}/{path.name}"
-    finally:
-        os.close(directory)
-
-
-def _listener(path: Path) -> socket.socket:
-    with contextlib.suppress(FileNotFoundError):
-        if not stat.S_ISSOCK(path.lstat().st_mode):
-            raise OSError(errno.EEXIST, "is in the place of the operator's socket: move it away", str(path))
-        path.unlink()
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    # The mode of the file is decided when it is made: nobody else gets in, not even for a moment.
-    mask = os.umask(0o177)
-    try:
-        with socket_address(path) as address:
-            sock.bind(address)
-        sock.listen(BACKLOG)
-        sock.setblocking(False)
-    except OSError as error:
-        sock.close()
-        raise OSError(error.errno, error.strerror, str(path)) from None
-    finally:
-        os.umask(mask)
-    return sock

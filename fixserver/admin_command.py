@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from fixserver.admin import SOCKET_NAME, socket_address
+from fixserver.admin import SOCKET_NAME
+from fixserver.unixsocket import socket_address
 
 EXIT_REFUSED = 1
 EXIT_USAGE = 2

@@ -25,6 +25,8 @@ from fixserver.port import FixPort
 from fixserver.scrape import ScrapePort
 from fixserver.sessionlog import SessionLog
 from fixserver.sessions import SENT_UNNOTED_MAX, VERSIONS, Sessions, SessionTerms, SettingRefused, utc_text
+from fixserver.traffic import Traffic
+from fixserver.traffic_port import TrafficPort
 from matching.recordlog import LogDamaged, LogMissing
 from matching.sequencer import RecoveryRefused, Sequencer, VenueLocked
 
@@ -77,7 +79,8 @@ class Exchange:
         self.core = Sequencer(data, config.exchange.durability, clock)
         self.session_log = SessionLog(data / "sessions")
         self.gateway = Gateway(config, self.core, self.metrics, log.info)
-        self.sessions = Sessions(self.gateway, self.session_log)
+        traffic = Traffic(lambda name: name in self.core.engine.participants) if config.web.enabled else None
+        self.sessions = Sessions(self.gateway, self.session_log, traffic)
         self.gateway.sessions = self.sessions
         self.gateway.on_participant = self._on_participant
         self.gateway.may_log_on = lambda name: bool(self._password_hash(name))
@@ -105,6 +108,7 @@ class Exchange:
         )  # fmt: skip
         self.admin_desk = AdminDesk(config, data, self.core, self.gateway, self.sessions, self.port, self._want_snapshot, log.info)
         self.admin = AdminPort(self.loop, data, self.admin_desk)
+        self.traffic_port = TrafficPort(self.loop, data, traffic) if traffic is not None else None
         write_ports(data / "exchange.ports", {"fix": self.port.number, "metrics": self.scrape.number})
         self._stopping = False
         # By time.perf_counter():
@@ -214,6 +218,9 @@ class Exchange:
         """Everything that is ready: read, submit, report, send, and once in a while what time asks for."""
         gateway, sessions = self.gateway, self.sessions
         due = 0.0 if gateway.busy or sessions.busy or self.admin.dirty else min(self._next_tick, self._note_at)
+        traffic = self.traffic_port
+        if traffic is not None:
+            due = min(due, traffic.due)
         self.loop.poll(max(due - time.perf_counter(), 0.0), self._awake_seconds)
         now = self.loop.ready_at
         sessions.set_time(time.time_ns())
@@ -244,6 +251,8 @@ class Exchange:
             self.core.begin_snapshot()
         if self.admin.dirty:
             self.admin.flush()  # behind the note of what was done
+        if traffic is not None and now >= traffic.due:
+            traffic.serve(now)
         if sessions.failure is not None:
             raise sessions.failure
 
@@ -263,6 +272,8 @@ class Exchange:
         self.port.tick()
         self.scrape.tick()
         self.admin.tick()
+        if self.traffic_port is not None:
+            self.traffic_port.tick()
         self.admin_desk.tick(time.monotonic())
         if now >= self._next_log_sync:
             self._next_log_sync = now + SESSION_LOG_SYNC_SECONDS
@@ -293,6 +304,8 @@ class Exchange:
         self._note()
         self.scrape.close()
         self.admin.close()
+        if self.traffic_port is not None:
+            self.traffic_port.close()
         self.session_log.sync()
         self.core.snapshot()
         self.core.close()

@@ -392,7 +392,7 @@ class FixPort:
         self.cut["password"] = self.cut.get("password", 0) + 1
         number = header_fields(connection.waiting[0].decode(errors="replace")).get("34", "?")
         self.say(f"{session.name}: Logon {number} from {connection.address} refused, {CAUSES['password']}")
-        connection.send(session.refusal("Logon refused: wrong name or password"))
+        connection.send(session.refuse_stranger(connection.waiting[0], "Logon refused: wrong name or password"))
         connection.close_after_flush()
 
     # --------------------------------------------------------------------------------------------- turns

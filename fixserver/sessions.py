@@ -23,6 +23,7 @@ import quickfix as fix
 from fixserver.datafields import lengths_true
 from fixserver.frames import checksum
 from fixserver.sessionlog import SessionEntry, SessionLog
+from fixserver.traffic import IN, OUT, Traffic
 
 if TYPE_CHECKING:
     from fixserver.port import Connection
@@ -109,6 +110,7 @@ class Session:
         self.logon_fields: dict[str, str] = {}
         self.heard_at = 0  # when (ns) something last came in
         self.trusts_next_logon = False  # its log was lost: the client knows what number comes next
+        self._tap = sessions.traffic.tap(terms) if sessions.traffic is not None else None
         self._id = quickfix_id  # QuickFIX needs the object to live
         self._quickfix = quickfix_session
         self._comp_ids = f"{SOH}49={terms.venue_comp_id}{SOH}56={terms.comp_id}{SOH}52="
@@ -170,6 +172,14 @@ class Session:
         self.sessions.admin_sent = True
         return finished(self._begin, f"35=5{SOH}34={number}{self._comp_ids}{self.sessions.now_text}{SOH}58={text}{SOH}")
 
+    def refuse_stranger(self, logon: bytes, text: str) -> bytes:
+        """refusal() of one who has not proved who he is: the session's owner may want to see that he tried."""
+        answer = self.refusal(text)
+        if self._tap is not None:
+            self._tap.add(self.sessions.time_ns, IN, [logon])
+            self._tap.add(self.sessions.time_ns, OUT, [answer])
+        return answer
+
     def reject(self, text: str, reason: int, explanation: str, tag: int = 0) -> None:
         """Refuse a message as the session layer does, Reject(3). `reason` is SessionRejectReason(373)."""
         fields = header_fields(text)
@@ -205,11 +215,13 @@ class Session:
 
     def take_outbox(self) -> bytes:
         """Everything that is to go to the socket now."""
-        if not self._outbox:
+        outbox = self._outbox
+        if not outbox:
             return b""
-        data = b"".join(self._outbox) if len(self._outbox) > 1 else self._outbox[0]
-        self._outbox.clear()
-        return data
+        self._outbox = []
+        if self._tap is not None:
+            self._tap.add(self.sessions.time_ns, OUT, outbox)
+        return b"".join(outbox) if len(outbox) > 1 else outbox[0]
 
     def logout(self, text: str) -> None:
         """Send Logout and end the session."""
@@ -256,6 +268,8 @@ class Session:
         sessions = self.sessions
         sessions.active = self
         self.heard_at = sessions.time_ns
+        if frames and self._tap is not None:
+            self._tap.add(sessions.time_ns, IN, frames)
         now, take, connection = sessions.now, self._quickfix.next, self.connection
         assert connection is not None
         count = 0
@@ -454,11 +468,13 @@ class Sessions(fix.Application):  # type: ignore[misc]
     process from the loop.
     """
 
-    def __init__(self, desk: Desk, log: SessionLog | None) -> None:
-        """Without a `log`, messages that were sent are forgotten, and resends are gap fills."""
+    def __init__(self, desk: Desk, log: SessionLog | None, traffic: Traffic | None = None) -> None:
+        """Without a `log`, messages that were sent are forgotten, and resends are gap fills. `traffic` keeps what goes over the
+        wire for those who want to look at it."""
         super().__init__()
         self.desk = desk
         self.log = log
+        self.traffic = traffic
         self.active: Session | None = None
         self.heard = False  # whether the present message came to a callback
         self.failure: BaseException | None = None

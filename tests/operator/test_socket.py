@@ -20,6 +20,7 @@ import pytest
 from fixserver import admin
 from fixserver.admin import AdminPort, Answer, Refused, Request
 from fixserver.loop import Loop
+from fixserver.unixsocket import socket_address
 from tests.operator.conftest import Operator
 from tests.venue import Venue, order, wait_for
 
@@ -177,7 +178,7 @@ class Stand:
 
     def connect(self) -> socket.socket:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        with admin.socket_address(self.path) as address:
+        with socket_address(self.path) as address:
             sock.connect(address)
         sock.settimeout(5)
         self.turn()

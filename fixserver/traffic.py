@@ -1,0 +1,131 @@
+"""The last messages of each session, as they went over the wire, by the participant whom they concern; it reads none of them.
+
+It costs an order next to nothing: what was read of a socket, or is written to it, is put behind what was before, as the
+list of messages that it is. Whoever wants to look counts, sorts and writes them out.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from fixserver.sessions import SessionTerms
+
+TRAFFIC_KEPT = 500  # messages of a session
+TRAFFIC_KEPT_BYTES = 1 << 20  # of a session
+SLACK = 100  # messages more than are kept, so that they are thrown away in one go
+IN, OUT = "in", "out"
+_NAMED_BY = {IN: b"\x01115=", OUT: b"\x01128="}  # OnBehalfOfCompID, DeliverToCompID
+_NAME_BYTES_MAX = 64
+
+Messages = tuple[int, int, str, list[bytes]]  # the number of the first, time (ns since 1970), direction, messages
+
+
+class Tap(Protocol):
+    """Where a session puts what comes in and goes out."""
+
+    def add(self, time_ns: int, direction: str, messages: list[bytes]) -> None:
+        """`messages` is not changed any more."""
+
+
+class Kept:
+    """The last messages of one session that concern one participant, numbered from 1. Those up to `gone` are no longer there."""
+
+    __slots__ = ("_batches", "_bytes", "count", "gone", "session")
+
+    def __init__(self, session: str) -> None:
+        self.session = session
+        self.count = 0
+        self.gone = 0
+        self._bytes = 0
+        self._batches: deque[tuple[int, int, str, list[bytes]]] = deque()  # the number of the last, time, direction, messages
+
+    def add(self, time_ns: int, direction: str, messages: list[bytes]) -> None:
+        self.count = count = self.count + len(messages)
+        self._bytes += sum(map(len, messages))
+        self._batches.append((count, time_ns, direction, messages))
+        if count - self.gone > TRAFFIC_KEPT + SLACK or self._bytes > TRAFFIC_KEPT_BYTES:
+            self._throw_away()
+
+    def _throw_away(self) -> None:
+        batches, until = self._batches, self.count - TRAFFIC_KEPT
+        while self.gone < until or self._bytes > TRAFFIC_KEPT_BYTES:
+            last, time_ns, direction, messages = batches.popleft()
+            thrown = 0
+            for message in messages:
+                if self.gone >= until and self._bytes <= TRAFFIC_KEPT_BYTES:
+                    break
+                self._bytes -= len(message)
+                self.gone += 1
+                thrown += 1
+            if thrown < len(messages):
+                batches.appendleft((last, time_ns, direction, messages[thrown:]))
+
+    def behind(self, number: int, until: int) -> Iterator[Messages]:
+        """Those that are there with a number above `number`, up to `until`, oldest first. Costs as much as there are."""
+        found: list[Messages] = []
+        for last, time_ns, direction, messages in reversed(self._batches):
+            if last <= number:
+                break
+            first = last - len(messages) + 1
+            if first <= until:
+                begin, end = max(number + 1 - first, 0), min(until, last) + 1 - first
+                found.append((first + begin, time_ns, direction, messages[begin:end]))
+        return reversed(found)
+
+    def check(self) -> None:
+        """AssertionError where it does not hold what it says."""
+        numbers = [batch[0] for batch in self._batches]
+        assert numbers == sorted(numbers)
+        assert self._bytes == sum(len(message) for batch in self._batches for message in batch[3]) <= TRAFFIC_KEPT_BYTES
+        assert self.count - self.gone == sum(len(batch[3]) for batch in self._batches) <= TRAFFIC_KEPT + SLACK
+
+
+class _ByName:
+    """A session that speaks for others: each message is kept with those of whom it names, and one that names nobody nowhere."""
+
+    __slots__ = ("_session", "_traffic")
+
+    def __init__(self, traffic: Traffic, session: str) -> None:
+        self._traffic = traffic
+        self._session = session
+
+    def add(self, time_ns: int, direction: str, messages: list[bytes]) -> None:
+        named_by = _NAMED_BY[direction]
+        for message in messages:
+            at = message.find(named_by)
+            if at < 0:
+                continue
+            start = at + len(named_by)
+            end = message.find(b"\x01", start, start + _NAME_BYTES_MAX + 1)
+            name = message[start:end].decode(errors="replace") if end > 0 else ""
+            if self._traffic.is_known(name):
+                self._traffic.keep(name, self._session).add(time_ns, direction, [message])
+
+
+class Traffic:
+    """What is kept of all sessions. `is_known` says of a name whether it is a participant's."""
+
+    def __init__(self, is_known: Callable[[str], bool]) -> None:
+        self.is_known = is_known
+        self._kept: dict[str, dict[str, Kept]] = {}  # by participant and session
+
+    def tap(self, terms: SessionTerms) -> Tap:
+        """For a session that is being created."""
+        if terms.speaks_for_others:
+            return _ByName(self, terms.name)
+        return self.keep(terms.participant, terms.name)
+
+    def keep(self, participant: str, session: str) -> Kept:
+        """Where that participant's messages of that session are."""
+        sessions = self._kept.setdefault(participant, {})
+        kept = sessions.get(session)
+        if kept is None:
+            kept = sessions[session] = Kept(session)
+        return kept
+
+    def of(self, participant: str) -> list[Kept]:
+        """His sessions."""
+        return list(self._kept.get(participant, {}).values())
