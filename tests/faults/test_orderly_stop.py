@@ -27,6 +27,7 @@ def running(venue: Venue) -> Iterator[subprocess.Popen[bytes]]:
     try:
         readies = said.read_text().count("\nready:")
         wait_for(lambda: ("\n" + said.read_text()).count("\nready:") > readies, "the venue is ready", 40)
+        wait_for(lambda: answers(venue, "history"), "the history, which nobody waits for, is there too")
         yield process
         children = children_of(process.pid)
         assert len(children) == 4
