@@ -8,7 +8,7 @@ import pytest
 from md_stand import Client, Stand
 
 from marketdata import pacing, subscriptions
-from marketdata.pacing import HELD_BYTES, HELD_SECONDS_MAX, HELDS_MAX, RESUME_BYTES, Pace, Pacer
+from marketdata.pacing import BEHIND_SECONDS_MAX, HELD_BYTES, HELD_SECONDS_MAX, HELDS_MAX, RESUME_BYTES, Pace, Pacer
 from marketdata.subscriptions import RejectReason
 from matching.messages import BUY, SELL, CancelOrder, NewOrder
 
@@ -419,6 +419,19 @@ def test_a_snapshot_larger_than_the_limit_is_no_reason_to_hold_back() -> None:
     assert pacer.pace(10 * HELD_BYTES + 1_000, 0.0) is Pace.SEND
     assert pacer.pace(RESUME_BYTES, 1.0) is Pace.SEND
     assert pacer.pace(2 * HELD_BYTES, 2.0) is Pace.HOLD
+
+
+def test_who_never_reads_all_is_held_back_too() -> None:
+    """However little it is: otherwise who asks for snapshots and reads nothing would stay for ever."""
+    pacer = Pacer()
+    pacer.snapshot_sent(10 * HELD_BYTES, 0)
+    assert pacer.pace(RESUME_BYTES + 1, 0.0) is Pace.SEND
+    assert pacer.pace(RESUME_BYTES + 1, BEHIND_SECONDS_MAX) is Pace.SEND
+    assert pacer.pace(RESUME_BYTES + 1, BEHIND_SECONDS_MAX + 1) is Pace.HOLD
+    assert pacer.pace(RESUME_BYTES, BEHIND_SECONDS_MAX + 2) is Pace.SEND
+    assert pacer.pace(RESUME_BYTES + 1, BEHIND_SECONDS_MAX + 3) is Pace.SEND
+    assert pacer.pace(RESUME_BYTES + 1, 2 * BEHIND_SECONDS_MAX + 4) is Pace.HOLD
+    assert pacer.pace(RESUME_BYTES + 1, 2 * BEHIND_SECONDS_MAX + 5 + HELD_SECONDS_MAX) is Pace.CUT
 
 
 def test_who_falls_behind_again_and_again_is_cut() -> None:

@@ -12,7 +12,7 @@ import pytest
 from stream_stand import NOW, StreamClient, StreamStand
 
 from marketdata import pacing, stream
-from marketdata.pacing import HELD_BYTES, HELD_SECONDS_MAX, HELDS_MAX, RESUME_BYTES, SNAPSHOT_BYTES_QUEUED_MAX
+from marketdata.pacing import BEHIND_SECONDS_MAX, HELD_BYTES, HELD_SECONDS_MAX, HELDS_MAX, RESUME_BYTES, SNAPSHOT_BYTES_QUEUED_MAX
 from marketdata.stream import MESSAGE_BYTES_MAX, MISTAKES_AT_ONCE_MAX, TOPICS_MAX
 from matching.messages import BUY
 
@@ -94,6 +94,21 @@ def test_who_falls_behind_again_and_again_is_closed(stand: StreamStand) -> None:
         slow.queued_bytes = 2 * HELD_BYTES
         stand.flush()
     assert slow.closed == (1013, "the stream is not being read")
+
+
+def test_who_asks_again_and_again_and_reads_nothing_is_closed(stand: StreamStand) -> None:
+    client = stand.connect(BOOK)
+    stand.flush()
+    client.queued_bytes = 2 * HELD_BYTES - 1  # all of it allowed for, because it was snapshots
+    stand.stream._followers[client].pacer.snapshot_sent(client.queued_bytes, 0)
+    seconds = 0
+    while client.closed is None:
+        client.say("subscribe", topics=[BOOK])
+        stand.clock.now += 1
+        seconds += 1
+        stand.flush()
+    assert client.closed == (1013, "the stream is not being read")
+    assert seconds == BEHIND_SECONDS_MAX + HELD_SECONDS_MAX + 3
 
 
 def test_what_was_asked_for_while_held_back_comes_when_it_has_read(stand: StreamStand) -> None:
