@@ -20,6 +20,22 @@ from marketdata import shapes
 from marketdata.candles import Candles
 from marketdata.depth import Depth
 from marketdata.pacing import RESUME_BYTES, SNAPSHOT_BYTES_QUEUED_MAX, SNAPSHOT_ENTRIES_MAX, Pace, Pacer
+from marketdata.stream_messages import (
+    Error,
+    Hello,
+    LoggedIn,
+    LoggedOut,
+    Login,
+    Logout,
+    Ping,
+    Pong,
+    Resumed,
+    Subscribe,
+    Unsubscribe,
+    Unsubscribed,
+    decode,
+    encode,
+)
 from marketdata.topics import (
     COMMON_DEPTHS,
     BookSource,
@@ -31,7 +47,6 @@ from marketdata.topics import (
     StatusSource,
     Topic,
     TradesSource,
-    encode,
     understand,
 )
 from marketdata.viewing import Published, Views
@@ -79,71 +94,6 @@ class Feed(Protocol):
 
     @property
     def candles(self) -> Candles: ...
-
-
-# ------------------------------------------------------------------------------------------ what a client says
-
-
-class Resumed(msgspec.Struct, forbid_unknown_fields=True):
-    topic: str
-    era: str
-    number: int
-
-
-class Subscribe(msgspec.Struct, tag_field="op", tag="subscribe", forbid_unknown_fields=True):
-    topics: list[str | Resumed]
-
-
-class Unsubscribe(msgspec.Struct, tag_field="op", tag="unsubscribe", forbid_unknown_fields=True):
-    topics: list[str]
-
-
-class Login(msgspec.Struct, tag_field="op", tag="login", forbid_unknown_fields=True):
-    token: str
-
-
-class Logout(msgspec.Struct, tag_field="op", tag="logout", forbid_unknown_fields=True):
-    pass
-
-
-class Ping(msgspec.Struct, tag_field="op", tag="ping", forbid_unknown_fields=True):
-    id: int | str | None = None
-
-
-_decode = msgspec.json.Decoder(Subscribe | Unsubscribe | Login | Logout | Ping).decode
-
-
-# ------------------------------------------------------------------------------------------- what it is told
-
-
-class Hello(msgspec.Struct, tag_field="type", tag="hello"):
-    venue: str
-    era: str
-    time: str
-
-
-class Unsubscribed(msgspec.Struct, tag_field="type", tag="unsubscribed"):
-    topic: str
-
-
-class LoggedIn(msgspec.Struct, tag_field="type", tag="login"):
-    participant: str
-    expires: str
-
-
-class LoggedOut(msgspec.Struct, tag_field="type", tag="logout"):
-    pass
-
-
-class Pong(msgspec.Struct, tag_field="type", tag="pong"):
-    id: int | str | None
-    time: str
-
-
-class Error(msgspec.Struct, tag_field="type", tag="error", omit_defaults=True):
-    code: str
-    message: str
-    topic: str | None = None
 
 
 # --------------------------------------------------------------------------------------------------- stream
@@ -267,7 +217,7 @@ class Stream:
             self._mistake(follower, "too-large", f"a message is at most {MESSAGE_BYTES_MAX} bytes")
             return
         try:
-            message = _decode(payload)
+            message = decode(payload)
         except msgspec.ValidationError as error:
             self._mistake(follower, "malformed", f"{error}; see /docs for what can be said here"[:300])
             return

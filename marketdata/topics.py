@@ -16,6 +16,7 @@ import msgspec
 from marketdata import shapes
 from marketdata.candles import INTERVALS, Candle, Candles
 from marketdata.depth import BID, CLEARING_PRICE, IMBALANCE, OFFER, STATISTICS, TRADE, TRADES_KEPT, Book, Depth
+from marketdata.stream_messages import Delta, Snapshot, encode
 from marketdata.views import CHANGE, DELETE, DEPTH_MAX, NEW, Entry, View, ViewKey, view_key
 from matching.instruments import decimal_text
 
@@ -29,28 +30,6 @@ COMMON_DEPTHS = (0, 1, 5, 10, 20, 50, 100, 1_000)
 
 ACTIONS = {NEW: "new", CHANGE: "change", DELETE: "delete"}
 SIDES = {BID: "bid", OFFER: "offer"}
-
-
-# ------------------------------------------------------------------------------------------------- messages
-
-
-class Snapshot(msgspec.Struct, tag_field="type", tag="snapshot"):
-    topic: str
-    era: str
-    number: int
-    time: str
-    data: Any
-
-
-class Delta(msgspec.Struct, tag_field="type", tag="delta"):
-    topic: str
-    first: int
-    number: int
-    time: str
-    data: list[Any]
-
-
-encode = msgspec.json.Encoder().encode
 
 
 # -------------------------------------------------------------------------------------------------- sources
