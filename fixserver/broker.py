@@ -307,6 +307,10 @@ class Broker:
         """The open orders, oldest first: of one instrument, or all."""
         return [OpenOrder(order) for order in self.positions.orders.values() if not symbol or order.terms.symbol == symbol]
 
+    def is_open(self, order: OpenOrder) -> bool:
+        """Whether an order is, or may still be, in the book: as far as the venue's answers have arrived, it has not ended."""
+        return self.positions.orders.get(order._order.reference) is order._order
+
     def affordable(self, symbol: str, price: Amount) -> Decimal:
         """The most that the available cash pays for at a price, in whole lots; fees come on top."""
         terms = self._terms(symbol)
@@ -359,7 +363,7 @@ class Broker:
         return OpenOrder(order)
 
     def _can_change(self, order: Order) -> bool:
-        return order.is_settled and self.positions.orders.get(order.reference) is order
+        return order.is_settled and self.positions.orders.get(order.reference) is order  # it has not ended
 
     def _terms(self, symbol: str) -> Terms:
         terms = self.positions.terms.get(symbol)

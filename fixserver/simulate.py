@@ -12,8 +12,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from fixserver import config as configuration
-from fixserver import roster, scoreboard
-from fixserver.config import ConfigError
+from fixserver import recordings, roster, scoreboard
+from fixserver.config import Config, ConfigError
+from fixserver.recorded import replaying
+from fixserver.recordings import RecordingError
+from fixserver.replay import DEFAULT_SYMBOL
+from fixserver.roster import Wanted
 from fixserver.simulation import SECOND, Simulation, default_start, moment_of, nanoseconds
 
 DEFAULT_BOTS = "maker=2,noise=6,momentum=2"
@@ -41,6 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--bots", default=DEFAULT_BOTS, metavar="LIST", help=f"{roster.BOTS_HELP} (%(default)s)")
     add("--minutes", type=_minutes, default=MINUTES, metavar="N", help="how long the venue is open (%(default)s)")
     add("--seed", type=int, default=1, help="of all that is random (%(default)s)")
+    add("--replay", type=Path, metavar="FILE", help="with recorded order flow besides, as REPLAY1: what `fixserver replay` takes")
+    add("--instrument", metavar="SYMBOL", help=f"what the recording trades (as the file's name says, else {DEFAULT_SYMBOL})")
     add("--start", type=_moment, metavar="TIME", help="when it begins, such as 2026-01-05T14:30:00Z (then, or when trading does)")
     add("--data", type=Path, metavar="DIR", help="keep journal and events here, as an exchange does; it has to be empty")
     add("--json", action="store_true", help="the result as JSON, and nothing else on standard output")
@@ -65,15 +71,15 @@ def _moment(text: str) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Exit code 0: it ran to its end; 1: a strategy failed, or the disk did. Raises ConfigError."""
+    gc.set_threshold(YOUNG_MAX, 10, 1_000)
     config = configuration.load(args.config)
-    seats = roster.seats(config, roster.wanted(args.bots))
+    seats = roster.seats(config, roster.wanted(args.bots) + _replay(config, args))
     start = args.start if args.start is not None else default_start(config)
     try:
         simulation = Simulation(config, seats, args.seed, start, args.data)
     except OSError as error:
         raise ConfigError("--data", "", f"{args.data}: {(error.strerror or str(error)).lower()}") from None
     began = time.monotonic()
-    gc.set_threshold(YOUNG_MAX, 10, 1_000)
     try:
         simulation.run(start + args.minutes * 60 * SECOND, _progress(simulation, args.minutes, args.quiet))
         simulation.close()
@@ -88,6 +94,22 @@ def run(args: argparse.Namespace) -> int:
     else:
         print(scoreboard.table(simulation.standings, simulation.prices()), flush=True)
     return 1 if any(standing.failed for standing in simulation.standings) else 0
+
+
+def _replay(config: Config, args: argparse.Namespace) -> list[Wanted]:
+    """Who replays a recording, if there is one. Raises ConfigError."""
+    if args.replay is None:
+        return []
+    try:
+        recording = recordings.examine(args.replay)
+    except RecordingError as error:
+        raise ConfigError("--replay", "", str(error)) from None
+    symbol = args.instrument or recording.symbol or DEFAULT_SYMBOL
+    known = [instrument.symbol for instrument in config.instruments]
+    if symbol not in known:
+        raise ConfigError(config.file, "instruments", f"has no {symbol}: --instrument takes one of {', '.join(known)}")
+    strategy = replaying(recording, symbol)
+    return [Wanted("replay", strategy, 1, strategy.participants)]
 
 
 def _progress(simulation: Simulation, minutes: int, quiet: bool) -> Callable[[int], None]:
