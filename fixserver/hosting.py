@@ -26,6 +26,7 @@ class Hosting:
         self._condition: Callable[[], bool] = lambda: False
         self._met: asyncio.Future[bool] | None = None
         self._until = 0.0
+        self._closed = False
         self._failure: BaseException | None = None
         self._timer: asyncio.Handle = self._events.call_soon(self._take_turn)
         self._events.add_reader(self._descriptor, self._take_turn)
@@ -42,7 +43,13 @@ class Hosting:
         self._schedule(0)
         return await self._met
 
+    def wake(self) -> None:
+        """Have a turn at once. After close() there is none any more."""
+        if not self._closed:
+            self._schedule(0)
+
     def close(self) -> None:
+        self._closed = True
         self._timer.cancel()
         self._events.remove_reader(self._descriptor)
 

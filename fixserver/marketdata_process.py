@@ -121,6 +121,8 @@ class FeedProcess:
             await self.web.start()
             log.info("page, REST and WebSocket on %s port %d", self.config.web.address, self.web.server.number)
         hosting = Hosting(self.loop, self.turn)
+        if self.web is not None:
+            self.web.backend.progress.on_wait = hosting.wake
         try:
             await hosting.until(lambda: self.stopping)
             await self._finish(hosting)
@@ -159,7 +161,7 @@ class FeedProcess:
             raise sessions.failure
         if self.records_taken == RECORDS_PER_TURN_MAX:
             return 0.0
-        return POLL_SECONDS if len(self.views) or (web is not None and web.streams) else POLL_ALONE_SECONDS
+        return POLL_SECONDS if len(self.views) or (web is not None and web.wants_soon) else POLL_ALONE_SECONDS
 
     # --------------------------------------------------------------------------------------------- who may
 

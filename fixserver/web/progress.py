@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+from collections.abc import Callable
 
 
 class Progress:
@@ -15,6 +16,11 @@ class Progress:
         self.cursor = cursor
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._order = itertools.count()
+        self.on_wait: Callable[[], None] = lambda: None  # somebody waits: the feed is not to rest for long
+
+    @property
+    def waited_for(self) -> bool:
+        return bool(self._waiting)
 
     def reached(self, cursor: int) -> None:
         self.cursor = cursor
@@ -30,6 +36,7 @@ class Progress:
             return True
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._waiting, (event_seq, next(self._order), future))
+        self.on_wait()
         try:
             async with asyncio.timeout(seconds):
                 await future

@@ -51,9 +51,9 @@ class WebSide:
         return [self.backend.counters, WebMetrics(self.server, self.stream)]
 
     @property
-    def streams(self) -> int:
-        """How many clients follow the stream."""
-        return self.server.streams
+    def wants_soon(self) -> bool:
+        """Whether somebody follows the stream, or waits for an event."""
+        return self.server.streams > 0 or self.backend.progress.waited_for
 
     def on_record(self, batch: EventBatch, published: list[Published]) -> None:
         """After each record of the event log, once the feed has taken it."""
