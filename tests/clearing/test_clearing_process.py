@@ -38,7 +38,7 @@ class Clearing:
         if not self.config.exists():
             shutil.copytree(ROOT / "config", self.config.parent)
             text = self.config.read_text().replace("metrics_port = 9102", f"metrics_port = {metrics_port}")
-            self.config.write_text(text.replace('database = ""', f'database = "{database}"'))
+            self.config.write_text(text.replace('database = ""', f'database = "{database}"', 1))
         self.process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:

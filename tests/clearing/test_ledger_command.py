@@ -336,7 +336,7 @@ def test_a_time_that_is_none(run: Run, capsys: pytest.CaptureFixture[str]) -> No
 def on_postgres(postgres: Postgres, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Any:
     shutil.copytree(CONFIG.parent, tmp_path / "config")
     config = tmp_path / "config" / "exchange.toml"
-    config.write_text(config.read_text().replace('database = ""', f'database = "{postgres.url("command")}"'))
+    config.write_text(config.read_text().replace('database = ""', f'database = "{postgres.url("command")}"', 1))
     yield Run(config, data, capsys)
     postgres.execute('DROP DATABASE IF EXISTS "command" WITH (FORCE)')
 
