@@ -4,22 +4,19 @@ What happens is gathered, and `flush` puts it out some fifty times a second: one
 same bytes for all who follow it and keep up. Who does not (see pacing) is sent no deltas until it has read, and then a new
 snapshot. Snapshots are made in flush as well, behind the deltas, so that a snapshot and the deltas behind it fit without a gap;
 their number is limited, and who has to wait for one is sent no deltas until then.
-
-A topic that nobody follows any more is kept for a while, so that who lost his connection may go on where he was.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
 from marketdata import shapes
-from marketdata.candles import Candles
-from marketdata.depth import Depth
-from marketdata.pacing import RESUME_BYTES, SNAPSHOT_BYTES_QUEUED_MAX, SNAPSHOT_ENTRIES_MAX, Pace, Pacer
+from marketdata.channels import Channel, Channels, Client, Feed, Follower
+from marketdata.pacing import RESUME_BYTES, SNAPSHOT_BYTES_QUEUED_MAX, SNAPSHOT_ENTRIES_MAX, Pace
 from marketdata.stream_messages import (
     Error,
     Hello,
@@ -36,30 +33,15 @@ from marketdata.stream_messages import (
     decode,
     encode,
 )
-from marketdata.topics import (
-    COMMON_DEPTHS,
-    BookSource,
-    CandlesSource,
-    Name,
-    Refused,
-    Source,
-    StatisticsSource,
-    StatusSource,
-    Topic,
-    TradesSource,
-    understand,
-)
+from marketdata.topics import COMMON_DEPTHS, Refused, understand
 from marketdata.viewing import Published, Views
-from marketdata.views import ViewKey
-from matching.messages import EventBatch, MarketPhaseChanged
+from matching.messages import EventBatch
 
 STREAM_SECONDS = 0.02  # between two flushes
 MESSAGE_BYTES_MAX = 64 * 1024
 TOPICS_MAX = 1_000  # of one client
 TOPIC_LENGTH_MAX = 128
 UNCOMMON_BOOKS_MAX = 100  # of all clients: books of a depth that few ask for, each of which costs as much as a common one
-TOPICS_KEPT_MAX = 1_000  # that nobody follows; of more, the one that was left first is dropped
-TOPIC_KEPT_SECONDS = 60.0
 SNAPSHOT_ENTRIES_PER_FLUSH = 10_000  # of all clients, but one snapshot at least
 PRIVATE_SNAPSHOT_COST = 5_000  # as many entries as asking somebody for one counts for
 MISTAKES_AT_ONCE_MAX = 100  # messages and topics of a client that are refused; then it is closed
@@ -71,67 +53,6 @@ POLICY, TRY_AGAIN_LATER = 1008, 1013  # close codes
 
 # What `answer` is given: the snapshot, or None where there cannot be any.
 Answer = Callable[[Any], None]
-
-
-class Client(Protocol):
-    """A connected client. `send` takes a frame as `framed` made it, and calls nothing here; nor does `close`."""
-
-    @property
-    def queued_bytes(self) -> int: ...
-
-    def send(self, frame: bytes) -> None: ...
-
-    def close(self, code: int, reason: str) -> None: ...
-
-
-
-
-class Feed(Protocol):
-    """What is read after each record."""
-
-    @property
-    def depth(self) -> Depth: ...
-
-    @property
-    def candles(self) -> Candles: ...
-
-
-# --------------------------------------------------------------------------------------------------- stream
-
-
-class _Channel:
-    """A topic and who follows it: `live` are those who are sent its deltas, the others wait for a snapshot first."""
-
-    __slots__ = ("followers", "key", "live", "name", "participant", "topic")
-
-    def __init__(self, topic: Topic, participant: str, name: Name | None) -> None:
-        self.topic = topic
-        self.participant = participant  # empty: it is for everybody
-        self.name = name  # None: private
-        self.followers: dict[_Follower, None] = {}
-        self.live: dict[_Follower, Callable[[bytes], None]] = {}
-
-
-class _Follower:
-    """A client and what it follows.
-
-    due     the channels of which it is to be sent a snapshot, or from where on it wants to go on (era and number)
-    asked   the private ones of which a snapshot was asked for; the object marks the question
-    """
-
-    __slots__ = ("asked", "channels", "client", "due", "mistakes", "mistakes_at", "pacer", "participant", "token", "watched")
-
-    def __init__(self, client: Client) -> None:
-        self.client = client
-        self.pacer = Pacer()
-        self.channels: dict[_Channel, None] = {}
-        self.due: dict[_Channel, tuple[str, int] | None] = {}
-        self.asked: dict[_Channel, object] = {}
-        self.participant = ""
-        self.token = ""
-        self.mistakes = 0.0  # less what time has forgiven
-        self.mistakes_at = 0.0
-        self.watched = False  # whether the pacer remembers something
 
 
 class Stream:
@@ -164,21 +85,11 @@ class Stream:
         self._clock = clock
         self._now_ns = now_ns
         self._framed = framed
-        self._made = 0
         self._looked = clock()
-        self._followers: dict[Client, _Follower] = {}
-        self._channels: dict[tuple[str, str], _Channel] = {}  # by name and participant
-        self._left: dict[_Channel, float] = {}  # what nobody follows, and since when, the first first
-        self._touched: dict[_Channel, None] = {}
-        self._waiting: dict[_Follower, None] = {}  # who is due something
-        self._by_view: dict[ViewKey, _Channel] = {}
-        self._statistics: dict[str, _Channel] = {}
-        self._candles: dict[tuple[str, str], _Channel] = {}
-        self._status: _Channel | None = None
-        self._uncommon = 0
+        self._followers: dict[Client, Follower] = {}
+        self._channels = Channels(feed, views, era, clock, framed)
+        self._waiting: dict[Follower, None] = {}  # who is due something
         self._private: dict[str, Callable[[str, Answer], None]] = {}
-        self._books_known = len(feed.depth.books)
-        self._day_known = feed.depth.trading_day
 
     @property
     def clients(self) -> int:
@@ -187,7 +98,7 @@ class Stream:
     @property
     def topics(self) -> int:
         """How many are kept up."""
-        return len(self._channels)
+        return len(self._channels.by_name)
 
     def add_private(self, topic: str, snapshot: Callable[[str, Answer], None]) -> None:
         """A topic of which each participant has his own. `snapshot` is called with a participant, and calls `answer` at once or
@@ -197,7 +108,7 @@ class Stream:
     # -------------------------------------------------------------------------------------------- clients
 
     def connect(self, client: Client) -> None:
-        self._followers[client] = _Follower(client)
+        self._followers[client] = Follower(client)
         self._send(client, Hello(self.venue, self.era, shapes.iso_time(self._now_ns())))
 
     def disconnect(self, client: Client) -> None:
@@ -205,7 +116,7 @@ class Stream:
         follower = self._followers.pop(client, None)
         if follower is not None:
             for channel in list(follower.channels):
-                self._leave(follower, channel)
+                self._channels.leave(channel, follower)
             self._waiting.pop(follower, None)
 
     def receive(self, client: Client, payload: bytes) -> None:
@@ -245,7 +156,7 @@ class Stream:
     def _send(self, client: Client, message: msgspec.Struct) -> None:
         client.send(self._framed(encode(message)))
 
-    def _mistake(self, follower: _Follower, code: str, text: str, topic: str | None = None) -> None:
+    def _mistake(self, follower: Follower, code: str, text: str, topic: str | None = None) -> None:
         """Answer what is wrong; a client that does nothing else is closed."""
         self.mistakes_total += 1
         now = self._clock()
@@ -257,13 +168,13 @@ class Stream:
             return
         self._send(follower.client, Error(code, text, topic if topic is None else _shown(topic)))
 
-    def _close(self, follower: _Follower, code: int, reason: str) -> None:
+    def _close(self, follower: Follower, code: int, reason: str) -> None:
         self.disconnect(follower.client)
         follower.client.close(code, reason)
 
     # --------------------------------------------------------------------------------------------- logins
 
-    def _login(self, follower: _Follower, token: str) -> None:
+    def _login(self, follower: Follower, token: str) -> None:
         found = self.authenticate(token)
         if found is None:
             self._mistake(follower, "bad-token", "the token is none, or has expired: sign in again by POST /v1/login")
@@ -274,10 +185,10 @@ class Stream:
         follower.participant, follower.token = participant, token
         self._send(follower.client, LoggedIn(participant, expires))
 
-    def _log_out(self, follower: _Follower) -> None:
+    def _log_out(self, follower: Follower) -> None:
         follower.participant = follower.token = ""
         for channel in [channel for channel in follower.channels if channel.participant]:
-            self._leave(follower, channel)
+            self._channels.leave(channel, follower)
             self._send(follower.client, Unsubscribed(channel.topic.name))
 
     def _check_logins(self) -> None:
@@ -292,7 +203,7 @@ class Stream:
 
     # -------------------------------------------------------------------------------------- subscriptions
 
-    def _subscribe(self, follower: _Follower, topics: list[str | Resumed]) -> None:
+    def _subscribe(self, follower: Follower, topics: list[str | Resumed]) -> None:
         for asked in topics:
             if follower.client not in self._followers:
                 return  # closed for too many mistakes
@@ -302,15 +213,14 @@ class Stream:
                 self._mistake(follower, channel.code, channel.text, name)
                 continue
             if channel not in follower.channels:
-                follower.channels[channel] = channel.followers[follower] = None
-                self._left.pop(channel, None)
+                self._channels.enter(channel, follower)
             # Who subscribes to what it follows already is sent a new snapshot.
             channel.live.pop(follower, None)
             follower.asked.pop(channel, None)
             follower.due[channel] = since
             self._waiting[follower] = None
 
-    def _channel(self, follower: _Follower, name: str) -> _Channel | Refused:
+    def _channel(self, follower: Follower, name: str) -> Channel | Refused:
         """The channel of that name, for this follower; made if it was not there."""
         if len(name) > TOPIC_LENGTH_MAX:
             return Refused("unknown-topic", f"a topic is at most {TOPIC_LENGTH_MAX} characters")
@@ -322,159 +232,44 @@ class Stream:
             understood = found
         elif not (participant := follower.participant):
             return Refused("not-signed-in", 'this topic is one\'s own: say {"op": "login", "token": "..."} first')
-        channel = self._channels.get((name, participant))
+        channel = self._channels.by_name.get((name, participant))
         if channel is not None and channel in follower.channels:
             return channel
         if len(follower.channels) >= TOPICS_MAX:
             return Refused("too-many-topics", f"a client follows at most {TOPICS_MAX} topics")
         if channel is None:
-            if understood is not None and not understood.is_common and self._uncommon >= UNCOMMON_BOOKS_MAX:
+            if understood is not None and not understood.is_common and self._channels.uncommon >= UNCOMMON_BOOKS_MAX:
                 depths = ", ".join(map(str, COMMON_DEPTHS))
                 return Refused("too-many-topics", f"too many books of unusual depth are followed; these can always be: {depths}")
-            channel = self._open(name, participant, understood)
+            channel = self._channels.open(name, participant, understood)
         source = channel.topic.source
         if source is not None and source.size() > SNAPSHOT_ENTRIES_MAX:
-            if not channel.followers:
-                self._left.setdefault(channel, self._clock())
+            self._channels.keep_for_a_while(channel)
             return Refused("too-large", f"this has more than {SNAPSHOT_ENTRIES_MAX} lines now: ask for fewer prices, or by price")
         return channel
 
-    def _open(self, name: str, participant: str, understood: Name | None) -> _Channel:
-        self._made += 1
-        era, number = f"{self.era}-{self._made}", 0
-        source: Source | None = None
-        view = None
-        if understood is not None:
-            if understood.key is not None:
-                view = self.views.hold(understood.key)
-                era, number = view.era, view.rpt_seq
-            source = self._source(understood)
-        channel = _Channel(Topic(name, era, number, source, self._framed), participant, understood)
-        self._channels[name, participant] = channel
-        if understood is None:
-            return channel
-        symbol = understood.symbol
-        if view is not None:
-            self._by_view[view.key] = channel
-        if understood.kind == "statistics":
-            self._statistics[symbol] = channel
-        elif understood.kind == "candles":
-            self._candles[symbol, understood.interval] = channel
-        elif understood.kind == "status":
-            self._status = channel
-        self._uncommon += not understood.is_common
-        return channel
-
-    def _source(self, name: Name) -> Source:
-        depth = self.feed.depth
-        if name.kind == "status":
-            return StatusSource(depth)
-        book = depth.books[name.symbol]
-        if name.kind == "candles":
-            return CandlesSource(book, name.interval, self.feed.candles)
-        if name.kind == "statistics":
-            return StatisticsSource(book)
-        assert name.key is not None
-        view = self.views.find(name.key)
-        return BookSource(view) if name.kind == "book" else TradesSource(view)
-
-    def _drop(self, channel: _Channel) -> None:
-        """Nobody has followed it for long."""
-        name = channel.name
-        del self._channels[channel.topic.name, channel.participant]
-        self._touched.pop(channel, None)
-        if name is None:
-            return
-        if name.key is not None:
-            self.views.release(name.key)
-            del self._by_view[name.key]
-        if name.kind == "statistics":
-            del self._statistics[name.symbol]
-        elif name.kind == "candles":
-            del self._candles[name.symbol, name.interval]
-        elif name.kind == "status":
-            self._status = None
-        self._uncommon -= not name.is_common
-
-    def _unsubscribe(self, follower: _Follower, name: str) -> None:
-        channel = self._channels.get((name, "")) or self._channels.get((name, follower.participant))
+    def _unsubscribe(self, follower: Follower, name: str) -> None:
+        by_name = self._channels.by_name
+        channel = by_name.get((name, "")) or by_name.get((name, follower.participant))
         if channel is None or channel not in follower.channels:
             self._mistake(follower, "not-subscribed", "this topic is not subscribed to", name)
             return
-        self._leave(follower, channel)
+        self._channels.leave(channel, follower)
         self._send(follower.client, Unsubscribed(name))
-
-    def _leave(self, follower: _Follower, channel: _Channel) -> None:
-        del follower.channels[channel], channel.followers[follower]
-        channel.live.pop(follower, None)
-        follower.due.pop(channel, None)
-        follower.asked.pop(channel, None)
-        if not channel.followers:
-            self._left[channel] = self._clock()
-            self._forget()
-
-    def _forget(self) -> None:
-        """Drop what nobody has followed for long, or what is too much of it."""
-        since = self._clock() - TOPIC_KEPT_SECONDS
-        while self._left:
-            channel, left = next(iter(self._left.items()))
-            if left > since and len(self._left) <= TOPICS_KEPT_MAX:
-                return
-            del self._left[channel]
-            self._drop(channel)
 
     # ------------------------------------------------------------------------------------- what happens
 
     def on_record(self, batch: EventBatch, published: list[Published]) -> None:
-        """A record of the log was applied to the feed; `published` is what views.publish() said of it."""
-        touched = self._touched
-        for view, _, entries in published:
-            channel = self._by_view.get(view.key)
-            if channel is not None:
-                channel.topic.pending += entries
-                touched[channel] = None
-        feed = self.feed
-        depth = feed.depth
-        if self._statistics:
-            for symbol in depth.changed:
-                channel = self._statistics.get(symbol)
-                if channel is not None:
-                    touched[channel] = None
-        if self._candles:
-            for change in feed.candles.changed:
-                channel = self._candles.get((change.instrument, change.interval))
-                if channel is not None:
-                    channel.topic.pending.append(change.candle)
-                    touched[channel] = None
-        if depth.phases or len(depth.books) != self._books_known or depth.trading_day != self._day_known:
-            self._on_status(depth)
+        """A record of the log, `batch`, was applied to the feed; `published` is what views.publish() said of it."""
+        self._channels.on_record(published)
 
-    def _on_status(self, depth: Depth) -> None:
-        said: list[Any] = []
-        if depth.trading_day != self._day_known:
-            said.append({"trading_day": depth.trading_day})
-        if len(depth.books) != self._books_known:
-            new = list(depth.books.values())[self._books_known :]
-            markets = dict.fromkeys(book.terms.market for book in new if book.terms.market)
-            said += [shapes.MarketPhase(market, depth.markets[market]) for market in markets]
-            said += [shapes.instrument_phase(book) for book in new]
-        for event in depth.phases:
-            if isinstance(event, MarketPhaseChanged):
-                said.append(shapes.MarketPhase(event.market, event.phase))
-            else:
-                until = shapes.iso_time(event.until) if event.until else None
-                said.append(shapes.InstrumentPhase(event.instrument, event.phase, until))
-        self._day_known, self._books_known = depth.trading_day, len(depth.books)
-        if self._status is not None:
-            self._status.topic.pending += said
-            self._touched[self._status] = None
+    def keeps(self, topic: str, participant: str) -> bool:
+        """Whether anybody follows this private topic, or did and may come back: what is told of it is sent or kept."""
+        return (topic, participant) in self._channels.by_name
 
     def tell(self, topic: str, participant: str, entries: list[Any]) -> None:
         """Something happened in a private topic: what it is, as JSON is to say it."""
-        channel = self._channels.get((topic, participant))
-        if channel is not None and entries:
-            channel.topic.pending += entries
-            self._touched[channel] = None
+        self._channels.tell(topic, participant, entries)
 
     # ------------------------------------------------------------------------------------ what is sent
 
@@ -482,8 +277,9 @@ class Stream:
         """Put out what happened since the last time, and serve who is due a snapshot. Not while a record is being applied."""
         now = self._clock()
         self._pace(now)
-        if self._touched:
-            touched, self._touched = self._touched, {}
+        channels = self._channels
+        if channels.touched:
+            touched, channels.touched = channels.touched, {}
             for channel in touched:
                 self._put_out(channel, now)
         if self._waiting:
@@ -491,12 +287,12 @@ class Stream:
         if now - self._looked >= LOOK_SECONDS:
             self._looked = now
             self._check_logins()
-            self._forget()
+            channels.forget()
 
     def _time(self) -> str:
         return shapes.iso_time(self.feed.depth.time)
 
-    def _put_out(self, channel: _Channel, now: float) -> None:
+    def _put_out(self, channel: Channel, now: float) -> None:
         topic, live = channel.topic, channel.live
         before = topic.number
         frame = topic.put_out(self._time(), now)
@@ -543,7 +339,7 @@ class Stream:
             if follower.due and follower.client in self._followers:
                 self._waiting[follower] = None  # behind the others
 
-    def _serve_one(self, follower: _Follower, now: float, entries_left: int) -> int:
+    def _serve_one(self, follower: Follower, now: float, entries_left: int) -> int:
         """Returns how many entries were made for it."""
         if follower.pacer.held_since is not None:
             return 0
@@ -575,7 +371,7 @@ class Stream:
             self._go_on(follower, channel, [topic.snapshot(self._time())], queued_bytes)
         return entries_made
 
-    def _go_on(self, follower: _Follower, channel: _Channel, frames: list[bytes], queued_bytes: int) -> None:
+    def _go_on(self, follower: Follower, channel: Channel, frames: list[bytes], queued_bytes: int) -> None:
         """Send what comes before the next delta, and from then on the deltas."""
         client = follower.client
         follower.due.pop(channel, None)
@@ -586,7 +382,7 @@ class Stream:
         follower.watched = True
         channel.live[follower] = client.send
 
-    def _ask(self, follower: _Follower, channel: _Channel) -> None:
+    def _ask(self, follower: Follower, channel: Channel) -> None:
         """Have somebody make the snapshot of a private topic."""
         question = object()
         del follower.due[channel]
@@ -597,12 +393,12 @@ class Stream:
                 return  # gone, held back, or asked anew
             del follower.asked[channel]
             if data is None:
-                self._leave(follower, channel)
+                self._channels.leave(channel, follower)
                 text = "this cannot be had at the moment: subscribe again in a while"
                 self._send(follower.client, Error("unavailable", text, channel.topic.name))
                 return
             self._put_out(channel, self._clock())
-            self._touched.pop(channel, None)
+            self._channels.touched.pop(channel, None)
             self.snapshots_made += 1
             self._go_on(follower, channel, [channel.topic.snapshot_of(data, self._time())], follower.client.queued_bytes)
 

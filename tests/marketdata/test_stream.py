@@ -10,7 +10,8 @@ import pytest
 from stream_stand import NOW, StreamClient, StreamStand
 
 from marketdata import topics
-from marketdata.stream import TOPIC_KEPT_SECONDS, Stream
+from marketdata.channels import TOPIC_KEPT_SECONDS
+from marketdata.stream import Stream
 from marketdata.topics import RESUME_SECONDS
 from matching.messages import BUY, SELL, BustTrade, CorrectTrade, RollDay, SetPhase
 

@@ -13,7 +13,7 @@ from md_stand import Clock
 from stream_stand import NOW_NS, StreamClient
 
 from fixserver.marketdata_desk import ENCODINGS
-from marketdata import shapes, stream, topics
+from marketdata import channels, shapes, stream, topics
 from marketdata.candles import Candles
 from marketdata.depth import Depth
 from marketdata.pacing import HELD_BYTES
@@ -161,7 +161,7 @@ def test_what_clients_have_is_the_market(seed: int, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(topics, "RESUME_ENTRIES", 60)
     monkeypatch.setattr(topics, "DELTA_ENTRIES_MAX", 40)
     monkeypatch.setattr(stream, "SNAPSHOT_ENTRIES_PER_FLUSH", 1_000)
-    monkeypatch.setattr(stream, "TOPIC_KEPT_SECONDS", 2.0)
+    monkeypatch.setattr(channels, "TOPIC_KEPT_SECONDS", 2.0)
     draw, market, clock = random.Random(seed), Market(), Clock()
     crowd = Crowd(market, draw, clock)
     fix: list[Fix] = []
@@ -183,7 +183,7 @@ def test_what_clients_have_is_the_market(seed: int, monkeypatch: pytest.MonkeyPa
             crowd.stream.flush()
             crowd.check()
             numbers = {one.topic: one.rpt_seq for one in fix}
-            for (name, _), channel in crowd.stream._channels.items():
+            for (name, _), channel in crowd.stream._channels.by_name.items():
                 if name in numbers:
                     assert channel.topic.number == numbers[name]
                     compared += 1
