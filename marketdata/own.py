@@ -21,6 +21,7 @@ from matching.messages import (
     ONE_CANCELS_THE_OTHER,
     ORDERS_APART,
     AccountDefined,
+    BalanceChanged,
     CancelRejected,
     Conditions,
     DayRolled,
@@ -135,7 +136,8 @@ class Refusal(NamedTuple):
 
 class OwnOrders:
     """Of all participants. `changed_orders` and `changed_executions` are those of the last record: orders by number, each once
-    and as it is behind the record, and executions with whose they are.
+    and as it is behind the record, and executions with whose they are. `changed_balances` are the participants who were paid
+    something, or paid it, otherwise than by a trade.
 
     `ended` has orders that have ended, the last of them: they are not kept in a checkpoint, and neither is `refusals`, of
     cancels and replaces by participant and ClOrdID.
@@ -147,6 +149,7 @@ class OwnOrders:
         self.terms: dict[str, Terms] = {}
         self.changed_orders: dict[int, Order] = {}
         self.changed_executions: list[tuple[str, Execution]] = []
+        self.changed_balances: dict[str, None] = {}
         self.ended: dict[int, Order] = {}
         self.refusals: dict[tuple[str, str], Refusal] = {}
         self._of: dict[str, dict[int, Order]] = {}
@@ -170,6 +173,7 @@ class OwnOrders:
             TradeCorrected: self._amended,
             InstrumentDefined: self._instrument_defined,
             AccountDefined: self._account_defined,
+            BalanceChanged: self._balance_changed,
             ReferenceSet: self._reference_set,
             Uncrossed: self._uncrossed,
             DayRolled: self._rolled,
@@ -181,6 +185,8 @@ class OwnOrders:
             self.changed_orders = {}
         if self.changed_executions:
             self.changed_executions = []
+        if self.changed_balances:
+            self.changed_balances = {}
         self._time = batch.time
         takes = self._takes
         for event in batch.events:
@@ -377,6 +383,9 @@ class OwnOrders:
 
     def _account_defined(self, event: AccountDefined) -> None:
         self.accounts[event.account] = event.participant
+
+    def _balance_changed(self, event: BalanceChanged) -> None:
+        self.changed_balances[self.accounts[event.account]] = None
 
     def _reference_set(self, event: ReferenceSet) -> None:
         self.terms[event.instrument].set_reference(event.price)

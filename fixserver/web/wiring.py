@@ -17,6 +17,7 @@ from fixserver.web.app import create_app
 from fixserver.web.backend import Backend
 from fixserver.web.desk import OrderDesk
 from fixserver.web.metrics import WebMetrics
+from fixserver.web.private import Private
 from fixserver.web.server import WebServer
 from fixserver.web.socket import text_frame
 from marketdata.feed import Feed
@@ -37,6 +38,7 @@ class WebSide:
         self.backend = Backend(
             config=config, data=data, feed=feed, members=members, era=era, views=views, stream=self.stream, desk=self.desk
         )
+        self.private = Private(self.stream, self.backend)
         section = config.web
         app = create_app(self.backend)
         self.server = listen(
@@ -59,6 +61,7 @@ class WebSide:
         """After each record of the event log, once the feed has taken it."""
         self.backend.tape.apply(batch)
         self.stream.on_record(batch, published)
+        self.private.on_record()
         self.backend.progress.reached(self.backend.feed.depth.cursor)
 
     def send(self) -> None:
@@ -85,6 +88,7 @@ class WebSide:
         self._flushed = 0.0
         self.send()
         await self.server.stop()
+        await self.private.stop()
         await self.desk.stop()
 
     def close(self) -> None:
