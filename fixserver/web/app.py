@@ -17,6 +17,7 @@ from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme, Tag
+from litestar.routes import HTTPRoute
 
 from fixserver.web import account, market, orders, session
 from fixserver.web.backend import Backend
@@ -66,8 +67,9 @@ def create_app(backend: Backend) -> Edge:
         logging_config=None,
         debug=False,
     )
+    methods = {route.path_format: route.methods for route in app.routes if isinstance(route, HTTPRoute)}
     return Edge(
-        app, backend.counters, origins=web.origins, requests_per_second=web.requests_per_second,
+        app, backend.counters, methods=methods, origins=web.origins, requests_per_second=web.requests_per_second,
         request_bytes_max=web.request_bytes_max,
     )  # fmt: skip
 
@@ -81,6 +83,14 @@ def description() -> dict[str, Any]:
         for operation in path.values():
             for parameter in operation.get("parameters", ()):
                 parameter["schema"] = _present(parameter["schema"])
+            for response in operation["responses"].values():
+                for content in response.get("content", {}).values():
+                    # An empty book is one by price and by order.
+                    if "oneOf" in content["schema"]:
+                        content["schema"]["anyOf"] = content["schema"].pop("oneOf")
+            for content in operation.get("requestBody", {}).get("content", {}).values():
+                name = content["schema"]["$ref"].rpartition("/")[2]
+                document["components"]["schemas"][name]["additionalProperties"] = False  # a slip of the pen is no request
     return document
 
 

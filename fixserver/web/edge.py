@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any
 
 import msgspec
@@ -58,10 +58,12 @@ class Edge:
     """An ASGI application around another."""
 
     def __init__(
-        self, app: Application, counters: RequestCounters, *, origins: list[str], requests_per_second: int, request_bytes_max: int,
-        monotonic: Callable[[], float] = time.monotonic,
+        self, app: Application, counters: RequestCounters, *, methods: Mapping[str, Collection[str]], origins: list[str],
+        requests_per_second: int, request_bytes_max: int, monotonic: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
+        """`methods` are those of each route, which Litestar does not tell whole where they have handlers of their own."""
         self._app = app
+        self._allow = {route: _allow(those) for route, those in methods.items()}
         self._counters = counters
         self._origins = frozenset(origins)
         self._rates = Buckets(requests_per_second, max(BURST_SECONDS * requests_per_second, 1))
@@ -84,11 +86,12 @@ class Edge:
             if _is_preflight(scope, headers):
                 await answer.empty(204, _ALLOWED_TO_OTHERS if answer.cors else ())
                 return
-            if scope["path"].startswith(API) and not accepts_json(headers.get(b"accept", b"")):
+            if scope["method"] != "OPTIONS" and scope["path"].startswith(API) and not accepts_json(headers.get(b"accept", b"")):
                 raise ApiError(406, "not-acceptable", "what is asked for here is JSON: Accept is to allow application/json")
             body = await self._body(scope, headers, receive)
             if scope["method"] == "HEAD":
                 asked = {**scope, "method": "GET"}
+            answer.scope, answer.allow = asked, self._allow
             await self._app(asked, _replayed(body, receive), answer.send)
         except Exception as error:  # whatever it is, it is answered
             if answer.status:
@@ -154,6 +157,8 @@ class _Answer:
     def __init__(self, scope: Scope, send: Send, cors: list[tuple[bytes, bytes]]) -> None:
         self.status = 0
         self.cors = cors
+        self.scope = scope
+        self.allow: Mapping[str, bytes] = {}
         self._bare = scope["method"] == "HEAD"
         self._private = scope["path"].startswith(API)
         self._send = send
@@ -167,7 +172,11 @@ class _Answer:
 
     def _dress(self, message: Message) -> None:
         self.status = message["status"]
-        headers = [(name, _with_head(value) if name == b"allow" else value) for name, value in message["headers"]]
+        allow = self.allow.get(str(self.scope.get("path_template")), b"")
+        headers = [
+            (name, value if name != b"allow" else allow or _allow(value.decode("latin-1").split(", ")))
+            for name, value in message["headers"]
+        ]
         there = {name.lower() for name, _ in headers}
         headers += [(name.encode(), value.encode()) for name, value in HEADERS.items() if name.encode() not in there]
         if self._private and b"cache-control" not in there:
@@ -189,10 +198,9 @@ class _Answer:
         await self.send({"type": "http.response.body", "body": body, "more_body": False})
 
 
-def _with_head(allow: bytes) -> bytes:
-    """Allow, in order: who may GET may ask for the head."""
-    methods = {method.strip() for method in allow.split(b",")}
-    return b", ".join(sorted(methods | {b"HEAD"} if b"GET" in methods else methods))
+def _allow(methods: Collection[str]) -> bytes:
+    """The header, in order: who may GET may ask for the head."""
+    return ", ".join(sorted({*methods, "HEAD"} if "GET" in methods else methods)).encode()
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:
