@@ -51,7 +51,7 @@ def free_port() -> int:
 @pytest.fixture
 def venue(tmp_path) -> Iterator[Venue]:
     """Its ports stay the same when it is started again, as a venue's do."""
-    ports = {"exchange": {"port": free_port()}, "marketdata": {"port": free_port()}}
+    ports = {"exchange": {"port": free_port()}, "marketdata": {"port": free_port()}, "web": {"enabled": False}}
     with Venue(tmp_path, instruments=INSTRUMENTS, participants=PARTICIPANTS, **ports) as venue:
         yield venue
 

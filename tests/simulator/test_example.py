@@ -52,7 +52,7 @@ def test_it_trades_in_a_simulation(mine: Path):
 
 
 def test_it_trades_on_a_venue_that_runs(mine: Path):
-    with light_venue(mine.parent / "venue", instruments=INSTRUMENTS, participants=PARTICIPANTS) as venue:
+    with light_venue(mine.parent / "venue", instruments=INSTRUMENTS, participants=PARTICIPANTS, web={"enabled": False}) as venue:
         venue.start("marketdata")
         row = fixserver(
             "bots", "--config", str(venue.config), "--data", str(venue.data), "--bots", "maker=1,noise=3,mine.py:Scalper=1",
