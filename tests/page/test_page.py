@@ -225,7 +225,9 @@ def test_the_ticket_has_the_fields_of_each_type_and_no_others(screen: Screen) ->
         ("pegged", {"peg_offset": "-0.10"}, "Pegged, Day, pegged to primary"),
     ],
 )
-def test_orders_that_wait_or_follow_are_in_the_table_with_their_terms(screen: Screen, kind: str, fields: dict[str, str], words: str) -> None:
+def test_orders_that_wait_or_follow_are_in_the_table_with_their_terms(
+    screen: Screen, kind: str, fields: dict[str, str], words: str
+) -> None:
     screen.sign_in("TRADER4")
     screen.order("buy", "5", type=kind, **fields)
     screen.expect_count("#panel-orders tbody tr", 1)
@@ -459,9 +461,7 @@ def test_memory_is_bounded_however_much_trades(browser: Browser, base: str, make
             number = said["number"]
             trade = {"time": said["time"], "symbol": "AAPL", "price": "100.00", "aggressor": "buy", "status": "traded"}
             for first in range(number + 1, number + 3001, 10):
-                data = [
-                    ["new", {**trade, "id": f"x{one}", "quantity": str(one - number)}] for one in range(first, first + 10)
-                ]
+                data = [["new", {**trade, "id": f"x{one}", "quantity": str(one - number)}] for one in range(first, first + 10)]
                 socket.send(json.dumps({**said, "type": "delta", "first": first, "number": first + 9, "data": data}))
 
         server.on_message(pass_on)
