@@ -11,6 +11,7 @@ from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.di import NamedDependency
 from litestar.handlers import BaseRouteHandler
+from litestar.params import QueryParameter
 
 from fixserver.web.errors import bad_request
 
@@ -35,15 +36,10 @@ async def known_parameters(connection: ASGIConnection[Any, Any, Any, Any], handl
 
 
 def _parameters(handler: BaseRouteHandler) -> frozenset[str]:
-    """The names in the query that a handler takes. What it is given otherwise is no parameter of anybody's."""
-    path = set(handler.opt.get("path_parameters", ()))
-    found = set()
-    for name, field in handler.parsed_fn_signature.parameters.items():
-        if name in ("backend", "request", "participant", "account_name", "data", "headers", "state", "scope") or name in path:
-            continue
-        definition = field.kwarg_definition
-        found.add(getattr(definition, "name", None) or name)
-    return frozenset(found)
+    """The names in the query that a handler takes: whatever else it is given comes from elsewhere."""
+    fields = handler.parsed_fn_signature.parameters.items()
+    definitions = [(name, field.kwarg_definition) for name, field in fields]
+    return frozenset(found.name or name for name, found in definitions if isinstance(found, QueryParameter))
 
 
 async def signed_in(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Router, delete, get, patch, post
 from litestar.di import Provide
-from litestar.params import JSONBody
+from litestar.params import FromPath, JSONBody
 from msgspec import UNSET, Meta, UnsetType
 
 from fixserver.conditions import PEG_PRICE_TYPE_OF, POST_ONLY
@@ -64,7 +64,10 @@ Offset = Annotated[str, Meta(pattern=r"^-?[0-9]{1,20}(\.[0-9]{1,15})?$", descrip
 Identifier = Annotated[
     str, Meta(min_length=1, max_length=ID_CHARACTERS_MAX, pattern="^[!-~]+$", description="printable ASCII without blanks")
 ]
-Time = Annotated[str, Meta(max_length=ID_CHARACTERS_MAX, description="UTC, ISO 8601")]
+Time = Annotated[
+    str,
+    Meta(max_length=ID_CHARACTERS_MAX, description="UTC where it says no offset", extra_json_schema={"format": "date-time"}),
+]
 
 
 class NewOrder(msgspec.Struct, forbid_unknown_fields=True):
@@ -171,7 +174,7 @@ async def enter_order(
 
 @patch("/{order_id:str}", responses=errors(401, 403, 404, 409, 413, 415, 422, 503, 504), operation_id="replace_order")
 async def replace_order(
-    backend: Asked, participant: Participant, order_id: str, data: JSONBody[Change], account: AccountName = None
+    backend: Asked, participant: Participant, order_id: FromPath[str], data: JSONBody[Change], account: AccountName = None
 ) -> Order:
     """Replace an order.
 
@@ -207,7 +210,7 @@ async def replace_order(
 
 
 @delete("/{order_id:str}", status_code=200, responses=errors(401, 403, 404, 409, 422, 503, 504), operation_id="cancel_order")
-async def cancel_order(backend: Asked, participant: Participant, order_id: str, account: AccountName = None) -> Order:
+async def cancel_order(backend: Asked, participant: Participant, order_id: FromPath[str], account: AccountName = None) -> Order:
     """Cancel an order. The answer is the order as it ended."""
     one = _open_order(backend, participant, order_id, account)
     return await _cancel(backend, participant, one)
