@@ -276,6 +276,7 @@ def test_everything_works_without_a_mouse(screen: Screen) -> None:
     keys.type("demo")
     keys.press("Enter")
     screen.expect_text("#who", "TRADER6")
+    screen.expect_text('.level[data-side="bid"]:not(.vacant)', "99.00")
     keys.press("l")  # the ladder: the best bid, up over the spread to the best offer
     keys.press("ArrowUp")
     keys.press("Enter")

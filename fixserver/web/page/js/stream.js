@@ -139,6 +139,7 @@ export class Stream {
       // The venue's numbers have no gaps. If there is one all the same, what is shown would be wrong from here on: begin again.
       this.gaps += 1;
       followed.number = null;
+      this.changes.tell(this.state);
       this.#send({ op: "subscribe", topics: [message.topic] });
       return;
     }
