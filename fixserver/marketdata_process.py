@@ -32,6 +32,7 @@ from fixserver.numberslog import NumbersLog
 from fixserver.port import FixPort
 from fixserver.scrape import ScrapePort
 from fixserver.sessions import Sessions
+from fixserver.traffic import Traffic
 from marketdata.feed import Feed
 from marketdata.viewing import Views
 from matching.recordlog import LogDamaged, LogMissing
@@ -44,6 +45,7 @@ POLL_SECONDS = 0.002  # how long an event may lie in the log before it is seen
 POLL_ALONE_SECONDS = 0.02  # while nobody follows anything
 RECORDS_PER_TURN_MAX = 64  # then the sockets are looked at again
 TICK_SECONDS = 0.1
+TRAFFIC_KEPT, TRAFFIC_BYTES_KEPT = 100, 65_536  # of a session, for its owner to look at: there may be many
 CATCH_UP_SECONDS_MAX = 10.0  # when told to stop: to read what the exchange has still written
 GOODBYE_SECONDS_MAX = 2.0  # for the sessions to answer our Logout
 
@@ -79,7 +81,8 @@ class FeedProcess:
         self.desk = MarketDataDesk(self.feed, self.views, subscriptions_max=config.marketdata.subscriptions_max)
         self.records_taken = 0  # by the last turn
         self._numbers = NumbersLog(directory / "sessions")
-        self.sessions = Sessions(self.desk, self._numbers)
+        traffic = Traffic(lambda name: True, TRAFFIC_KEPT, TRAFFIC_BYTES_KEPT) if config.web.enabled else None
+        self.sessions = Sessions(self.desk, self._numbers, traffic)
         self._numbers.resending = self.sessions.resending
         self._configured = {participant.name: participant for participant in config.participants}
         self._add_sessions([*config.participants, *self._added(self.members.by_name)])
@@ -94,7 +97,7 @@ class FeedProcess:
             config, "marketdata.port", section.address, section.port,
             lambda: FixPort(self.loop, self.sessions, section, passwords, log.info),
         )  # fmt: skip
-        self.web = _web_side(config, data, self.feed, self.views, self.members, self.era)
+        self.web = _web_side(config, data, self.feed, self.views, self.members, self.era, traffic)
         collectors = [FeedMetrics(self.feed, self.desk, self.sessions, self.port), *(self.web.collectors if self.web else ())]
         page = Page(registry_of(*collectors))
         address = config.venue.metrics_address
@@ -231,12 +234,14 @@ class FeedProcess:
         os.close(self._lock)
 
 
-def _web_side(config: Config, data: Path, feed: Feed, views: Views, members: Members, era: str) -> WebSide | None:
-    if not config.web.enabled:
+def _web_side(
+    config: Config, data: Path, feed: Feed, views: Views, members: Members, era: str, traffic: Traffic | None
+) -> WebSide | None:
+    if traffic is None:
         return None
     from fixserver.web.wiring import WebSide  # it brings half a second of imports
 
-    return WebSide(config, data, feed, views, members, era)
+    return WebSide(config, data, feed, views, members, era, traffic)
 
 
 def _with_feed_name(participant: Participant) -> Participant:

@@ -33,10 +33,11 @@ class Tap(Protocol):
 class Kept:
     """The last messages of one session that concern one participant, numbered from 1. Those up to `gone` are no longer there."""
 
-    __slots__ = ("_batches", "_bytes", "count", "gone", "session")
+    __slots__ = ("_batches", "_bytes", "_bytes_max", "_kept", "count", "gone", "session")
 
-    def __init__(self, session: str) -> None:
+    def __init__(self, session: str, kept: int = TRAFFIC_KEPT, bytes_max: int = TRAFFIC_KEPT_BYTES) -> None:
         self.session = session
+        self._kept, self._bytes_max = kept, bytes_max
         self.count = 0
         self.gone = 0
         self._bytes = 0
@@ -46,16 +47,16 @@ class Kept:
         self.count = count = self.count + len(messages)
         self._bytes += sum(map(len, messages))
         self._batches.append((count, time_ns, direction, messages))
-        if count - self.gone > TRAFFIC_KEPT + SLACK or self._bytes > TRAFFIC_KEPT_BYTES:
+        if count - self.gone > self._kept + SLACK or self._bytes > self._bytes_max:
             self._throw_away()
 
     def _throw_away(self) -> None:
-        batches, until = self._batches, self.count - TRAFFIC_KEPT
-        while self.gone < until or self._bytes > TRAFFIC_KEPT_BYTES:
+        batches, until = self._batches, self.count - self._kept
+        while self.gone < until or self._bytes > self._bytes_max:
             last, time_ns, direction, messages = batches.popleft()
             thrown = 0
             for message in messages:
-                if self.gone >= until and self._bytes <= TRAFFIC_KEPT_BYTES:
+                if self.gone >= until and self._bytes <= self._bytes_max:
                     break
                 self._bytes -= len(message)
                 self.gone += 1
@@ -79,8 +80,8 @@ class Kept:
         """AssertionError where it does not hold what it says."""
         numbers = [batch[0] for batch in self._batches]
         assert numbers == sorted(numbers)
-        assert self._bytes == sum(len(message) for batch in self._batches for message in batch[3]) <= TRAFFIC_KEPT_BYTES
-        assert self.count - self.gone == sum(len(batch[3]) for batch in self._batches) <= TRAFFIC_KEPT + SLACK
+        assert self._bytes == sum(len(message) for batch in self._batches for message in batch[3]) <= self._bytes_max
+        assert self.count - self.gone == sum(len(batch[3]) for batch in self._batches) <= self._kept + SLACK
 
 
 class _ByName:
@@ -106,10 +107,13 @@ class _ByName:
 
 
 class Traffic:
-    """What is kept of all sessions. `is_known` says of a name whether it is a participant's."""
+    """What is kept of all sessions, so much of each. `is_known` says of a name whether it is a participant's."""
 
-    def __init__(self, is_known: Callable[[str], bool]) -> None:
+    def __init__(
+        self, is_known: Callable[[str], bool], kept: int = TRAFFIC_KEPT, bytes_max: int = TRAFFIC_KEPT_BYTES
+    ) -> None:
         self.is_known = is_known
+        self._limits = kept, bytes_max
         self._kept: dict[str, dict[str, Kept]] = {}  # by participant and session
 
     def tap(self, terms: SessionTerms) -> Tap:
@@ -123,7 +127,7 @@ class Traffic:
         sessions = self._kept.setdefault(participant, {})
         kept = sessions.get(session)
         if kept is None:
-            kept = sessions[session] = Kept(session)
+            kept = sessions[session] = Kept(session, *self._limits)
         return kept
 
     def of(self, participant: str) -> list[Kept]:

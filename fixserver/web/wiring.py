@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 from fixserver.config import Config
 from fixserver.exchange import listen
 from fixserver.members import Members
+from fixserver.traffic import Traffic
 from fixserver.web.app import create_app
 from fixserver.web.backend import Backend
 from fixserver.web.desk import OrderDesk
@@ -20,6 +21,7 @@ from fixserver.web.metrics import WebMetrics
 from fixserver.web.private import Private
 from fixserver.web.server import WebServer
 from fixserver.web.socket import text_frame
+from fixserver.web.traffic import TrafficDesk
 from marketdata.feed import Feed
 from marketdata.shapes import iso_time
 from marketdata.stream import STREAM_SECONDS, Stream
@@ -30,8 +32,10 @@ from matching.messages import EventBatch
 class WebSide:
     """What the process of the feed knows of the web. Its methods are called within a turn, but for start() and stop()."""
 
-    def __init__(self, config: Config, data: Path, feed: Feed, views: Views, members: Members, era: str) -> None:
-        """The feed has caught up. Raises ConfigError."""
+    def __init__(
+        self, config: Config, data: Path, feed: Feed, views: Views, members: Members, era: str, traffic: Traffic
+    ) -> None:
+        """The feed has caught up; `traffic` is that of its sessions. Raises ConfigError."""
         self.stream = Stream(feed, views, venue=config.venue.name, era=era, framed=text_frame)
         self.stream.authenticate = self._authenticate
         self.desk = OrderDesk(config, data)
@@ -39,6 +43,7 @@ class WebSide:
             config=config, data=data, feed=feed, members=members, era=era, views=views, stream=self.stream, desk=self.desk
         )
         self.private = Private(self.stream, self.backend)
+        self.traffic = TrafficDesk(self.stream, data, config.dictionaries, traffic)
         section = config.web
         app = create_app(self.backend)
         self.server = listen(
@@ -69,6 +74,7 @@ class WebSide:
         now = time.monotonic()
         if now - self._flushed >= STREAM_SECONDS:
             self._flushed = now
+            self.traffic.tick()
             self.stream.flush()
 
     def participant_changed(self, name: str) -> None:
@@ -88,6 +94,7 @@ class WebSide:
         self._flushed = 0.0
         self.send()
         await self.server.stop()
+        await self.traffic.stop()
         await self.private.stop()
         await self.desk.stop()
 
