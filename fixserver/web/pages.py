@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from fixserver.web.errors import ApiError, unavailable
 from fixserver.web.past import Found, PastUnavailable
+from fixserver.web.times import MOMENT_MAX
 from marketdata import shapes
 from marketdata.candles import CANDLES_KEPT, SECOND, Candle
 from marketdata.depth import Book
@@ -142,7 +143,7 @@ async def candles(
     The cursor is the second that the page's last begins at."""
     kept = backend.feed.candles.last(symbol, interval, CANDLES_KEPT)
     newest = begin is None and after is None
-    first = max(begin or 0, 0 if after is None else (after + 1) * SECOND)
+    first = min(max(begin or 0, 0 if after is None else (after + 1) * SECOND), MOMENT_MAX)
     found = [candle for candle in kept if candle.begin >= first and (end is None or candle.begin < end)]
     if newest and len(found) >= limit:
         return Page(found[-limit:], None)
