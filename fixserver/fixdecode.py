@@ -22,8 +22,7 @@ _LATEST = "FIXT.1.1"
 _SEVERAL = frozenset(("MULTIPLEVALUESTRING", "MULTIPLECHARVALUE", "MULTIPLESTRINGVALUE"))  # values apart by blanks
 _TAG = re.compile("[1-9][0-9]{0,8}")  # of a field's beginning: what is not is a part of the value before
 _NO_ORDER = "NONE"
-# What names an order: ClOrdID, OrigClOrdID, and BusinessRejectRefID where it is one.
-_NAMES_AN_ORDER = frozenset(("11", "41"))
+_CL_ORD_ID, _ORIG_CL_ORD_ID = "11", "41"
 _REJECT_REF_ID, _REF_MSG_TYPE, _BY_CL_ORD_ID = "379", "372", frozenset("DFGHq")
 _BEGIN_STRING, _MSG_TYPE, _ORDER_ID = "8", "35", "37"
 
@@ -37,7 +36,8 @@ class _Entry(NamedTuple):
 
 
 class Decoded(NamedTuple):
-    """A message: `type` is MsgType(35) and `name` what that is called. `fields` in the order in which they stand, groups too."""
+    """A message: `type` is MsgType(35) and `name` what that is called. `cl_ord_ids` are those that it names orders by, a ClOrdID
+    before the one in whose place it comes. `fields` in the order in which they stand, groups too."""
 
     type: str
     name: str
@@ -98,7 +98,8 @@ class Decoder:
         dictionary = self._read(begin_string if begin_string in _DICTIONARIES else _LATEST)
         known = dictionary.fields
         msg_type, order_id, ref_id, ref_type = "", None, "", ""
-        cl_ord_ids: dict[str, None] = {}
+        cl_ord_ids: list[str] = []
+        of_before: list[str] = []
         fields: list[Field] = []
         for tag, value in pairs:
             entry = known.get(tag)
@@ -107,9 +108,10 @@ class Decoder:
             else:
                 meaning = dictionary.meaning(tag, entry, value) if entry.values or tag == _MSG_TYPE else None
                 fields.append((int(tag), entry.name, value, meaning))
-            if tag in _NAMES_AN_ORDER:
-                if value:
-                    cl_ord_ids[value] = None
+            if tag == _CL_ORD_ID:
+                cl_ord_ids.append(value)
+            elif tag == _ORIG_CL_ORD_ID:
+                of_before.append(value)
             elif tag == _MSG_TYPE:
                 msg_type = msg_type or value
             elif tag == _ORDER_ID and value != _NO_ORDER:
@@ -119,8 +121,9 @@ class Decoder:
             elif tag == _REF_MSG_TYPE:
                 ref_type = value
         if msg_type == "j" and ref_id and ref_type in _BY_CL_ORD_ID:
-            cl_ord_ids[ref_id] = None
-        return Decoded(msg_type, dictionary.messages.get(msg_type, UNKNOWN), list(cl_ord_ids), order_id, fields)
+            cl_ord_ids.append(ref_id)
+        named = [name for name in dict.fromkeys((*cl_ord_ids, *of_before)) if name]
+        return Decoded(msg_type, dictionary.messages.get(msg_type, UNKNOWN), named, order_id, fields)
 
 
 def _pairs(raw: str) -> list[tuple[str, str]]:
