@@ -16,7 +16,7 @@ import msgspec
 
 from marketdata import shapes
 from marketdata.channels import Channel, Channels, Client, Feed, Follower
-from marketdata.pacing import RESUME_BYTES, SNAPSHOT_BYTES_QUEUED_MAX, SNAPSHOT_ENTRIES_MAX, Pace
+from marketdata.pacing import RESUME_BYTES, SNAPSHOT_BYTES_QUEUED_MAX, Pace
 from marketdata.stream_messages import (
     Error,
     Hello,
@@ -42,7 +42,9 @@ MESSAGE_BYTES_MAX = 64 * 1024
 TOPICS_MAX = 1_000  # of one client
 TOPIC_LENGTH_MAX = 128
 UNCOMMON_BOOKS_MAX = 100  # of all clients: books of a depth that few ask for, each of which costs as much as a common one
-SNAPSHOT_ENTRIES_PER_FLUSH = 10_000  # of all clients, but one snapshot at least
+SNAPSHOT_LINES_MAX = 20_000  # of one: it is made in one go, at some 2 microseconds each
+SNAPSHOT_LINES_PER_SECOND = 100_000  # made for all clients, so that deltas go on beside them
+SNAPSHOT_LINES_AT_ONCE = 10_000
 PRIVATE_SNAPSHOT_COST = 5_000  # as many entries as asking somebody for one counts for
 MISTAKES_AT_ONCE_MAX = 100  # messages and topics of a client that are refused; then it is closed
 MISTAKES_PER_SECOND = 1.0
@@ -85,7 +87,8 @@ class Stream:
         self._clock = clock
         self._now_ns = now_ns
         self._framed = framed
-        self._looked = clock()
+        self._looked = self._served = clock()
+        self._lines_left = float(SNAPSHOT_LINES_AT_ONCE)  # of snapshots, that may be made now; below zero for the last one
         self._followers: dict[Client, Follower] = {}
         self._channels = Channels(feed, views, era, clock, framed)
         self._waiting: dict[Follower, None] = {}  # who is due something
@@ -243,9 +246,9 @@ class Stream:
                 return Refused("too-many-topics", f"too many books of unusual depth are followed; these can always be: {depths}")
             channel = self._channels.open(name, participant, understood)
         source = channel.topic.source
-        if source is not None and source.size() > SNAPSHOT_ENTRIES_MAX:
+        if source is not None and source.size() > SNAPSHOT_LINES_MAX:
             self._channels.keep_for_a_while(channel)
-            return Refused("too-large", f"this has more than {SNAPSHOT_ENTRIES_MAX} lines now: ask for fewer prices, or by price")
+            return Refused("too-large", f"this has more than {SNAPSHOT_LINES_MAX} lines now: ask for fewer prices, or by price")
         return channel
 
     def _unsubscribe(self, follower: Follower, name: str) -> None:
@@ -330,46 +333,44 @@ class Stream:
 
     def _serve(self, now: float) -> None:
         """Send snapshots, and the deltas that who came back has missed, as far as each client reads, in turn."""
-        left = SNAPSHOT_ENTRIES_PER_FLUSH
+        earned = (now - self._served) * SNAPSHOT_LINES_PER_SECOND
+        self._lines_left, self._served = min(self._lines_left + earned, SNAPSHOT_LINES_AT_ONCE), now
         for follower in list(self._waiting):
-            if left <= 0:
+            if self._lines_left <= 0:
                 return
             del self._waiting[follower]
-            left -= self._serve_one(follower, now, left)
+            self._serve_one(follower, now)
             if follower.due and follower.client in self._followers:
                 self._waiting[follower] = None  # behind the others
 
-    def _serve_one(self, follower: Follower, now: float, entries_left: int) -> int:
-        """Returns how many entries were made for it."""
+    def _serve_one(self, follower: Follower, now: float) -> None:
         if follower.pacer.held_since is not None:
-            return 0
-        entries_made = 0
+            return
         for channel, since in list(follower.due.items()):
             queued_bytes = follower.client.queued_bytes
-            if queued_bytes > SNAPSHOT_BYTES_QUEUED_MAX or entries_made >= entries_left:
-                break
+            if queued_bytes > SNAPSHOT_BYTES_QUEUED_MAX or self._lines_left <= 0:
+                return
             topic = channel.topic
             if since is not None:
                 frames = topic.behind(*since, self._time())
                 if frames is not None:
                     if not follower.pacer.may_have(len(frames), now):
-                        break
+                        return
                     self.resumed_total += 1
                     self._go_on(follower, channel, frames, queued_bytes)
                     continue
             if topic.source is None:
                 if not follower.pacer.may_have(PRIVATE_SNAPSHOT_COST, now):
-                    break
+                    return
                 self._ask(follower, channel)
                 continue
             size = topic.source.size()
             if not follower.pacer.may_have(size, now):
-                break
+                return
             if not topic.has_snapshot:
                 self.snapshots_made += 1
-                entries_made += size
+                self._lines_left -= size
             self._go_on(follower, channel, [topic.snapshot(self._time())], queued_bytes)
-        return entries_made
 
     def _go_on(self, follower: Follower, channel: Channel, frames: list[bytes], queued_bytes: int) -> None:
         """Send what comes before the next delta, and from then on the deltas."""

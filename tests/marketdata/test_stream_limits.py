@@ -140,19 +140,21 @@ def test_snapshots_come_as_they_are_read(stand: StreamStand) -> None:
 
 
 def test_snapshots_are_made_a_few_at_a_time_and_for_everybody_in_turn(stand: StreamStand, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "SNAPSHOT_ENTRIES_PER_FLUSH", 150)
+    monkeypatch.setattr(stream, "SNAPSHOT_LINES_PER_SECOND", 300)
+    stand.stream._lines_left = 150
     greedy = stand.connect("trades:AAPL", "trades:BTCUSD", "candles:AAPL:1s", "candles:AAPL:1m")  # 100 lines at most, and 500
     modest = stand.connect("trades:AAPL", BOOK)
     sent = []
     for _ in range(6):
         bid(stand)
         sent.append((brief(greedy), brief(modest)))
+        stand.clock.now += 0.5
     assert sent == [
-        (["snapshot 0", "snapshot 0"], []),
-        (["snapshot 0"], ["snapshot 0", "snapshot 2"]),  # trades:AAPL was made already
-        (["snapshot 0"], ["delta 3-3"]),
+        (["snapshot 0", "snapshot 0"], []),  # 150 - 200
+        (["snapshot 0"], ["snapshot 0", "snapshot 2"]),  # + 150 - 3 - 500; trades:AAPL was made already
+        ([], ["delta 3-3"]),
         ([], ["delta 4-4"]),
-        ([], ["delta 5-5"]),
+        (["snapshot 0"], ["delta 5-5"]),  # + 3 * 150
         ([], ["delta 6-6"]),
     ]
 
@@ -172,7 +174,7 @@ def test_a_client_has_so_many_lines_of_snapshots_a_second(stand: StreamStand, mo
 
 
 def test_a_snapshot_that_is_too_large_is_refused(stand: StreamStand, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "SNAPSHOT_ENTRIES_MAX", 10)
+    monkeypatch.setattr(stream, "SNAPSHOT_LINES_MAX", 10)
     stand.put(*[stand.venue.order("ALICE", BUY, 999, 1) for _ in range(10)])
     client = stand.connect("book:AAPL:order:0", "book:AAPL:price:0")
     stand.flush()
@@ -383,6 +385,19 @@ def test_a_private_topic_is_his_alone(stand: StreamStand) -> None:
     stand.flush()
     assert [message["data"] for message in alice.take()] == [{"orders": [1]}, [{"order": 3}, {"order": 4}]]
     assert brief(bob) == ["login", "snapshot 0"]
+
+
+def test_whoever_tells_knows_whether_anybody_would_hear_it(stand: StreamStand) -> None:
+    desk = Desk(stand)
+    assert not stand.stream.keeps("orders", "ALICE")
+    client = signed_in(stand, "A", "orders")
+    desk.answer("none")
+    stand.stream.disconnect(client)
+    assert stand.stream.keeps("orders", "ALICE"), "she may come back"
+    assert not stand.stream.keeps("orders", "BOB")
+    stand.clock.now += 100
+    stand.flush()
+    assert not stand.stream.keeps("orders", "ALICE")
 
 
 def test_what_is_told_while_a_snapshot_is_made_is_in_it(stand: StreamStand) -> None:

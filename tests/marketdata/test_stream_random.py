@@ -160,7 +160,7 @@ class Crowd:
 def test_what_clients_have_is_the_market(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(topics, "RESUME_ENTRIES", 60)
     monkeypatch.setattr(topics, "DELTA_ENTRIES_MAX", 40)
-    monkeypatch.setattr(stream, "SNAPSHOT_ENTRIES_PER_FLUSH", 1_000)
+    monkeypatch.setattr(stream, "SNAPSHOT_LINES_PER_SECOND", 30_000)
     monkeypatch.setattr(channels, "TOPIC_KEPT_SECONDS", 2.0)
     draw, market, clock = random.Random(seed), Market(), Clock()
     crowd = Crowd(market, draw, clock)
