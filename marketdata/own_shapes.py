@@ -27,6 +27,7 @@ from matching.messages import (
     PEGGED,
     STOP,
     STOP_LIMIT,
+    CancelReason,
     Conditions,
     InstrumentDefined,
     OrderType,
@@ -53,11 +54,13 @@ _STATUSES: dict[str, Status] = {
     "new": "new", "partially-filled": "partially-filled", "filled": "filled", "canceled": "canceled", "rejected": "rejected",
     "expired": "expired", "waiting": "waiting",
 }  # fmt: skip
+_ASKED_FOR = frozenset(("", *(orders.words(reason.name) for reason in (CancelReason.REQUESTED, CancelReason.MASS_CANCEL))))
 _NONE = Conditions()
 
 
 class Order(msgspec.Struct, frozen=True):
-    """An order as it stands. `leaves` is what is open of it, `executed` what has traded; `reason` says why it ended unfilled.
+    """An order as it stands. `leaves` is what is open of it, `executed` what has traded; `reason` says why it was refused, or
+    ended unfilled where its owner has not asked for that.
     `session` is the FIX session that entered or replaced it last. The `cl_ord_id` of a side of a quote is empty."""
 
     order_id: str
@@ -130,7 +133,7 @@ def order(own_orders: OwnOrders, one: orders.Order) -> Order:
         leaves=decimal_text(one.leaves, quantity_decimals),
         average_price=_average(one, price_decimals),
         entered=iso_time(one.entered),
-        reason=one.reason or None,
+        reason=one.reason if one.reason not in _ASKED_FOR else None,
     )
 
 
