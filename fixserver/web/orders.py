@@ -66,7 +66,7 @@ Identifier = Annotated[
 ]
 Time = Annotated[
     str,
-    Meta(max_length=ID_CHARACTERS_MAX, description="UTC where it says no offset", extra_json_schema={"format": "date-time"}),
+    Meta(max_length=ID_CHARACTERS_MAX, description="UTC where it says no offset", extra_json_schema={"extra": {"format": "date-time"}}),
 ]
 
 
