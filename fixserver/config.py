@@ -642,6 +642,9 @@ def _multicast_faults(multicast: Multicast) -> Iterator[tuple[str, str]]:
                 ipaddress.ip_address(text)
         except ValueError:
             yield f"multicast.{key}", f"{_quoted(text)} is not an IP address"
+    for key in ("group", "interface"):
+        if ":" in getattr(multicast, key):
+            yield f"multicast.{key}", f"{_quoted(getattr(multicast, key))} is an IPv6 address: packets go out by IPv4 only"
     if multicast.group and not 1 <= multicast.port <= 65_535:
         yield "multicast.port", f"{multicast.port} is not a port: 1 to 65535"
     if not 0 <= multicast.hops <= 255:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import uvloop
+from prometheus_client.registry import Collector
 
 from fixserver.config import MARKET_DATA_SUFFIX, Config, ConfigError, Participant
 from fixserver.exchange import SUSPENDED, add_sessions, listen, log_out_all, write_ports
@@ -38,6 +39,7 @@ from marketdata.viewing import Views
 from matching.recordlog import LogDamaged, LogMissing
 
 if TYPE_CHECKING:
+    from fixserver.multicast_port import MulticastSide
     from fixserver.web.wiring import WebSide
 
 EXIT_REFUSED = 1
@@ -98,7 +100,10 @@ class FeedProcess:
             lambda: FixPort(self.loop, self.sessions, section, passwords, log.info),
         )  # fmt: skip
         self.web = _web_side(config, data, self.feed, self.views, self.members, self.era, traffic)
-        collectors = [FeedMetrics(self.feed, self.desk, self.sessions, self.port), *(self.web.collectors if self.web else ())]
+        self.multicast = _multicast_side(config, self.views, self.era)
+        collectors: list[Collector] = [FeedMetrics(self.feed, self.desk, self.sessions, self.port)]
+        for side in (self.web, self.multicast):
+            collectors += side.collectors if side is not None else ()
         page = Page(registry_of(*collectors))
         address = config.venue.metrics_address
         self.scrape = listen(
@@ -109,6 +114,8 @@ class FeedProcess:
         numbers = {"fix": self.port.number, "metrics": self.scrape.number}
         if self.web is not None:
             numbers["http"] = self.web.server.number
+        if self.multicast is not None:
+            numbers["recovery"] = self.multicast.recovery.number
         write_ports(data / "marketdata.ports", numbers)
 
     def run(self) -> None:
@@ -123,6 +130,9 @@ class FeedProcess:
         if self.web is not None:
             await self.web.start()
             log.info("page, REST and WebSocket on %s port %d", self.config.web.address, self.web.server.number)
+        if self.multicast is not None:
+            await self.multicast.start()
+            log.info("packets to %s port %d, recovery on port %d", *self.multicast.target, self.multicast.recovery.number)
         hosting = Hosting(self.loop, self.turn)
         if self.web is not None:
             self.web.backend.progress.on_wait = hosting.wake
@@ -134,7 +144,7 @@ class FeedProcess:
 
     def turn(self) -> float:
         """One turn: what came in, what the event log has, what goes out, timers. Returns the seconds until the next is due."""
-        sessions, desk, web = self.sessions, self.desk, self.web
+        sessions, desk, web, multicast = self.sessions, self.desk, self.web, self.multicast
         self.loop.poll(0.0)
         sessions.set_time(time.time_ns())
         desk.take_requests()
@@ -145,6 +155,10 @@ class FeedProcess:
             desk.on_record(published)
             if web is not None:
                 web.on_record(batch, published)
+            if multicast is not None:
+                multicast.on_record(batch, published)
+        if multicast is not None:
+            multicast.send()
         desk.send()
         if web is not None:
             web.send()
@@ -215,6 +229,8 @@ class FeedProcess:
                 session.begin_logout("the feed is being stopped")
         if self.web is not None:
             await self.web.stop()
+        if self.multicast is not None:
+            await self.multicast.stop()
         await hosting.until(lambda: not self.port.connections, GOODBYE_SECONDS_MAX)
         try:
             self.feed.save_checkpoint()
@@ -224,6 +240,8 @@ class FeedProcess:
     def close(self) -> None:
         if self.web is not None:
             self.web.close()
+        if self.multicast is not None:
+            self.multicast.close()
         self.port.close()
         self.scrape.close()
         self.sessions.end_turn(0)
@@ -242,6 +260,14 @@ def _web_side(
     from fixserver.web.wiring import WebSide  # it brings half a second of imports
 
     return WebSide(config, data, feed, views, members, era, traffic)
+
+
+def _multicast_side(config: Config, views: Views, era: str) -> MulticastSide | None:
+    if not config.multicast.group:
+        return None
+    from fixserver.multicast_port import MulticastSide
+
+    return MulticastSide(config, views, era)
 
 
 def _with_feed_name(participant: Participant) -> Participant:

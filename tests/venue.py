@@ -62,6 +62,7 @@ def configuration(
         "marketdata": {"port": 0, "metrics_port": 0},
         "web": {"port": 0, "requests_per_second": 0, "logins_per_minute": 0},
         "history": {"metrics_port": 0},
+        "multicast": {"recovery_port": 0},
     }
     lines: list[str] = []
     for name, values in defaults.items():
