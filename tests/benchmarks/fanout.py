@@ -148,6 +148,8 @@ def fan_out(venue: Venue, args: argparse.Namespace) -> dict[str, Any]:
         clients.tell("mark one never reads")
         held = never_reads(port, args.seconds, lambda: memory.append(venue.memory("marketdata")))
         memory.append(venue.memory("marketdata"))
+        clients.tell("mark all read, again")  # what else the machine was doing is in all three
+        time.sleep(args.seconds)
         found = clients.end()
         return {
             "clients": args.clients,
