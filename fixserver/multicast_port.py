@@ -11,6 +11,7 @@ import ipaddress
 import socket
 import time
 from collections.abc import Iterator
+from typing import cast
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -129,8 +130,7 @@ class _Connection(asyncio.Protocol):
         self._second, self._requests = 0, 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's has no such base
         transport.set_write_buffer_limits(high=0)  # so that we hear when everything has been taken
         self._port.connections.add(self)
         if len(self._port.connections) > CONNECTIONS_MAX:
