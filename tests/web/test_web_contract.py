@@ -26,6 +26,11 @@ CHROMIUM = Path("/usr/bin/chromium")
 CONFIGURATION = """
 [checks]
 positive_data_acceptance.expected-statuses = ["2xx", "401", "403", "404", "409", "422", "429", "503", "504"]
+
+# What an order says may not go together, which the document does not say: an end without time_in_force gtd.
+[[operations]]
+include-tag = "orders"
+checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "403", "404", "409", "422", "429", "503", "504"]
 """
 
 
