@@ -19,7 +19,8 @@ DOCS = Path(app_module.__file__).with_name("docs")
 
 
 def operations() -> dict[str, dict[str, Any]]:
-    return {f"{method.upper()} {path}": found for path, methods in description()["paths"].items() for method, found in methods.items()}
+    paths = description()["paths"]
+    return {f"{method.upper()} {path}": found for path, methods in paths.items() for method, found in methods.items()}
 
 
 def test_what_was_vendored_is_what_it_was() -> None:
