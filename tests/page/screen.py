@@ -81,7 +81,7 @@ class Screen:
     def order(self, side: str, quantity: str, price: str = "", **fields: str) -> Screen:
         """Fill the ticket and send it; `fields` by their names, as a type or time_in_force."""
         page = self.page
-        page.check(f"#side-{side}", force=True)
+        page.click(f'label[for="side-{side}"]')
         for name in ("type", "time_in_force"):
             if name in fields:
                 page.select_option(f"#ticket-{name}", fields.pop(name))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import random
 import re
 import socket
 import time
@@ -21,9 +23,11 @@ PROCESSES = ("clearing", "marketdata", "history")
 
 
 def free_port() -> int:
-    """One that is free now: a process that is started again has to be found where it was."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
+    """One that is free now, below those that the system gives to others: a process that is started again has to be found there."""
+    for port in random.sample(range(20_000, 30_000), 100):
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise AssertionError("no port is free")
 
 
 def hear(client: Client, msg_type: str, fields: str) -> None:

@@ -33,7 +33,8 @@ export function openKeys(shortcuts) {
 
   document.addEventListener("keydown", (event) => {
     const { target } = event;
-    const types = target.closest("input:not([type=radio], [type=checkbox]), select, textarea") !== null;
+    // A dialog that has just been closed keeps the focus until the next frame.
+    const types = target.closest("input:not([type=radio], [type=checkbox]), select, textarea") !== null && target.closest("dialog:not([open])") === null;
     if (types) {
       if (event.key === "Escape") target.blur();
       return;

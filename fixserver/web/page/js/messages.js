@@ -30,6 +30,7 @@ export class Messages {
   sessions = new Map(); // session -> count
   isThere = false;
   refusal = "";
+  dropped = 0; // that came too fast for the venue to show them
   #stream;
   #stop = null;
   #number = 0;
@@ -50,7 +51,10 @@ export class Messages {
         this.changes.tell("all");
       },
       delta: (entries) => {
-        for (const message of entries) this.#keep(message);
+        for (const entry of entries) {
+          if (entry.dropped === undefined) this.#keep(entry);
+          else this.dropped += entry.dropped;
+        }
         this.changes.tell("more");
       },
       refused: (text) => {
@@ -99,6 +103,7 @@ export class Messages {
 
   #clear() {
     this.list = [];
+    this.dropped = 0;
     this.types.clear();
     this.sessions.clear();
   }

@@ -21,8 +21,8 @@ export function between(earlier, later) {
   return `+${(Number(ns) / 1e6).toFixed(3)} ms`;
 }
 
-/** "Partially filled" of PARTIALLY_FILLED; what is no name of the dictionary stays as it is. */
-const meaningWords = (meaning) => (/^[A-Z][A-Z0-9_ ]{2,}$/.test(meaning) ? meaning[0] + meaning.slice(1).toLowerCase().replaceAll("_", " ") : meaning);
+/** "Partially filled" of what the dictionary calls "partially filled"; what it does not know stays as it is. */
+const meaningWords = (meaning) => (/^[a-z]/.test(meaning) ? meaning[0].toUpperCase() + meaning.slice(1) : meaning);
 
 /** What a message says, in a line: "Buy 100 AAPL at 189.50 · New · text". */
 export function summaryOf(message) {
@@ -169,7 +169,8 @@ export function openTraffic({ messages, session, stream, announce, askToSignIn }
     head.hidden = rows.node.hidden = shown.length === 0;
     say(empty.firstChild, !isSignedIn ? "Sign in to see the messages of your own FIX sessions, as they come and go." : messages.refusal ? messages.refusal : !messages.isThere ? "Loading …" : all.length === 0 ? "No messages yet. Log on with a FIX client, or send an order here." : "No message passes the filter.");
     empty.lastChild.hidden = isSignedIn;
-    const counted = shown.length === all.length ? `${all.length} messages` : `${shown.length} of ${all.length} messages`;
+    const dropped = messages.dropped ? `, ${messages.dropped} more came too fast to be shown` : "";
+    const counted = (shown.length === all.length ? `${all.length} messages` : `${shown.length} of ${all.length} messages`) + dropped;
     say(note, isSignedIn && messages.isThere ? `${counted}${frozen === null ? (stream.state === "live" ? ", live" : "") : `, paused, ${fresh} since`}` : "");
   }
 
@@ -271,7 +272,7 @@ export function openTraffic({ messages, session, stream, announce, askToSignIn }
   }
 
   function fieldRow([tag, name, value, meaning]) {
-    return el("tr", { class: HEADER.has(Number(tag)) ? "frame" : null }, el("td", { class: "mono" }, String(tag)), el("td", {}, name || "not in the dictionary"), el("td", { class: "mono" }, value), el("td", {}, meaningWords(meaning ?? "")));
+    return el("tr", { class: HEADER.has(Number(tag)) ? "frame" : null }, el("td", { class: "mono" }, String(tag)), el("td", {}, name && name !== "?" ? name : "not in the dictionary"), el("td", { class: "mono" }, value), el("td", {}, meaningWords(meaning ?? "")));
   }
 
   async function copyText(text, button) {
