@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from typing import Annotated, Any
 
 import msgspec
@@ -19,7 +20,9 @@ from msgspec import UNSET, Meta, UnsetType
 
 from fixserver.conditions import PEG_PRICE_TYPE_OF, POST_ONLY
 from fixserver.initiator import Message
+from fixserver.requests import Requests
 from fixserver.sessions import utc_text
+from fixserver.values import InstrumentNumbers, Refused
 from fixserver.web import desk
 from fixserver.web.account import own_account
 from fixserver.web.backend import Asked, Backend
@@ -64,9 +67,9 @@ Offset = Annotated[str, Meta(pattern=r"^-?[0-9]{1,20}(\.[0-9]{1,15})?$", descrip
 Identifier = Annotated[
     str, Meta(min_length=1, max_length=ID_CHARACTERS_MAX, pattern="^[!-~]+$", description="printable ASCII without blanks")
 ]
+_DATE_TIME = {"extra": {"format": "date-time"}}
 Time = Annotated[
-    str,
-    Meta(max_length=ID_CHARACTERS_MAX, description="UTC where it says no offset", extra_json_schema={"extra": {"format": "date-time"}}),
+    str, Meta(max_length=ID_CHARACTERS_MAX, description="UTC where it says no offset", extra_json_schema=_DATE_TIME)
 ]
 
 
@@ -169,7 +172,7 @@ async def enter_order(
     entry = _desk(backend)
     cl_ord_id = _id(entry, data.cl_ord_id)
     answer = await _answered(entry.enter(participant, cl_ord_id, fields))
-    return await _order(backend, participant, cl_ord_id, answer)
+    return await _order(backend, participant, answer)
 
 
 @patch("/{order_id:str}", responses=errors(401, 403, 404, 409, 413, 415, 422, 503, 504), operation_id="replace_order")
@@ -206,7 +209,9 @@ async def replace_order(
     entry = _desk(backend)
     cl_ord_id = _id(entry, data.cl_ord_id or None)
     answer = await _answered(entry.replace(participant, cl_ord_id, fields))
-    return await _order(backend, participant, cl_ord_id, answer)
+    if answer["35"] == desk.CANCEL_REJECT:
+        raise await _replace_refused(backend, participant, one, {"11": cl_ord_id, **dict(fields)}, answer)
+    return await _order(backend, participant, answer)
 
 
 @delete("/{order_id:str}", status_code=200, responses=errors(401, 403, 404, 409, 422, 503, 504), operation_id="cancel_order")
@@ -258,9 +263,11 @@ async def _cancel_each(backend: Backend, participant: str, account: str, symbol:
 
 async def _cancel(backend: Backend, participant: str, one: orders.Order) -> Order:
     entry = _desk(backend)
-    cl_ord_id = entry.new_id()
-    answer = await _answered(entry.cancel(participant, cl_ord_id, [*_named(one), ("54", one.side)]))
-    return await _order(backend, participant, cl_ord_id, answer)
+    answer = await _answered(entry.cancel(participant, entry.new_id(), [*_named(one), ("54", one.side)]))
+    if answer["35"] == desk.CANCEL_REJECT:
+        reason = _CANCEL_REASONS.get(answer.get("102", ""))
+        raise _refusal(REFUSED if reason is None else orders.words(reason.name), answer.get("58", ""))
+    return await _order(backend, participant, answer)
 
 
 # ------------------------------------------------------------------------------------------------- to fields
@@ -291,13 +298,14 @@ def _open_order(backend: Backend, participant: str, order_id: str, account: str 
         raise ApiError(404, "unknown-order", f"there is no open order {order_id} of yours")
     if one.end:
         raise ApiError(409, "too-late", f"order {order_id} has ended: it is {one.status}")
+    if not one.cl_ord_id:
+        raise ApiError(409, "is-a-quote", f"order {order_id} is a side of a quote: it is replaced or withdrawn with that")
     return one
 
 
 def _named(one: orders.Order) -> list[tuple[str, str]]:
     """Which order is meant."""
-    by = ("41", one.cl_ord_id) if one.cl_ord_id else ("37", str(one.order_id))  # a side of a quote has no ClOrdID
-    return [by, ("1", one.account), ("55", one.instrument)]
+    return [("41", one.cl_ord_id), ("1", one.account), ("55", one.instrument)]
 
 
 def _terms_of(backend: Backend, one: orders.Order) -> _Terms:
@@ -362,12 +370,10 @@ async def _answered(request: Any) -> Message:
     return found
 
 
-async def _order(backend: Backend, participant: str, cl_ord_id: str, answer: Message) -> Order:
+async def _order(backend: Backend, participant: str, answer: Message) -> Order:
     """The order that an answer is about, as it stands behind it. Raises ApiError where the exchange refused the request."""
-    msg_type, own = answer["35"], backend.feed.own
-    if msg_type == desk.CANCEL_REJECT:
-        raise await _cancel_refused(backend, participant, cl_ord_id, answer)
-    if msg_type != desk.EXECUTION_REPORT:
+    own = backend.feed.own
+    if answer["35"] != desk.EXECUTION_REPORT:
         raise _rejected(answer)
     refused = answer.get("150") == "8"
     known = answer.get("37", NO_ORDER).isdigit()  # what is refused before it has a number is in no log
@@ -388,17 +394,26 @@ async def _feed_behind(backend: Backend, event: str) -> None:
         raise ApiError(504, "feed-behind", "the exchange has taken it, but the feed is behind: see the open orders in a while")
 
 
-async def _cancel_refused(backend: Backend, participant: str, cl_ord_id: str, answer: Message) -> ApiError:
-    reason = _CANCEL_REASONS.get(answer.get("102", ""))
-    text = answer.get("58", "")
-    if reason is not None:
-        return _refusal(orders.words(reason.name), text)
-    refusals = backend.feed.own.refusals
-    for _ in range(int(REFUSAL_SECONDS / REFUSAL_POLL_SECONDS)):
-        if (participant, cl_ord_id) in refusals:
-            return _refusal(orders.words(refusals[participant, cl_ord_id].reason.name), text)
-        await asyncio.sleep(REFUSAL_POLL_SECONDS)
-    return _refusal(REFUSED, text)
+async def _replace_refused(
+    backend: Backend, participant: str, one: orders.Order, fields: dict[str, str], answer: Message
+) -> ApiError:
+    """Why a replace was refused: CxlRejReason(102) has no code for most reasons, and the report gives no number of an event."""
+    reason, text = _CANCEL_REASONS.get(answer.get("102", "")), answer.get("58", "")
+    if reason is None:
+        terms = backend.feed.own.terms[one.instrument].defined
+        numbers = InstrumentNumbers(terms.price_decimals, terms.quantity_decimals, terms.currency)
+        try:  # what the exchange refuses before its core, it refuses by this
+            Requests({one.instrument: numbers}, 0).replace_order(fields, participant, "", one.cl_ord_id)
+        except Refused as refusal:
+            reason = refusal.reason
+    refusals, key = backend.feed.own.refusals, (participant, fields["11"])
+    until = time.monotonic() + REFUSAL_SECONDS
+    while reason is None and time.monotonic() < until:
+        if key in refusals:
+            reason = refusals[key].reason
+        else:
+            await asyncio.sleep(REFUSAL_POLL_SECONDS)
+    return _refusal(REFUSED if reason is None else orders.words(reason.name), text)
 
 
 def _rejected(answer: Message) -> ApiError:
