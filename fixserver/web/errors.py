@@ -45,16 +45,18 @@ DESCRIPTIONS = {
     404: "no such path, symbol, order",
     405: "the wrong method",
     406: "no JSON wanted",
+    408: "the request did not arrive in time; the connection is closed",
     409: "the order is not what the request takes it for: it has ended, the ClOrdID was used before",
     413: "the body is longer than the venue takes",
     415: "no JSON sent",
     422: "the venue refused the order; `code` names the reason",
     429: "too many requests from this address, or orders of this participant; Retry-After says when",
+    431: "request line and headers are too long",
     500: "a mistake of the venue's",
     503: "the exchange, the ledger or the history cannot be reached now",
     504: "the exchange did not answer in time: the order may have been taken",
 }
-EVERYWHERE = (400, 406, 413, 429, 500)  # what any request may be answered with
+EVERYWHERE = (400, 406, 408, 413, 429, 431, 500)  # what any request may be answered with
 
 
 class Fault(msgspec.Struct, frozen=True):
