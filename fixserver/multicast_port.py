@@ -131,7 +131,7 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's has no such base
-        transport.set_write_buffer_limits(high=0)  # so that we hear when everything has been taken
+        self._transport.set_write_buffer_limits(high=0)  # so that we hear when everything has been taken
         self._port.connections.add(self)
         if len(self._port.connections) > CONNECTIONS_MAX:
             self.cut("full")
