@@ -228,6 +228,13 @@ def _add_replay(subparsers: Subparsers, help_text: str) -> None:
     replay.add_arguments(_add(subparsers, "replay", help_text, replay.run))
 
 
+def _add_trade(subparsers: Subparsers, help_text: str) -> None:
+    from fixserver.terminal import trade_command
+
+    said = {"description": trade_command.DESCRIPTION, "epilog": trade_command.EPILOG}
+    trade_command.add_arguments(_add(subparsers, "trade", help_text, trade_command.run, **said))
+
+
 # --------------------------------------------------------------------------------------------------- offline
 
 
@@ -286,6 +293,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[Subparsers, str], None]]] = {
     "marketdata": ("the market-data feed alone", _add_marketdata),
     "bots": ("market makers and traders that trade over FIX", _add_bots),
     "simulate": ("strategies against each other, in no time and without a venue", _add_simulate),
+    "trade": ("trade in the terminal: ladder, orders, a command line", _add_trade),
     "replay": ("send recorded order flow over FIX", _add_replay),
     "admin": ("tell a running exchange what to do: halt, cancel, bust, sessions, participants", _add_admin),
     "ledger": ("look into the ledger: check, balances, statement, rebuild", _add_ledger),

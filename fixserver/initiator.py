@@ -70,14 +70,16 @@ class Initiator:
         begin: str = "FIX.4.4",
         heartbeat_seconds: int = 30,
         sent_kept_max: int = SENT_KEPT_MAX,
+        reads: Callable[[bytes], Message] = parse,
     ) -> None:
+        """`reads` makes of the bytes of a message what the owner is given; it has the fields that parse() has."""
         self.address, self.port, self.sender, self.target = address, port, sender, target
         self.logged_on = False
         self.caught_up = True  # False between a gap and its end
         self.next_out, self.next_in = 1, 1
         self._password, self._begin, self._heartbeat = password, begin.encode(), heartbeat_seconds
         self._header = b"\x0149=%s\x0156=%s\x0152=" % (sender.encode(), target.encode())
-        self._clock = Clock()
+        self._clock, self._reads = Clock(), reads
         self._socket: socket.socket | None = None
         self._framer = Framer(FRAME_BYTES_MAX)
         self._outgoing: list[bytes] = []
@@ -255,7 +257,7 @@ class Initiator:
         messages: list[Message] = []
         try:
             for frame in self._framer.feed(data):
-                message = parse(frame)
+                message = self._reads(frame)
                 if self._due(message):
                     messages.append(message)
             if self._outgoing:

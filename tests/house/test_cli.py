@@ -55,9 +55,9 @@ def test_no_command_is_help_and_exit_2(capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_a_command_that_there_is_not_is_exit_2() -> None:
-    code, out, err = fixserver("trade")
+    code, out, err = fixserver("auction")
     assert (code, out) == (2, "")
-    assert "invalid choice: 'trade'" in err
+    assert "invalid choice: 'auction'" in err
 
 
 def test_version_says_what_it_runs_on(capsys: pytest.CaptureFixture[str]) -> None:

@@ -25,7 +25,7 @@ ALLOWED = {
     },
     "fixserver": {
         "matching", "following", "clearing", "marketdata", "msgspec", "quickfix", "prometheus_client", "sqlalchemy", "matplotlib",
-        *WEB,
+        "textual", *WEB,
     },
 }  # fmt: skip
 # The engine is a function of its commands: nothing in it may know the time, chance, files, the network or other threads.
@@ -75,6 +75,12 @@ def test_a_package_imports_what_it_may(package: str) -> None:
 def test_quickfix_is_met_in_few_places() -> None:
     found = [path.name for path in sources("fixserver") if any(module == "quickfix" for _, module in imports(path))]
     assert set(found) <= {"sessions.py", "client.py"}
+
+
+def test_what_draws_the_terminal_is_met_in_its_folder() -> None:
+    found = [path for path in sources("fixserver") if any(is_allowed(module, {"textual"}) for _, module in imports(path))]
+    assert found
+    assert [path.name for path in found if path.parent != ROOT / "fixserver" / "terminal"] == []
 
 
 def test_what_serves_the_web_is_met_in_its_folder() -> None:
