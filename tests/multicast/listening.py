@@ -1,4 +1,4 @@
-"""For tests: a listener of the multicast feed on real sockets, through a relay that may lose, double and reorder; it judges nothing."""
+"""For tests: a listener of the multicast feed on real sockets, to whom packets may get lost, doubled, late; it judges nothing."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def read_exactly(sock: socket.socket, size: int) -> bytes:
 
 
 class Listener:
-    """Takes what has come, and asks for what is missing, whenever it is told to. `loss` is the share of packets that are lost, that come
-    twice, and that come late."""
+    """Takes what has come, and asks for what is missing, whenever it is told to. `loss` is the share of packets that are lost,
+    that come twice, and that come late."""
 
     def __init__(self, recovery_port: Callable[[], int], seed: int = 0) -> None:
         self.receiver = Receiver()

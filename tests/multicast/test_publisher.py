@@ -21,7 +21,7 @@ SESSION = "0000000001"
 
 
 class Stand:
-    """An engine, the feed behind it, and a way to its listeners that `losing` decides on: which packets come out where one went in."""
+    """An engine that is given commands of every kind, and the publisher behind it."""
 
     def __init__(self, seed: int, *, kept_max: int = 200_000) -> None:
         self.engine = Engine()
@@ -49,7 +49,8 @@ class Stand:
         for symbol, book in self.depth.books.items():
             held = self.views.find(view_key(symbol, True, 0, (BID, OFFER)))
             theirs = receiver.books[symbol]
-            lines = [[(order.price, order.quantity, order.order_id) for order in side.orders()] for side in (book.bids, book.offers)]
+            sides = book.bids, book.offers
+            lines = [[(order.price, order.quantity, order.order_id) for order in side.orders()] for side in sides]
             same = lines == [theirs.bids(), theirs.offers()] and (book.phase, book.until) == (theirs.phase, theirs.until)
             if not same or theirs.rpt_seq[0] != held.rpt_seq or theirs.terms.tick != book.terms.tick:
                 wrong.append(symbol)
