@@ -1,4 +1,4 @@
-"""What the web's port and the stream tell Prometheus; requests are counted by fixserver/web/counters.py."""
+"""What the web's port, the stream and the order desk tell Prometheus; requests are counted by fixserver/web/counters.py."""
 
 from __future__ import annotations
 
@@ -7,16 +7,27 @@ from collections.abc import Iterator
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from fixserver.web.desk import OrderDesk
 from fixserver.web.server import WebServer
 from marketdata.stream import Stream
 
 
 class WebMetrics(Collector):
-    def __init__(self, server: WebServer, stream: Stream) -> None:
-        self._server, self._stream = server, stream
+    def __init__(self, server: WebServer, stream: Stream, desk: OrderDesk) -> None:
+        self._server, self._stream, self._desk = server, stream, desk
 
     def collect(self) -> Iterator[Metric]:
-        server, stream = self._server, self._stream
+        server, stream, desk = self._server, self._stream, self._desk
+        yield GaugeMetricFamily(
+            "fixserver_order_entry_connected", "1 while orders can be sent to the exchange.", int(desk.connected)
+        )
+        yield GaugeMetricFamily("fixserver_order_entry_waiting", "Requests that wait for the exchange's answer.", desk.waiting)
+        for name, documentation, value in (
+            ("logons", "Sessions with the exchange that began.", desk.logons_total),
+            ("requests", "Requests sent to the exchange.", desk.requests_total),
+            ("unanswered", "Requests that the exchange did not answer in time.", desk.unanswered_total),
+        ):
+            yield CounterMetricFamily(f"fixserver_order_entry_{name}", documentation, value)
         yield GaugeMetricFamily("fixserver_web_connections", "Connections that are open.", server.connections)
         yield GaugeMetricFamily("fixserver_web_streams", "Those of them that are WebSockets.", server.streams)
         yield GaugeMetricFamily("fixserver_web_unread_bytes", "What clients have not read yet.", server.unread_bytes())

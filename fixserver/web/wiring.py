@@ -55,7 +55,7 @@ class WebSide:
     @property
     def collectors(self) -> list[Collector]:
         """What they tell Prometheus."""
-        return [self.backend.counters, WebMetrics(self.server, self.stream)]
+        return [self.backend.counters, WebMetrics(self.server, self.stream, self.desk)]
 
     @property
     def wants_soon(self) -> bool:

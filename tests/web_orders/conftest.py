@@ -101,8 +101,7 @@ def start(venue: Venue, *names: str) -> None:
     for name in names:
         venue.launch(name)
     for name in names:
-        ports = venue.data / f"{name}.ports"
-        wait_for(lambda ports=ports: ports.exists(), f"the {name} process is up")
+        wait_for((venue.data / f"{name}.ports").exists, f"the {name} process is up")
 
 
 def wait_for_order_entry(venue: Venue) -> None:
