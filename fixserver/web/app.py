@@ -6,6 +6,7 @@ fixserver/web/socket.py: here are the routes of market and account, who signs in
 
 from __future__ import annotations
 
+import functools
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from fixserver.web.backend import Backend
 from fixserver.web.edge import Edge
 from fixserver.web.errors import answer_error
 from fixserver.web.guards import known_parameters
-from fixserver.web.static import IS_COMPRESSED, asset, assets, below, file_routes
+from fixserver.web.static import IS_COMPRESSED, Asset, asset, assets, below, file_routes
 
 __all__ = ["Backend", "create_app"]
 
@@ -52,11 +53,8 @@ TAGS = [
 def create_app(backend: Backend) -> Edge:
     """The application for uvicorn. Raises OSError where its own files cannot be read."""
     web = backend.config.web
-    files = below("/", assets(HERE / "page")) if (HERE / "page").is_dir() else {}
-    files |= below("/docs", assets(HERE / "docs"))
-    files["/openapi.json"] = asset(msgspec.json.encode(description()), "openapi.json")
     app = Litestar(
-        route_handlers=[_routes(), file_routes(files)],
+        route_handlers=[_routes(), file_routes(_files())],
         dependencies={"backend": Provide(_backend, sync_to_thread=False)},
         state=State({"backend": backend}),
         exception_handlers={Exception: answer_error},
@@ -72,6 +70,13 @@ def create_app(backend: Backend) -> Edge:
         app, backend.counters, methods=methods, origins=web.origins, requests_per_second=web.requests_per_second,
         request_bytes_max=web.request_bytes_max,
     )  # fmt: skip
+
+
+@functools.cache
+def _files() -> dict[str, Asset]:
+    """By what they are asked for at: the page, the description, the document that it shows. They come with the program."""
+    files = below("/", assets(HERE / "page")) | below("/docs", assets(HERE / "docs"))
+    return files | {"/openapi.json": asset(msgspec.json.encode(description()), "openapi.json")}
 
 
 def description() -> dict[str, Any]:
