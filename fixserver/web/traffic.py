@@ -13,7 +13,7 @@ import heapq
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ SESSIONS_MAX = 16  # of a participant; the first ones
 MESSAGES_PER_SECOND = 300  # of a participant
 BURST = 300
 DECODED_AT_A_TIME = 50  # before others of the event loop have their turn
+READ_BYTES = 32_768  # what has not been read waits at the exchange, which then drops what it must
 LINE_BYTES_MAX = 1 << 20
 WAIT_SECONDS = 0.05  # until one who has had his share may go on
 BACKOFF_SECONDS = (0.1, 0.5, 2.0)  # before the next attempt to connect
@@ -235,14 +236,14 @@ class _Followed:
         failures = 0
         while True:
             try:
-                reader, writer = await asyncio.open_unix_connection(str(self._desk.path), limit=LINE_BYTES_MAX)
+                reader, writer = await asyncio.open_unix_connection(str(self._desk.path), limit=READ_BYTES)
             except OSError:
                 pass  # the exchange is not there
             else:
                 failures = 0
                 try:
                     writer.write(msgspec.json.encode({"participant": self._participant}) + b"\n")
-                    await self._read_exchange(reader)
+                    await self._read_exchange(_lines(reader))
                 except (OSError, ValueError, msgspec.DecodeError) as error:
                     log.info("traffic of %s: %s", self._participant, error)
                 finally:
@@ -251,18 +252,11 @@ class _Followed:
             await asyncio.sleep(BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS) - 1)])
             failures += 1
 
-    async def _read_exchange(self, reader: asyncio.StreamReader) -> None:
+    async def _read_exchange(self, lines: AsyncIterator[_Line]) -> None:
         """One connection, until it ends. Raises OSError, ValueError, DecodeError."""
-        await self._take_kept(reader)
+        await self._take_kept(lines)
         self._is_ready()
-        count = 0
-        while line := await reader.readline():
-            count += 1
-            if count % DECODED_AT_A_TIME == 0:
-                await asyncio.sleep(0)
-            said = _decode_line(line)
-            if said.error:
-                raise ValueError(said.error)
+        async for said in lines:
             if said.dropped:
                 self._tell([Dropped(said.dropped)])
             if said.raw:
@@ -272,22 +266,15 @@ class _Followed:
                 if taken is not None:
                     self._tell([taken])
 
-    async def _take_kept(self, reader: asyncio.StreamReader) -> None:
+    async def _take_kept(self, lines: AsyncIterator[_Line]) -> None:
         """What the exchange has kept. Of that, after another connection, what is new; and no more than is kept here."""
-        lines: dict[str, deque[_Line]] = {}
-        count = 0
-        while line := await reader.readline():
-            count += 1
-            if count % DECODED_AT_A_TIME == 0:
-                await asyncio.sleep(0)
-            said = _decode_line(line)
-            if said.error:
-                raise ValueError(said.error)
+        found: dict[str, deque[_Line]] = {}
+        async for said in lines:
             if said.live:
                 break
-            if said.raw and (said.session in lines or len(lines) < SESSIONS_MAX):
-                lines.setdefault(said.session, deque(maxlen=KEPT)).append(said)
-        for count, said in enumerate(_by_time(lines)):
+            if said.raw and (said.session in found or len(found) < SESSIONS_MAX):
+                found.setdefault(said.session, deque(maxlen=KEPT)).append(said)
+        for count, said in enumerate(heapq.merge(*found.values(), key=attrgetter("time"))):
             if count % DECODED_AT_A_TIME == 0:
                 await asyncio.sleep(0)
             kept = self._kept.get(said.session)
@@ -298,5 +285,21 @@ class _Followed:
                 self._tell([taken])
 
 
-def _by_time(lines: dict[str, deque[_Line]]) -> Iterator[_Line]:
-    return heapq.merge(*lines.values(), key=attrgetter("time"))
+async def _lines(reader: asyncio.StreamReader) -> AsyncIterator[_Line]:
+    """What the exchange says, without lines that are too long. Raises OSError, ValueError where it refuses, DecodeError."""
+    rest, count = b"", 0
+    while data := await reader.read(READ_BYTES):
+        *whole, rest = (rest + data).split(b"\n")
+        for line in whole:
+            count += 1
+            if count % DECODED_AT_A_TIME == 0:
+                await asyncio.sleep(0)
+            if len(line) > LINE_BYTES_MAX:
+                yield _Line(dropped=1)
+                continue
+            said = _decode_line(line)
+            if said.error:
+                raise ValueError(said.error)
+            yield said
+        if len(rest) > LINE_BYTES_MAX:
+            rest = rest[: LINE_BYTES_MAX + 1]  # and what follows of it is thrown away, when it has come
