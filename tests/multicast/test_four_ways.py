@@ -23,8 +23,9 @@ def test_one_book_four_ways(tmp_path: Path) -> None:
             ways.trade()
             did = ways.disturb(number)
             ways.trade(1)
-            ways.settle(f"round {number}, {did}, seed {SEED}")
-            ways.check_candles()
+            what = f"round {number}, {did}, seed {SEED}"
+            ways.settle(what)
+            ways.check_candles(what)
             print(f"{number}: {did}; equal at event {ways.engine.event_seq} after {time.monotonic() - began:.1f} s", flush=True)
         ways.check_recovery()
         print(f"{dict(ways.did)}\nlines compared: {dict(ways.compared)}")

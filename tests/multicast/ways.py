@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import random
+import signal
 import urllib.parse
 import urllib.request
 from collections import Counter
@@ -65,6 +66,8 @@ TOPICS = [topic.format(symbol) for _, _, topic in VIEWS.values() for symbol in P
 ]  # fmt: skip
 
 MISHAPS = ("fix reconnects", "stream goes on", "stream anew", "listener anew", "bust", "correct", "auction", "halt", "nothing")
+STREAM_CANDLES_MIN = 400  # its snapshot has more
+ENDS = (signal.SIGTERM, signal.SIGKILL)
 
 
 class Print(NamedTuple):
@@ -125,7 +128,7 @@ class StreamFollower:
         known = self.builder.topics
         topics = [known[topic].where if topic in known else topic for topic in TOPICS]
         port = self._venue.ports("marketdata")["http"]
-        opening = connect(f"ws://127.0.0.1:{port}/v1/stream", max_size=None, open_timeout=WAIT_SECONDS)
+        opening = connect(f"ws://127.0.0.1:{port}/v1/stream", max_size=None, max_queue=None, open_timeout=WAIT_SECONDS)
         self._opened = self._stack.enter_context(opening)
         self._opened.send(json.dumps({"op": "subscribe", "topics": topics}))
 
@@ -195,13 +198,14 @@ class Ways:
 
     # ------------------------------------------------------------------------------------------------- trading
 
-    def trade(self, bursts: int = BURSTS) -> None:
+    def trade(self, bursts: int = BURSTS, *, looking: bool = True) -> None:
         """Requests of every kind, of all traders, a burst of each in turn; what they are told is taken to heart."""
         for _ in range(bursts):
             for name, trader in self.traders.items():
                 messages = [trader.build(*self.minds[name].request()[:2]) for _ in range(REQUESTS_A_BURST)]
                 trader.send_many(messages)
-                self.look()
+                if looking:
+                    self.look()
             for name in self.traders:
                 self._answered(name)
 
@@ -244,12 +248,13 @@ class Ways:
                     self.trade(1)
                     operator.do("resume", symbol=symbol)
             case "feed restarts":
-                self.venue.restart("marketdata", self.draw.choice((9, 15)))
-                self.trade(1)
+                self.venue.end("marketdata", self.draw.choice(ENDS))
+                self.trade(1, looking=False)
+                self.venue.start("marketdata")
                 self.fix.connect()
                 self.stream.connect()
             case "exchange restarts":
-                self.venue.restart("exchange", self.draw.choice((9, 15)))
+                self.venue.restart("exchange", self.draw.choice(ENDS))
                 for trader in self.traders.values():
                     trader.close()
                     trader.logon(reset=True)
@@ -443,28 +448,42 @@ class Ways:
 
     # ------------------------------------------------------------------------------------------------- candles
 
-    def check_candles(self) -> None:
-        """Those of REST and of the stream are those of the trades that the ledger has posted."""
+    def check_candles(self, what: str) -> None:
+        """Those of REST and of the stream are those of the trades that the ledger has posted; AssertionError with what differs."""
+        differs = ""
 
-        def posted() -> bool:
-            self.follow()
+        def equal() -> bool:
+            nonlocal differs
             self.look()
-            return self._ledger_head() == self.engine.event_seq
+            self.follow()
+            differs = self._candles_differ()
+            return not differs
 
-        wait_for(posted, "the ledger has posted everything")
-        ledger = self._ledger_trades()
+        try:
+            wait_for(equal, "the candles are equal", SETTLED_SECONDS_MAX)
+        except AssertionError:
+            raise AssertionError(f"{what}: {differs}") from None
+
+    def _candles_differ(self) -> str:
+        head, ledger = self._ledger()
+        if head != self.engine.event_seq:
+            return f"the ledger is at event {head}, the engine at {self.engine.event_seq}"
         assert ledger == self.trades, "the ledger has other trades than the engine"
         for symbol in PAPERS:
             for interval in INTERVALS:
                 expected = self._candles(symbol, interval, list(ledger[symbol].values()))
-                what = f"candles of {symbol}, {interval}"
-                found = list(self._all_candles(symbol, interval))
-                assert found == expected, f"{what}: REST has {_first(found, expected)}"
                 data = self.stream.builder.topics[f"candles:{symbol}:{interval}"].data
-                found = [data[time] for time in sorted(data)]
-                assert found == expected[len(expected) - len(found) :], f"{what}: the stream has {_first(found, expected)}"
-                assert len(found) >= min(len(expected), 400), what
+                streamed = [data[time] for time in sorted(data)]
+                for way, found, due in (
+                    ("REST", list(self._all_candles(symbol, interval)), expected),
+                    ("the stream", streamed, expected[len(expected) - len(streamed) :]),
+                ):
+                    if found != due:
+                        return f"candles of {symbol}, {interval}: {way} has {_first(found, due)}"
+                if len(streamed) < min(len(expected), STREAM_CANDLES_MIN):
+                    return f"candles of {symbol}, {interval}: the stream has the last {len(streamed)} of {len(expected)}"
                 self.compared[f"candles {interval}"] += len(expected)
+        return ""
 
     def _candles(self, symbol: str, interval: str, trades: list[Print]) -> list[dict[str, Any]]:
         paper = PAPERS[symbol]
@@ -499,19 +518,12 @@ class Ways:
             if cursor is None:
                 return
 
-    def _ledger_head(self) -> int:
+    def _ledger(self) -> tuple[int, dict[str, dict[int, Print]]]:
+        """The event that it stands at, and what stands of the trades that it has posted, by the number of the trade."""
         database = open_database(database_url(load(self.venue.config), self.venue.data), read_only=True)
         try:
-            with database.connect() as connection:
-                return int(connection.execute(select(schema.cursor.c.event_seq)).scalar_one())
-        finally:
-            database.dispose()
-
-    def _ledger_trades(self) -> dict[str, dict[int, Print]]:
-        """What stands of the trades that the ledger has posted, by the number of the trade."""
-        database = open_database(database_url(load(self.venue.config), self.venue.data), read_only=True)
-        try:
-            with database.connect() as connection:
+            with database.connect() as connection, connection.begin():
+                head = int(connection.execute(select(schema.cursor.c.event_seq)).scalar_one())
                 names = {row.id: row.name for row in connection.execute(select(schema.assets))}
                 reverses = {row.event_seq: row.reverses for row in connection.execute(select(schema.remarks)) if row.reverses}
                 rows = connection.execute(select(schema.transactions).order_by(schema.transactions.c.event_seq)).all()
@@ -532,7 +544,7 @@ class Ways:
                 del trades[trade]
             else:
                 trades[trade] = trades[trade]._replace(price=row.price, quantity=row.quantity)
-        return found
+        return head, found
 
     def get(self, path: str, **parameters: Any) -> Any:
         """What REST answers."""
