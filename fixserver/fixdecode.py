@@ -123,7 +123,7 @@ class Decoder:
         if msg_type == "j" and ref_id and ref_type in _BY_CL_ORD_ID:
             cl_ord_ids.append(ref_id)
         named = [name for name in dict.fromkeys((*cl_ord_ids, *of_before)) if name]
-        return Decoded(msg_type, dictionary.messages.get(msg_type, UNKNOWN), named, order_id, fields)
+        return Decoded(msg_type, dictionary.messages.get(msg_type, UNKNOWN), named, order_id or None, fields)
 
 
 def _pairs(raw: str) -> list[tuple[str, str]]:
