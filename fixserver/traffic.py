@@ -21,6 +21,7 @@ _NAMED_BY = {IN: b"\x01115=", OUT: b"\x01128="}  # OnBehalfOfCompID, DeliverToCo
 _NAME_BYTES_MAX = 64
 
 Messages = tuple[int, int, str, list[bytes]]  # the number of the first, time (ns since 1970), direction, messages
+_Batch = tuple[int, int, int, str, list[bytes]]  # the number of the last, bytes, time, direction, messages
 
 
 class Tap(Protocol):
@@ -41,33 +42,40 @@ class Kept:
         self.count = 0
         self.gone = 0
         self._bytes = 0
-        self._batches: deque[tuple[int, int, str, list[bytes]]] = deque()  # the number of the last, time, direction, messages
+        self._batches: deque[_Batch] = deque()
 
     def add(self, time_ns: int, direction: str, messages: list[bytes]) -> None:
+        size = len(messages[0]) if len(messages) == 1 else sum(map(len, messages))
         self.count = count = self.count + len(messages)
-        self._bytes += sum(map(len, messages))
-        self._batches.append((count, time_ns, direction, messages))
+        self._bytes += size
+        self._batches.append((count, size, time_ns, direction, messages))
         if count - self.gone > self._kept + SLACK or self._bytes > self._bytes_max:
             self._throw_away()
 
     def _throw_away(self) -> None:
+        """What came before those that are to be kept, by whole batches where that does; and no more bytes than may be."""
         batches, until = self._batches, self.count - self._kept
-        while self.gone < until or self._bytes > self._bytes_max:
-            last, time_ns, direction, messages = batches.popleft()
+        while batches[0][0] <= until:
+            self.gone, size, _, _, _ = batches.popleft()
+            self._bytes -= size
+        while self._is_too_much():  # one great batch, or great messages
+            last, size, time_ns, direction, messages = batches.popleft()
             thrown = 0
-            for message in messages:
-                if self.gone >= until and self._bytes <= self._bytes_max:
-                    break
-                self._bytes -= len(message)
+            while thrown < len(messages) and self._is_too_much():
                 self.gone += 1
+                self._bytes -= len(messages[thrown])
                 thrown += 1
             if thrown < len(messages):
-                batches.appendleft((last, time_ns, direction, messages[thrown:]))
+                rest = messages[thrown:]
+                batches.appendleft((last, sum(map(len, rest)), time_ns, direction, rest))
+
+    def _is_too_much(self) -> bool:
+        return self.count - self.gone > self._kept + SLACK or self._bytes > self._bytes_max
 
     def behind(self, number: int, until: int) -> Iterator[Messages]:
         """Those that are there with a number above `number`, up to `until`, oldest first. Costs as much as there are."""
         found: list[Messages] = []
-        for last, time_ns, direction, messages in reversed(self._batches):
+        for last, _, time_ns, direction, messages in reversed(self._batches):
             if last <= number:
                 break
             first = last - len(messages) + 1
@@ -78,10 +86,13 @@ class Kept:
 
     def check(self) -> None:
         """AssertionError where it does not hold what it says."""
-        numbers = [batch[0] for batch in self._batches]
-        assert numbers == sorted(numbers)
-        assert self._bytes == sum(len(message) for batch in self._batches for message in batch[3]) <= self._bytes_max
-        assert self.count - self.gone == sum(len(batch[3]) for batch in self._batches) <= self._kept + SLACK
+        number, total = self.gone, 0
+        for last, size, _, _, messages in self._batches:
+            number += len(messages)
+            total += size
+            assert (last, size) == (number, sum(map(len, messages)))
+        assert number == self.count <= self.gone + self._kept + SLACK
+        assert self._bytes == total <= self._bytes_max
 
 
 class _ByName:
