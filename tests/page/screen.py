@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from tests.venue import WAIT_SECONDS
+
 CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = [
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -19,6 +21,7 @@ ARGUMENTS = [
 AXE = Path(__file__).parent / "vendor" / "axe.min.js.gz"
 DESKTOP = (1440, 900)
 PHONE = (390, 844)
+WAIT_MS = WAIT_SECONDS * 1000
 
 needs_chromium = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not installed (Debian: apt install chromium)")
 
@@ -46,7 +49,8 @@ class Screen:
         )
         self.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=base)
         self.page: Page = self.context.new_page()
-        self.page.set_default_timeout(10_000)
+        self.page.set_default_timeout(WAIT_MS)
+        expect.set_options(timeout=WAIT_MS)
         self.page.on("console", lambda said: said.type in ("error", "warning") and self.trouble.append(f"console: {said.text}"))
         self.page.on("pageerror", lambda error: self.trouble.append(f"error: {error}"))
         self.page.on("requestfailed", lambda request: self.trouble.append(f"failed: {request.url} {request.failure}"))

@@ -15,6 +15,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from PIL import Image  # comes with matplotlib
+
 from tests.page.screen import PHONE, Screen, chromium
 from tests.venue import ROOT, Client, order, replace, wait_for
 
@@ -102,10 +104,8 @@ def take(base: str, port: int, to: Path) -> None:
         page.wait_for_timeout(9_000)  # the notes of fills go by themselves
         page.screenshot(path=to / "screenshot-desktop.png")
         page.click("#view-traffic")
-        page.fill("#traffic-search", "11=TEST-8|")
-        page.click(".rows .message:visible >> nth=0")
-        page.fill("#traffic-search", "")
-        page.wait_for_timeout(9_000)
+        page.click(".rows .message[data-bad]:visible >> nth=-1")
+        page.wait_for_timeout(500)
         page.screenshot(path=to / "screenshot-traffic.png")
         screen.close()
 
@@ -130,6 +130,9 @@ def take(base: str, port: int, to: Path) -> None:
         screen.close()
     client.close()
     for path in sorted(to.glob("screenshot-*.png")):
+        with Image.open(path) as picture:
+            small = picture.quantize(256, dither=Image.Dither.NONE)
+        small.save(path, optimize=True)
         print(f"{path.name}: {path.stat().st_size // 1024} kB")
 
 

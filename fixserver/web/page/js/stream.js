@@ -6,7 +6,7 @@ const PING_SECONDS = 5;
 const STALE_SECONDS = 8; // nothing came, though a ping was sent
 const SILENT_SECONDS = 20; // then the connection is given up
 const RETRY_SECONDS_MIN = 0.5;
-const RETRY_SECONDS_MAX = 10;
+const RETRY_SECONDS_MAX = 4;
 const SIGNED_OUT = new Set(["bad-token", "login-ended"]);
 const PRIVATE = new Set(["orders", "balances", "traffic"]);
 

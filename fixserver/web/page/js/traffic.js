@@ -16,6 +16,7 @@ const nanoseconds = (time) => BigInt(Date.parse(`${time.slice(0, 19)}Z`)) * 1_00
 /** "+1.204 ms" between two times. */
 export function between(earlier, later) {
   const ns = nanoseconds(later) - nanoseconds(earlier);
+  if (ns === 0n) return "+0";
   if (ns >= 100n * NS) return `+${(Number(ns / 1_000_000n) / 1000).toFixed(0)} s`;
   if (ns >= NS) return `+${(Number(ns / 1_000_000n) / 1000).toFixed(2)} s`;
   return `+${(Number(ns) / 1e6).toFixed(3)} ms`;
