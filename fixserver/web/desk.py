@@ -97,7 +97,7 @@ class OrderDesk:
         self._by_number: dict[int, tuple[str, str]] = {}
         self._of: Counter[str] = Counter()
         self._said = ""
-        self._prefix = f"W{time.time_ns() // 1_000_000:x}"
+        self._prefix = f"W{time.time_ns():x}"
         self._numbers = itertools.count(1)
         self.logons_total = 0
         self.requests_total = 0
