@@ -100,7 +100,7 @@ class FeedProcess:
             lambda: FixPort(self.loop, self.sessions, section, passwords, log.info),
         )  # fmt: skip
         self.web = _web_side(config, data, self.feed, self.views, self.members, self.era, traffic)
-        self.multicast = _multicast_side(config, self.views, self.era)
+        self.multicast = multicast_side(config, self.views, self.era)
         collectors: list[Collector] = [FeedMetrics(self.feed, self.desk, self.sessions, self.port)]
         for side in (self.web, self.multicast):
             collectors += side.collectors if side is not None else ()
@@ -262,7 +262,7 @@ def _web_side(
     return WebSide(config, data, feed, views, members, era, traffic)
 
 
-def _multicast_side(config: Config, views: Views, era: str) -> MulticastSide | None:
+def multicast_side(config: Config, views: Views, era: str) -> MulticastSide | None:
     if not config.multicast.group:
         return None
     from fixserver.multicast_port import MulticastSide

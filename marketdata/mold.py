@@ -41,8 +41,8 @@ class Packet(NamedTuple):
 
 
 def session_name(era_ns: int) -> str:
-    """The name of the numbering that began at this time (ns since 1970): its microseconds in base 36. A later one is greater, but for once in 116
-    years, next in 2085."""
+    """The name of the numbering that began at this time (ns since 1970): its microseconds in base 36. A later one is greater,
+    but for once in 116 years, next in 2085."""
     text, left = "", era_ns // 1_000 % 36**SESSION_CHARACTERS
     while left:
         left, digit = divmod(left, 36)
