@@ -41,7 +41,7 @@ class Listener:
         self.loss = 0.0
         self.packets = 0
         self._recovery_port = recovery_port
-        self._draw = random.Random(seed)
+        self.draw = random.Random(seed)
         self._late: list[bytes] = []
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
@@ -60,7 +60,7 @@ class Listener:
             except BlockingIOError:
                 return
             self.packets += 1
-            fate = self._draw.random()
+            fate = self.draw.random()
             if fate < self.loss:
                 continue
             if fate < 2 * self.loss:
@@ -69,8 +69,8 @@ class Listener:
             self.receiver.take_packet(data)
             if fate < 3 * self.loss:
                 self.receiver.take_packet(data)
-            while self._late and self._draw.random() < 0.5:
-                self.receiver.take_packet(self._late.pop(self._draw.randrange(len(self._late))))
+            while self._late and self.draw.random() < 0.5:
+                self.receiver.take_packet(self._late.pop(self.draw.randrange(len(self._late))))
 
     def recover(self) -> None:
         """Ask for what is missing, until nothing is. OSError where nobody answers."""

@@ -198,6 +198,13 @@ class Ways:
 
     # ------------------------------------------------------------------------------------------------- trading
 
+    def begin(self, seed: int) -> None:
+        """What is drawn from here on, and what of it is lost, follows from this seed and from what the venue has come to."""
+        self.draw.seed(seed)
+        self.listener.draw.seed(seed)
+        for name, mind in self.minds.items():
+            mind.random.seed(f"{seed}-{name}")
+
     def trade(self, bursts: int = BURSTS, *, looking: bool = True) -> None:
         """Requests of every kind, of all traders, a burst of each in turn; what they are told is taken to heart."""
         for _ in range(bursts):
@@ -350,7 +357,7 @@ class Ways:
                     for way, rows in found.items():
                         if rows != expected:
                             return f"{symbol} {side} {name}: {way} has {rows}, the engine {expected}"
-                        self.compared[f"{way} {name}"] += 1
+                        self.compared[f"{way} {name}"] += len(rows)
             if found := self._trades_differ(symbol) or self._statistics_differ(symbol):
                 return f"{symbol}: {found}"
             phase = engine.instruments[symbol].phase
