@@ -8,6 +8,7 @@ it from one thread, when the socket is ready and now and then for the timers.
 from __future__ import annotations
 
 import socket
+import ssl
 import time
 from collections.abc import Callable
 
@@ -71,8 +72,10 @@ class Initiator:
         heartbeat_seconds: int = 30,
         sent_kept_max: int = SENT_KEPT_MAX,
         reads: Callable[[bytes], Message] = parse,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
-        """`reads` makes of the bytes of a message what the owner is given; it has the fields that parse() has."""
+        """`reads` makes of the bytes of a message what the owner is given; it has the fields that parse() has. `tls` is for a port
+        that speaks nothing else."""
         self.address, self.port, self.sender, self.target = address, port, sender, target
         self.logged_on = False
         self.caught_up = True  # False between a gap and its end
@@ -85,6 +88,7 @@ class Initiator:
         self._outgoing: list[bytes] = []
         self._sent: dict[int, tuple[bytes, bytes, bytes]] = {}  # by number: type, body, SendingTime
         self._sent_kept_max = sent_kept_max
+        self._tls = tls
         self._last_out = self._last_in = 0.0
         self._fresh = True
         self._leaving = False
@@ -112,6 +116,12 @@ class Initiator:
             sock = socket.create_connection((self.address, self.port), CONNECT_SECONDS)
         except OSError as error:
             raise ConnectionLost(f"nothing answers at {self.address}:{self.port} ({error.strerror or error})") from None
+        if self._tls is not None:
+            try:
+                sock = self._tls.wrap_socket(sock)
+            except OSError as error:
+                sock.close()
+                raise ConnectionLost(f"no TLS with {self.address}:{self.port} ({error.strerror or error})") from None
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setblocking(False)
         self._socket = sock
@@ -191,7 +201,7 @@ class Initiator:
         data = b"".join(self._outgoing)
         try:
             written = self._socket.send(data)
-        except (BlockingIOError, TimeoutError):
+        except (BlockingIOError, TimeoutError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
             written = 0
         except OSError as error:
             self.disconnect()
@@ -243,7 +253,9 @@ class Initiator:
             return []
         try:
             data = self._socket.recv(READ_BYTES)
-        except (BlockingIOError, TimeoutError):
+            while isinstance(self._socket, ssl.SSLSocket) and self._socket.pending():  # which no poll would tell of
+                data += self._socket.recv(READ_BYTES)
+        except (BlockingIOError, TimeoutError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
             return []
         except OSError as error:
             self.disconnect()

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import itertools
 import logging
+import ssl
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -18,7 +19,7 @@ from pathlib import Path
 
 from fixserver import websecret
 from fixserver.addresses import fix_port
-from fixserver.config import Config, ConfigError
+from fixserver.config import Config, ConfigError, Listener
 from fixserver.initiator import ConnectionLost, Initiator, Message, SessionRefused
 
 ANSWER_SECONDS = 5.0
@@ -185,7 +186,7 @@ class OrderDesk:
             logged_on_before = self.logons_total
             try:
                 why = await self._connection()
-            except (ConnectionLost, SessionRefused, websecret.SecretMissing, ConfigError) as error:
+            except (ConnectionLost, SessionRefused, websecret.SecretMissing, ConfigError, OSError) as error:
                 why = str(error)
             if self.logons_total > logged_on_before:
                 failures = 0
@@ -204,7 +205,7 @@ class OrderDesk:
         address = HERE.get(config.exchange.address, config.exchange.address)
         initiator = Initiator(
             address, fix_port(config, self._data, "exchange"), config.web.comp_id, config.venue.name, websecret.read(self._data),
-            begin=BEGIN_STRING, heartbeat_seconds=HEARTBEAT_SECONDS, sent_kept_max=SENT_KEPT_MAX,
+            begin=BEGIN_STRING, heartbeat_seconds=HEARTBEAT_SECONDS, sent_kept_max=SENT_KEPT_MAX, tls=_tls_context(config.exchange),
         )  # fmt: skip
         loop = asyncio.get_running_loop()
         connecting = loop.run_in_executor(None, initiator.connect)  # it may wait for a machine that does not answer
@@ -286,6 +287,19 @@ class OrderDesk:
         if msg_type not in (EXECUTION_REPORT, CANCEL_REJECT, MASS_CANCEL_REPORT, BUSINESS_REJECT, REJECT):
             return
         request.answer.set_result(message)
+
+
+def _tls_context(listener: Listener) -> ssl.SSLContext | None:
+    """For a port that speaks TLS: it is to have the very certificate that is configured, and is shown that where it asks for one.
+    Raises OSError."""
+    if not listener.certificate:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False  # the certificate is known, whatever name is in it
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.load_verify_locations(listener.certificate)
+    context.load_cert_chain(listener.certificate, listener.private_key or None)
+    return context
 
 
 def _encoded(fields: list[tuple[str, str]]) -> bytes:

@@ -8,8 +8,10 @@ import ssl
 import subprocess
 from pathlib import Path
 
+import httpx
 import pytest
 
+from tests.light import light_venue
 from tests.venue import Client, Venue, order, wait_for
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl to make certificates")
@@ -92,3 +94,17 @@ def test_with_a_client_ca_a_client_needs_a_certificate(tmp_path: Path, certifica
         known.send("D", order("A1"))
         known.expect("8", "11=A1|39=0")
         known.logout()
+
+
+@pytest.mark.parametrize("shown", [False, True])
+def test_the_web_enters_orders_over_tls(tmp_path: Path, certificates: Path, shown: bool) -> None:
+    """Its session has the exchange's own certificate, and shows that where one is asked for."""
+    more = {"client_ca": str(certificates / "ca.pem")} if shown else {}
+    settings = {"exchange": tls_settings(certificates, **more), "history": {"enabled": False}}
+    with light_venue(tmp_path, **settings) as venue:
+        venue.start("marketdata")
+        wait_for(lambda: venue.metrics("marketdata")["fixserver_order_entry_connected"] == 1, "the web's session is logged on")
+        port = venue.ports("marketdata")["http"]
+        order_in = {"symbol": "AAPL", "side": "buy", "quantity": "1", "price": "90.00"}
+        answer = httpx.post(f"http://127.0.0.1:{port}/v1/orders", json=order_in, auth=("TRADER1", "demo"))
+        assert answer.status_code == 201 and answer.json()["status"] == "new", answer.text
