@@ -20,6 +20,7 @@ from matching.messages import EventBatch, PhaseChanged
 RETRANSMIT_MESSAGES_MAX = 200_000  # kept for who missed some: about 20 MB
 GAP_MESSAGES_MAX = 10_000  # of one request
 SNAPSHOT_SECONDS = 1.0  # a snapshot serves everybody for so long: what came since is asked for as missed
+SNAPSHOT_SHARE = 20  # and for so many times as long as it took to make: nothing else happens meanwhile
 HEARTBEAT_SECONDS = 1.0
 
 BOOK, TRADES, DAY = 0, 1, 2  # the three views of an instrument
@@ -57,7 +58,7 @@ class Publisher:
         self._trading_day = self._depth.trading_day
         self._markets = set(self._depth.markets)
         self._sent_at = clock()
-        self._snapshot: tuple[float, int, bytes] | None = None
+        self._snapshot: tuple[float, int, bytes] | None = None  # good until, next message, bytes
         for symbol in self._depth.books:
             self._follow(symbol)
 
@@ -160,12 +161,12 @@ class Publisher:
         return self.next - len(self._kept)
 
     def snapshot(self) -> bytes:
-        """Everything, as it stood at most SNAPSHOT_SECONDS ago; what came since is still kept."""
+        """Everything, as it stood a moment ago; what came since is still kept."""
         now = self._clock()
         if self._snapshot is not None:
-            made_at, sequence, data = self._snapshot
+            good_until, sequence, data = self._snapshot
             # Half of what is kept: so that it is still there when the snapshot has been read.
-            if now - made_at < SNAPSHOT_SECONDS and self.next - sequence <= self._kept_max // 2:
+            if now < good_until and self.next - sequence <= self._kept_max // 2:
                 return data
         depth = self._depth
         found = [messages.trading_day(depth.trading_day)] if depth.trading_day else []
@@ -175,7 +176,8 @@ class Publisher:
         found.append(messages.end_of_record(depth.cursor, depth.time))
         head = messages.follows(messages.SNAPSHOT_FOLLOWS, self.session, self.next, len(found))
         data = mold.block(head) + mold.blocks(found)
-        self._snapshot = now, self.next, data
+        made = self._clock()
+        self._snapshot = made + max(SNAPSHOT_SECONDS, SNAPSHOT_SHARE * (made - now)), self.next, data
         self.snapshots_made += 1
         return data
 
@@ -197,7 +199,8 @@ class Publisher:
         number = self._numbers[symbol]
         orders, trades, day = self._of_instrument[symbol]
         found = [messages.instrument(number, book), messages.phase(number, book.phase, book.until)]
-        found += [messages.order(number, 0, entry) for entry in orders.snapshot()]
+        for side in (book.bids, book.offers):
+            found += messages.resting_orders(number, side)
         for entry in trades.snapshot():
             assert entry.trade is not None
             found.append(messages.trade(number, 0, entry.action, entry.trade))

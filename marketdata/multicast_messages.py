@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple, get_args
 
-from marketdata.depth import BID, Book, Trade
+from marketdata.depth import BID, Book, BookSide, Trade
 from marketdata.mold import SESSION_CHARACTERS, Malformed
 from marketdata.views import CHANGE, DELETE, NEW, Entry
 from matching.messages import BUY, Phase
@@ -184,6 +184,12 @@ def trading_day(day: str) -> bytes:
 def order(number: int, rpt_seq: int, entry: Entry) -> bytes:
     side = b"B" if entry.kind == BID else b"S"
     return _ORDER.pack(ORDER_TYPES[entry.action], number, rpt_seq, entry.order_id, side, entry.price, entry.quantity)
+
+
+def resting_orders(number: int, side: BookSide) -> list[bytes]:
+    """All orders of a side, uncounted, as messages that add them; the one that trades first first."""
+    pack, letter = _ORDER.pack, b"B" if side.kind == BID else b"S"
+    return [pack(ADDED, number, 0, order.order_id, letter, order.price, order.quantity) for order in side.orders()]
 
 
 def trade(number: int, rpt_seq: int, action: str, one: Trade) -> bytes:
