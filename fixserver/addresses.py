@@ -1,4 +1,4 @@
-"""Where a venue's FIX ports are: in its configuration, or in its data directory where that leaves them open. It never connects."""
+"""Where a venue's ports are: in its configuration, or in its data directory where that leaves them open. It never connects."""
 
 from __future__ import annotations
 
@@ -8,19 +8,28 @@ from typing import Literal
 
 from fixserver.config import Config, ConfigError
 
+HERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # who listens everywhere is here, too
+
 
 def fix_port(config: Config, data: Path | None, process: Literal["exchange", "marketdata"]) -> int:
     """The FIX port of a process of the venue. Raises ConfigError where it cannot be known."""
     port = config.exchange.port if process == "exchange" else config.marketdata.port
-    if port:
-        return port
-    key = f"{process}.port"
+    return port or _written(config, data, process, "fix", f"{process}.port")
+
+
+def web_port(config: Config, data: Path | None) -> int:
+    """The port of REST and the stream. Raises ConfigError where it cannot be known."""
+    return config.web.port or _written(config, data, "marketdata", "http", "web.port")
+
+
+def _written(config: Config, data: Path | None, process: str, what: str, key: str) -> int:
+    """A port that the system chose, as the process that has it wrote it down."""
     if data is None:
         raise ConfigError(config.file, key, "is 0, so that each start has another one: --data DIR says where to look for it")
     path = data / f"{process}.ports"
     try:
-        return int(json.loads(path.read_bytes())["fix"])
+        return int(json.loads(path.read_bytes())[what])
     except OSError as error:
         raise ConfigError(path, "", f"{(error.strerror or str(error)).lower()}: is the venue running?") from None
     except (ValueError, KeyError, TypeError):
-        raise ConfigError(path, "", 'does not say {"fix": PORT}') from None
+        raise ConfigError(path, "", f'does not say {{"{what}": PORT}}') from None

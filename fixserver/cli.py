@@ -235,6 +235,13 @@ def _add_trade(subparsers: Subparsers, help_text: str) -> None:
     trade_command.add_arguments(_add(subparsers, "trade", help_text, trade_command.run, **said))
 
 
+def _add_watch(subparsers: Subparsers, help_text: str) -> None:
+    from fixserver.terminal import watch_command
+
+    said = {"description": watch_command.DESCRIPTION, "epilog": watch_command.EPILOG}
+    watch_command.add_arguments(_add(subparsers, "watch", help_text, watch_command.run, **said))
+
+
 # --------------------------------------------------------------------------------------------------- offline
 
 
@@ -294,6 +301,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[Subparsers, str], None]]] = {
     "bots": ("market makers and traders that trade over FIX", _add_bots),
     "simulate": ("strategies against each other, in no time and without a venue", _add_simulate),
     "trade": ("trade in the terminal: ladder, orders, a command line", _add_trade),
+    "watch": ("print the best prices and trades of a running venue", _add_watch),
     "replay": ("send recorded order flow over FIX", _add_replay),
     "admin": ("tell a running exchange what to do: halt, cancel, bust, sessions, participants", _add_admin),
     "ledger": ("look into the ledger: check, balances, statement, rebuild", _add_ledger),

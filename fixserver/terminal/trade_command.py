@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from fixserver import config as configuration
-from fixserver.addresses import fix_port
+from fixserver.addresses import HERE, fix_port
 from fixserver.config import Config, ConfigError
 from fixserver.terminal.link import Place
 
@@ -29,7 +29,6 @@ The password is asked for, unless it is in a file (--password-file) or in the en
 In the terminal, F1 says what may be typed: buy 100 AAPL 189.50 ioc, cancel A1, replace A1 50 @ 189.40, quit."""
 PASSWORD_VARIABLE = "FIXSERVER_PASSWORD"
 PASSWORD_BYTES_MAX = 1_024
-HERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # who listens everywhere is here, too
 NAME = re.compile(r"[!-~]{1,64}")
 
 
