@@ -101,11 +101,15 @@ def take(base: str, port: int, to: Path) -> None:
         page.wait_for_timeout(400)
         bid, offer = best(screen)
         screen.order("buy", "40", f"{bid:.2f}", type="limit", time_in_force="day")
-        page.wait_for_timeout(9_000)  # the notes of fills go by themselves
+        page.wait_for_timeout(3_000)
+        for toast in page.locator(".toast button").all():
+            toast.click()
         page.screenshot(path=to / "screenshot-desktop.png")
         page.click("#view-traffic")
         page.click(".rows .message[data-bad]:visible >> nth=-1")
         page.wait_for_timeout(500)
+        for toast in page.locator(".toast button").all():
+            toast.click()
         page.screenshot(path=to / "screenshot-traffic.png")
         screen.close()
 
@@ -131,7 +135,7 @@ def take(base: str, port: int, to: Path) -> None:
     client.close()
     for path in sorted(to.glob("screenshot-*.png")):
         with Image.open(path) as picture:
-            small = picture.quantize(256, dither=Image.Dither.NONE)
+            small = picture.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
         small.save(path, optimize=True)
         print(f"{path.name}: {path.stat().st_size // 1024} kB")
 

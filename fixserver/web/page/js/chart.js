@@ -2,7 +2,7 @@
 
 import { CandlestickSeries, ColorType, CrosshairMode, HistogramSeries, LineStyle, createChart, createSeriesMarkers } from "../vendor/lightweight-charts.js";
 import { INTERVALS } from "./candles.js";
-import { grouped, trimmed } from "./decimal.js";
+import { add, grouped, trimmed } from "./decimal.js";
 import { byId, el, mark, say } from "./dom.js";
 import * as figures from "./figures.js";
 import { drawSoon } from "./frame.js";
@@ -15,6 +15,9 @@ const SUMMARY_MS = 5000;
 const PENDING_MAX = 50; // candles that wait to be drawn, above which all are drawn anew
 const WIDTHS = { "1s": 1, "1m": 60, "5m": 300, "1h": 3600, "1d": 86400 }; // seconds
 
+const LINES_MAX = 20; // own prices that are drawn
+
+const sumOf = (orders) => orders.reduce((sum, order) => add(sum, order.leaves), "0");
 const secondsOf = (time) => Math.floor(Date.parse(`${time.slice(0, 19)}Z`) / 1000);
 
 export function openChart(candles, market, account, selection) {
@@ -104,17 +107,17 @@ export function openChart(candles, market, account, selection) {
 
   function drawOwn() {
     for (const line of lines) series.removePriceLine(line);
-    lines = [...account.orders.values()]
-      .filter((order) => order.symbol === selection.symbol && Number(order.price ?? 0) > 0)
-      .slice(0, 20)
-      .map((order) =>
+    lines = ["buy", "sell"]
+      .flatMap((side) => [...account.restingAt(selection.symbol, side)].map(([price, orders]) => ({ side, price, leaves: sumOf(orders) })))
+      .slice(0, LINES_MAX)
+      .map(({ side, price, leaves }) =>
         series.createPriceLine({
-          price: Number(order.price),
-          color: order.side === "buy" ? colours.buy : colours.sell,
+          price: Number(price),
+          color: colours[side],
           lineWidth: 1,
           lineStyle: LineStyle.Dashed,
           axisLabelVisible: true,
-          title: `${sideWords(order.side)} ${figures.quantity(order.leaves)}`,
+          title: `${sideWords(side)} ${figures.quantity(leaves)}`,
         }),
       );
     const width = WIDTHS[interval];
