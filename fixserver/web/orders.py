@@ -41,7 +41,7 @@ ORDER_ID_DIGITS_MAX = 20
 FEED_SECONDS = 2.0  # for the feed to get to what the exchange has answered
 REFUSAL_SECONDS = 0.3  # the same for the reason of a cancel or replace that was refused, which the answer gives no number of
 REFUSAL_POLL_SECONDS = 0.005
-ORDERS_SHOWN_MAX = 10_000
+ORDERS_SHOWN_MAX = 2_000  # the last ones
 ORDERS_AT_A_TIME = 200  # made JSON before others of the event loop have their turn
 CANCELS_AT_A_TIME = 20
 
@@ -142,10 +142,10 @@ class _Terms(msgspec.Struct):
 
 @get("/", responses=errors(401, 403), operation_id="open_orders")
 async def open_orders(backend: Asked, participant: Participant, account: AccountName = None) -> Orders:
-    """The open orders of an account, oldest first: the first 10,000 where there are more."""
+    """The open orders of an account, oldest first: the last 2,000 where there are more."""
     name = own_account(backend, participant, account)
     own = backend.feed.own
-    found = [one for one in own.open_orders(participant) if one.account == name][:ORDERS_SHOWN_MAX]
+    found = [one for one in own.open_orders(participant) if one.account == name][-ORDERS_SHOWN_MAX:]
     shown = []
     for begin in range(0, len(found), ORDERS_AT_A_TIME):
         if begin:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +23,7 @@ from marketdata.stream import Stream
 
 ORDERS, BALANCES = "orders", "balances"
 ORDERS_SHOWN_MAX = 2_000  # in a snapshot, the last ones: it is made in one go
+SNAPSHOT_SECONDS = 0.2  # between two snapshots of the orders of a participant, at least
 BALANCES_SECONDS = 0.25  # between two of a participant, at least
 LEDGER_SECONDS = 2.0  # for the ledger to have posted what has changed; then it is told as it is, and again later
 AGAIN_SECONDS = 1.0  # until a ledger that cannot be read is asked again
@@ -64,6 +66,8 @@ class Private:
         self._stream, self._backend = stream, backend
         self._own = backend.feed.own
         self._readings: dict[str, _Reading] = {}
+        self._asked: dict[str, list[Answer]] = {}  # for the snapshot of orders that is due
+        self._made: dict[str, float] = {}  # when the last one was
         stream.add_private(ORDERS, self._orders)
         stream.add_private(BALANCES, self._balances)
 
@@ -96,9 +100,26 @@ class Private:
                     reading.close()
 
     def _orders(self, participant: str, answer: Answer) -> None:
+        asked = self._asked.get(participant)
+        if asked is not None:
+            asked.append(answer)
+            return
+        self._asked[participant] = [answer]
+        wait_seconds = self._made.get(participant, 0.0) + SNAPSHOT_SECONDS - time.monotonic()
+        if wait_seconds <= 0:
+            self._answer_orders(participant)
+        else:
+            asyncio.get_running_loop().call_later(wait_seconds, self._answer_orders, participant)
+
+    def _answer_orders(self, participant: str) -> None:
+        """One snapshot for all who wait for it."""
+        self._made[participant] = time.monotonic()
         own = self._own
         shown = [own_shapes.order(own, order) for order in own.open_orders(participant)[-ORDERS_SHOWN_MAX:]]
-        answer(Orders(shown, [own_shapes.execution(own.terms[one.instrument].defined, one) for one in own.executions(participant)]))
+        executions = [own_shapes.execution(own.terms[one.instrument].defined, one) for one in own.executions(participant)]
+        data = Orders(shown, executions)
+        for answer in self._asked.pop(participant):
+            answer(data)
 
     def _balances(self, participant: str, answer: Answer) -> None:
         reading = self._readings.get(participant)

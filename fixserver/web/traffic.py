@@ -31,6 +31,7 @@ TRAFFIC = "traffic"
 AT_THE_FEED = " market data"  # behind the name of a session there
 KEPT = 200  # messages of a session, for a snapshot
 KEPT_BYTES = 131_072  # of them, as raw text
+SNAPSHOT_BYTES = 262_144  # of raw text, of all sessions together: some five times as much JSON
 SESSIONS_MAX = 16  # of a participant; the first ones
 MESSAGES_PER_SECOND = 300  # of a participant
 BURST = 300
@@ -140,6 +141,7 @@ class _Followed:
         self._ready = False  # what was kept has been read
         self._read: dict[str, int] = {}  # of the feed's sessions
         self._allowed, self._refilled = float(BURST), time.monotonic()
+        self._said = ""
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     def ask(self, answer: Answer) -> None:
@@ -158,7 +160,14 @@ class _Followed:
 
     def _messages(self) -> Messages:
         kept = [[one for _, one in session.messages] for session in self._kept.values()]
-        return Messages(list(heapq.merge(*kept, key=attrgetter("time"))))
+        found: deque[Message] = deque()
+        room = SNAPSHOT_BYTES
+        for one in heapq.merge(*map(reversed, kept), key=attrgetter("time"), reverse=True):
+            room -= len(one.raw)
+            if room < 0:
+                break
+            found.appendleft(one)
+        return Messages(list(found))
 
     def _is_ready(self) -> None:
         if not self._ready:
@@ -245,7 +254,9 @@ class _Followed:
                     writer.write(msgspec.json.encode({"participant": self._participant}) + b"\n")
                     await self._read_exchange(_lines(reader))
                 except (OSError, ValueError, msgspec.DecodeError) as error:
-                    log.info("traffic of %s: %s", self._participant, error)
+                    if str(error) != self._said:  # each new trouble once
+                        self._said = str(error)
+                        log.info("traffic of %s: %s", self._participant, error)
                 finally:
                     writer.close()
             self._is_ready()
