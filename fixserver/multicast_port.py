@@ -200,6 +200,7 @@ class MulticastSide:
         )  # fmt: skip
         self.target = section.group, section.port
         self._waiting: list[bytes] = []
+        self._ended = False
 
     @property
     def collectors(self) -> list[Collector]:
@@ -212,6 +213,8 @@ class MulticastSide:
 
     def send(self) -> None:
         """At the end of a turn."""
+        if self._ended:
+            return
         packets = self._waiting + self.publisher.packets()
         self._waiting = packets[PACKETS_PER_TURN_MAX:]
         for packet in packets[:PACKETS_PER_TURN_MAX]:
@@ -224,6 +227,7 @@ class MulticastSide:
         """Send what is left, and say that nothing follows."""
         for packet in [*self._waiting, *self.publisher.packets(), *[self.publisher.end()] * ENDS_SENT]:
             self.sender.send(packet)
+        self._ended = True
         await self.recovery.stop()
 
     def close(self) -> None:
