@@ -84,7 +84,7 @@ class Order:
             words.append(f"stop {get('99', '?')}")
         force = FORCE_WORDS.get(get("59", "0"), "day")
         if force == "gtd":
-            words.append(f"until {get('126', get('432', ''))}")
+            words.append(f"until {_until(get('126', get('432', '')))}")
         elif force != "day":
             words.append(force)
         if "6" in get("18", "").split():
@@ -452,6 +452,11 @@ def _text(number: Decimal | None) -> str:
 
 def _now() -> str:
     return time.strftime("%Y%m%d-%H:%M:%S", time.gmtime())
+
+
+def _until(text: str) -> str:
+    """An ExpireTime or ExpireDate as it is typed."""
+    return f"{text[:4]}-{text[4:6]}-{text[6:8]}" + (f"T{text[9:17]}" if len(text) > 8 else "")
 
 
 def _clock(message: Message) -> str:
