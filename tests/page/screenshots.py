@@ -102,14 +102,12 @@ def take(base: str, port: int, to: Path) -> None:
         bid, offer = best(screen)
         screen.order("buy", "40", f"{bid:.2f}", type="limit", time_in_force="day")
         page.wait_for_timeout(3_000)
-        for toast in page.locator(".toast button").all():
-            toast.click()
+        page.evaluate("document.querySelector('#toasts').replaceChildren()")
         page.screenshot(path=to / "screenshot-desktop.png")
         page.click("#view-traffic")
         page.click(".rows .message[data-bad]:visible >> nth=-1")
         page.wait_for_timeout(500)
-        for toast in page.locator(".toast button").all():
-            toast.click()
+        page.evaluate("document.querySelector('#toasts').replaceChildren()")
         page.screenshot(path=to / "screenshot-traffic.png")
         screen.close()
 

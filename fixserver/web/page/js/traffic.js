@@ -118,6 +118,7 @@ export function openTraffic({ messages, session, stream, announce, askToSignIn }
     say(cells.code, message.type);
     say(cells.name, message.name);
     say(cells.id, (message.cl_ord_ids ?? []).join(" ← "));
+    mark(cells.id, "title", cells.id.textContent || null);
     message.summary ??= summaryOf(message);
     say(cells.summary, message.summary);
     mark(node, "data-direction", message.direction);
