@@ -23,6 +23,7 @@ from marketdata.views import CHANGE, DELETE
 BUFFERED_MESSAGES_MAX = 100_000
 SESSIONS_REMEMBERED = 16  # that have ended: a packet of them may still come
 TRADES_KEPT = 10_000
+REFUSALS_KEPT = 100
 
 
 class Gap(Exception):
@@ -101,7 +102,7 @@ class Receiver:
         self.ended = False  # the session, by the venue's word
         self.asking = False
         self.snapshots = self.gaps = 0
-        self.refusals: list[messages.Refusal] = []
+        self.refusals: deque[messages.Refusal] = deque(maxlen=REFUSALS_KEPT)
         self.trading_day = ""
         self.markets: dict[str, str] = {}
         self.books: dict[str, ReceivedBook] = {}
@@ -127,6 +128,7 @@ class Receiver:
         if packet.session != self.session:
             if packet.session in self._left:
                 return
+            self._left.append(self.session)
             self._begin(packet.session)
         self.end = max(self.end, packet.next)
         self.ended = self.ended or packet.ends
@@ -143,8 +145,6 @@ class Receiver:
 
     def _begin(self, session: str) -> None:
         """Another session: its numbers begin anew, and what is known of it is nothing."""
-        if self.session:
-            self._left.append(self.session)
         self.session = session
         self.next = self.end = 0
         self.ended = self._synchronized = self._within_record = False
@@ -177,9 +177,7 @@ class Receiver:
         if self._follows is None:
             answer = messages.decode_answer(block)
             if isinstance(answer, messages.Refusal):
-                self.refusals.append(answer)
-                self._synchronized = False  # whatever the reason was, a snapshot helps
-                self.asking = False
+                self._refused(answer)
                 return
             self._follows, self._due = answer, answer.message_count
             if answer.type == messages.SNAPSHOT_FOLLOWS:
@@ -196,6 +194,16 @@ class Receiver:
         if not self._due:
             self._end_answer()
 
+    def _refused(self, answer: messages.Refusal) -> None:
+        self.asking = False
+        self.refusals.append(answer)
+        if answer.code == messages.NOT_YET:
+            # A packet said that there is more than there is, and so it was not the venue's.
+            self.end = self.next
+            self._buffered.clear()
+        else:
+            self._synchronized = False  # whatever the reason was, a snapshot helps
+
     def answer_lost(self) -> None:
         """The connection ended before the answer did."""
         if self._follows is not None and self._follows.type == messages.SNAPSHOT_FOLLOWS:
@@ -203,7 +211,10 @@ class Receiver:
         self._follows, self._due, self.asking = None, 0, False
 
     def _begin_snapshot(self, answer: messages.Follows) -> None:
-        if answer.session != self.session and answer.session not in self._left:
+        if answer.session != self.session:
+            # Whoever answers by TCP is the venue, whatever a packet said.
+            if answer.session in self._left:
+                self._left.remove(answer.session)
             self._begin(answer.session)
         self._synchronized = False
         self.books, self._by_number, self.markets = {}, {}, {}

@@ -115,7 +115,7 @@ def test_packets_get_lost_come_twice_and_out_of_order(seed: int) -> None:
         receiver.take_packet(packet)
     recover(receiver, stand.publisher)
     assert stand.differs(receiver) == []
-    assert receiver.gaps > 10 and receiver.snapshots == 1 and receiver.refusals == []
+    assert receiver.gaps > 10 and receiver.snapshots == 1 and not receiver.refusals
 
 
 def test_a_listener_who_comes_late_takes_a_snapshot_and_what_came_since() -> None:
@@ -150,6 +150,23 @@ def test_a_small_buffer_is_enough() -> None:
     stand.run(500, lambda packets: [receiver.take_packet(packet) for packet in packets] and None)
     recover(receiver, stand.publisher)
     assert stand.differs(receiver) == []
+
+
+def test_packets_that_somebody_else_made_up_do_not_keep_a_listener_from_the_books() -> None:
+    stand, receiver = Stand(8), Receiver()
+
+    def say(packets: list[bytes]) -> None:
+        for packet in packets:
+            receiver.take_packet(packet)
+            recover(receiver, stand.publisher)
+
+    stand.run(100, say)
+    for packet in (mold.heartbeat(SESSION, 2**63), *mold.packets(SESSION, 2**62, [b"?"]), mold.heartbeat("ZZZZZZZZZZ", 5)):
+        receiver.take_packet(packet)
+        recover(receiver, stand.publisher)
+        stand.run(20, say)
+        assert stand.differs(receiver) == []
+    assert [one.code for one in receiver.refusals] == ["N", "N"]
 
 
 def test_blocks_are_what_they_say() -> None:
