@@ -29,6 +29,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DICTIONARIES = ROOT / "config" / "dictionaries"
 VERSIONS = ("FIX.4.2", "FIX.4.4", "FIXT.1.1")
 WAIT_SECONDS = 20.0
+START_SECONDS = 60.0  # QuickFIX reads its dictionaries for some seconds, and longer where others read too
 SOH = b"\x01"
 # `demo`; made with little work, because a test logs on often.
 PASSWORD_HASH = "scrypt$2$8$1$MDEyMzQ1Njc4OWFiY2RlZg==$AuMcxQgRFHdYh6Wtyp4w7rjK3eAMTnKXPSzeLdLqyjQ="
@@ -119,7 +120,7 @@ class Venue:
         """Start a process and wait until its ports take connections. AssertionError with what it said when it ends instead."""
         self.launch(name, *arguments)
         process, ports = self.processes[name], self.data / f"{name}.ports"
-        wait_for(lambda: process.poll() is not None or ports.exists(), f"the {name} process is up")
+        wait_for(lambda: process.poll() is not None or ports.exists(), f"the {name} process is up", START_SECONDS)
         assert process.poll() is None, self.said(name)
 
     def launch(self, name: str = "exchange", *arguments: str) -> None:

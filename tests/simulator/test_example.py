@@ -56,6 +56,6 @@ def test_it_trades_on_a_venue_that_runs(mine: Path):
         venue.start("marketdata")
         row = fixserver(
             "bots", "--config", str(venue.config), "--data", str(venue.data), "--bots", "maker=1,noise=3,mine.py:Scalper=1",
-            "--rate", "300", "--seconds", "2", cwd=mine.parent,
+            "--rate", "300", "--seconds", "6", cwd=mine.parent,
         )  # fmt: skip
     assert row["name"] == "TRADER1" and row["trades"] > 0 and row["failed"] is None
