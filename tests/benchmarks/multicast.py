@@ -83,8 +83,9 @@ def measure(args: argparse.Namespace, *, on: bool) -> dict[str, Any]:
         os.setpriority(os.PRIO_PROCESS, feed, NICE_CONSUMER)
         fix, http = venue.ports()["fix"], venue.ports("marketdata")["http"]
         with role("_updates", fix, args.rate) as updates, role("_subscribers", http, args.clients, TOPIC) as clients:
-            time.sleep(WARM_SECONDS)
             ear.start()
+            time.sleep(WARM_SECONDS)
+            ear.ages_ms.clear()
             processor = Processor(marketdata=feed)
             clients.tell("mark all read")
             time.sleep(args.seconds)
