@@ -39,9 +39,11 @@ from fixserver.terminal.market import HIGH, LOW, OPENING, VOLUME, VWAP, Market
 from fixserver.terminal.orders import Orders, Said, open_at
 
 PAINT_SECONDS = 0.1
+TAPE_WIDTH_MAX = 40
 LOG_LINES_MAX = 1_000
 HISTORY_MAX = 500
 ROWS_MAX = 200  # of a table
+REPRICED = "11"  # ExecRestatementReason(378) of a pegged order that has another price
 DARK, LIGHT = "textual-dark", "textual-light"
 COLUMNS = {
     "orders": ("id", "side", "quantity", "symbol", "terms", "done", "average", "status"),
@@ -80,14 +82,14 @@ class Tape(Widget):
     def render(self) -> Content:
         seen = self.market.seen
         tick = seen.terms.tick if seen is not None else Decimal("0.01")
-        return Content("\n").join(tape(self.market.tape, tick, self.size.width, self.size.height))
+        return Content("\n").join(tape(self.market.tape, tick, min(self.size.width, TAPE_WIDTH_MAX), self.size.height))
 
 
 class Table(DataTable[Any]):
     """Rows by key that are brought up to date in place, so that the cursor stays where it is."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(id=name, cursor_type="row", zebra_stripes=False, show_header=True)
+        super().__init__(id=name, cursor_type="row", cursor_foreground_priority="renderable")
         self._shown: dict[str, tuple[Any, ...]] = {}
 
     def on_mount(self) -> None:
@@ -179,7 +181,7 @@ class Help(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(id="help"):
-            yield Static(Content.from_markup(commands.HELP + "\n[dim]Esc closes this[/dim]"))
+            yield Static(Content.from_markup(commands.HELP))
 
     def on_mount(self) -> None:
         self.query_one("#help").focus()
@@ -205,10 +207,11 @@ class TradeApp(App[str]):
     DataTable, RichLog { height: 1fr; scrollbar-size-vertical: 1; background: $background; }
     #answer { height: 1; padding: 0 1; background: $background; }
     #bottom { height: 1; layout: horizontal; background: $surface; }
-    #prompt { width: 2; color: $accent; }
+    #prompt { width: 2; color: $text-accent; }
     #line { width: 1fr; }
     Help { align: center middle; }
-    #help { width: 96%; max-width: 110; height: auto; max-height: 96%; background: $panel; border: round $accent; padding: 0 1; }
+    #help { width: 100%; max-width: 82; height: auto; max-height: 100%; }
+    #help { background: $panel; border: round $accent; padding: 0 1; scrollbar-size-vertical: 1; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f1", "help", show=False),
@@ -305,7 +308,7 @@ class TradeApp(App[str]):
         clock = time.strftime("%H:%M:%S", time.gmtime(self._second))
         phase = seen.phase.partition(" until ")[0] if seen is not None else ""
         shown = self.market.shown or "no instrument"
-        head = [(self.place.participant, "bold"), ("  ", ""), (shown, "bold $accent"), (f" {phase}", "")]
+        head = [(self.place.participant, "bold"), ("  ", ""), (shown, "bold $text-accent"), (f" {phase}", "")]
         width = self.size.width - 2
         used = sum(len(text) for text, _ in (*head, *states)) + len(clock) + 2
         first = Content.assemble(*head, " " * max(1, width - used), *states, ("  " + clock, "$foreground-muted"))
@@ -520,8 +523,9 @@ class TradeApp(App[str]):
             self._write_line(one)
 
     def _write_line(self, one: Logged) -> None:
-        text = escape(one.raw if self.raw and one.raw else one.text)
-        self.query_one(RichLog).write(f"[dim]{one.time}[/dim] [{CONSOLE_TONES[one.tone]}]{text}")
+        # A FIX message has its time in it, and is one long word, for which a line begins anew.
+        head, text = ("", one.raw) if self.raw and one.raw else (f"[dim]{one.time}[/dim] ", one.text)
+        self.query_one(RichLog).write(f"{head}[{CONSOLE_TONES[one.tone]}]{escape(text)}")
 
     # ------------------------------------------------------------------------------------------ what comes
 
@@ -555,7 +559,9 @@ class TradeApp(App[str]):
         if asking and not self.orders.asking and message["35"] == "8":
             for order in self.orders.unnamed():
                 self._send("H", self.orders.ask(order))
-        if said is not None:
+        if said is not None and message.get("378") == REPRICED:
+            self._note(said.tone, said.text, message.text)  # a pegged order may have hundreds: no answer to anything that was typed
+        elif said is not None:
             self._say(said, message.text)
         elif message["35"] != "h":
             self._note("note", f"← {_CAME.get(message['35'], message['35'])}", message.text)

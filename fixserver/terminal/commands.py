@@ -21,26 +21,23 @@ Peg = Literal["primary", "mid", "market"]
 Deed = Literal["raw", "theme", "help", "quit"]
 
 HELP = """\
-[b]Orders[/b]  (words may stand in any order behind the quantity; the symbol may be left out: the one that is shown)
-  buy 100 AAPL 189.50             a limit order for the day
-  sell 5 MSFT mkt                 at the market
-  buy 100 AAPL 189.50 ioc         day gtc ioc fok, opening closing (in the auction), until 2026-12-24T15:00
-  buy 100 AAPL 189.50 post        only if it does not trade at once
-  sell 100 AAPL stop 180          a stop; with a limit price as well: a stop limit
-  buy 900 AAPL 189.50 show 100    an iceberg; [b]min 50[/b]: at least so much at once (ioc)
-  buy 100 AAPL peg mid            primary mid market, with an offset: [b]peg primary -0.02[/b]
-  buy 100 AAPL mtl                market, what is left as a limit order
-  replace A12 50 @ 189.40         quantity (what was filled counts) and price, or one of them; stop, show
-  cancel A12  ·  cancel all  ·  cancel all AAPL
-  status  ·  status A12           ask the venue how orders stand
-
+[b]Orders[/b]  Words may stand in any order behind the quantity and symbol.
+  buy 100 AAPL 189.50 ioc       day gtc ioc fok opening closing
+  buy 9 189.50                  of the instrument that is shown
+  sell 5 MSFT mkt               at the market; mtl: the rest is a limit
+  buy 9 AAPL 189.50 until 2026-12-24T15:00           good till then, UTC
+  buy 100 AAPL 189.50 post      only if it does not trade at once
+  sell 100 AAPL stop 180        a stop; with a price too: a stop limit
+  buy 900 AAPL 189.50 show 100  an iceberg; min 50 ioc: so much at once
+  buy 100 AAPL peg mid          or primary, market; peg primary -0.02
+  replace A12 50 @ 189.40       50 in all, fills included; also @ 189.40
+  cancel A12 · cancel all · cancel all AAPL · status · status A12
 [b]Looking[/b]
-  book MSFT                       another instrument
-  orders executions positions market log     what stands below
-  raw                             the log as FIX, and back
-  theme  ·  help  ·  quit
-
-[b]Keys[/b]  Tab completes · ↑ ↓ what was typed before · F2–F6 what stands below · F7 dark, light · Esc to the command line
+  book MSFT · orders executions positions market log (F2 to F6)
+  raw: the log as FIX, and back · theme (F7) · help (F1) · quit
+[b]Keys[/b]
+  Tab completes, Up and Down recall, Esc goes to the command line.
+  Shift+Tab to the rows: Enter and Del write a replace or a cancel.
 """
 
 TIMES_IN_FORCE: dict[str, TimeInForce] = {

@@ -75,9 +75,9 @@ def _row(side: str, level: PriceLevel, own: Own, most: Decimal, tick: Decimal, p
     if side == "buy":
         text = f"{size} ".rjust(side_width)
         cut = side_width - bar
-        return Content.assemble((marker, "bold $accent"), text[:cut], (text[cut:], BARS[side]), price, empty)
+        return Content.assemble((marker, "bold $text-accent"), text[:cut], (text[cut:], BARS[side]), price, empty)
     text = f" {size}".ljust(side_width)
-    return Content.assemble((marker, "bold $accent"), empty, price, (text[:bar], BARS[side]), text[bar:])
+    return Content.assemble((marker, "bold $text-accent"), empty, price, (text[:bar], BARS[side]), text[bar:])
 
 
 def _middle(seen: Seen | None, bids: Sequence[PriceLevel], offers: Sequence[PriceLevel], tick: Decimal, width: int) -> Content:
