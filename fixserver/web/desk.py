@@ -98,7 +98,7 @@ class OrderDesk:
         self._by_number: dict[int, tuple[str, str]] = {}
         self._of: Counter[str] = Counter()
         self._said = ""
-        self._prefix = f"W{time.time_ns():x}"
+        self._prefix = f"W{time.time_ns() // 10**6:x}"  # no process of this desk begins twice in a millisecond
         self._numbers = itertools.count(1)
         self.logons_total = 0
         self.requests_total = 0
