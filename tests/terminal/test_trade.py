@@ -100,7 +100,9 @@ def test_an_order_from_its_command_to_its_fill(venue: Venue) -> None:
         assert [line[8:] for line in person.picture(Tape)] == ["       100 100.05▲"]
         await person.types("replace A1 140 @ 100.00")
         await person.is_told("A1 is now buy 140 AAPL @ 100.00")
-        await person.types("cancel a1")
+        await person.pilot.press("shift+tab", "delete")  # on the row of the order
+        assert app.query_one(CommandLine).value == "cancel A1"
+        await person.pilot.press("enter")
         await person.is_told("A1 canceled, 100 of 140 done")
         await person.sees_rows("orders", [])
         await person.types("cancel A1")
