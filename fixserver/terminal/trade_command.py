@@ -74,7 +74,8 @@ def run(args: argparse.Namespace) -> int:
         print(f"trade: {why}", file=sys.stderr)
         return 1
     if app.orders.open:
-        print(f"trade: {len(app.orders.open)} of your orders are open and stay so")
+        count = len(app.orders.open)
+        print(f"trade: {count} order{' stays' if count == 1 else 's stay'} open")
     return 0
 
 
