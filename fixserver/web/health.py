@@ -1,4 +1,4 @@
-"""Whether the parts of the venue are at work, as seen from here; it changes nothing, and asks each at most once a second."""
+"""Whether the parts of the venue are at work, as seen from here; it changes nothing, and asks others at most once a second."""
 
 from __future__ import annotations
 
@@ -49,20 +49,20 @@ class Health(msgspec.Struct, frozen=True):
 
 
 class HealthCheck:
-    """What was found last, and when."""
+    """What others were found to be last, and when. What this process knows itself is never old."""
 
     def __init__(self) -> None:
-        self._found: Parts | None = None
+        self._found: tuple[Part, Part, Part] | None = None
         self._at = float("-inf")
         self._lock = asyncio.Lock()
 
     async def parts(self, backend: Backend) -> Parts:
         async with self._lock:
             if self._found is None or time.monotonic() - self._at > KEPT_SECONDS:
-                exchange, history, ledger = await asyncio.gather(_exchange(backend), _history(backend), _ledger(backend))
-                self._found = Parts(exchange, Part("ok"), history, ledger, _order_entry(backend))
+                self._found = await asyncio.gather(_exchange(backend), _history(backend), _ledger(backend))
                 self._at = time.monotonic()
-            return self._found
+            exchange, history, ledger = self._found
+        return Parts(exchange, Part("ok"), history, ledger, _order_entry(backend))
 
 
 async def look(backend: Backend) -> Health:
