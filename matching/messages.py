@@ -90,6 +90,8 @@ class Reason(IntEnum):
     WOULD_TRADE = 104
     BLOCKED = 105
     UNKNOWN_TRADE = 106
+    MARGIN_CALL = 107
+    UNSETTLED = 108
 
 
 class CancelReason(IntEnum):
@@ -119,6 +121,8 @@ class CancelReason(IntEnum):
     SELF_TRADE_BOTH = 22
     SELF_TRADE_DECREMENT = 23
     WOULD_TRADE = 24
+    CORPORATE_ACTION = 25
+    MARGIN_CALL = 26
 
 
 class RestateReason(IntEnum):
@@ -126,6 +130,15 @@ class RestateReason(IntEnum):
 
     LEFT_OVER = 1  # what a market order with left over as limit could not fill has become a limit order
     SELF_TRADE_DECREMENT = 2
+
+
+class FailReason(IntEnum):
+    """Why an obligation that was due was not settled, or not wholly."""
+
+    NO_SECURITIES = 1
+    NO_CASH = 2
+    HELD = 3
+    COUNTERPARTY = 4  # who was to deliver to it, or to pay for it, did not
 
 
 class _Record(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -380,9 +393,11 @@ class ExpireOrders(_Record, frozen=True, tag=10):
 
 class RollDay(_Record, frozen=True, tag=11):
     """End the trading day: DAY orders expire, closed orders and their ClOrdIDs are forgotten, the last
-    trade becomes the reference price. `trading_day` names the day that begins, as YYYYMMDD."""
+    trade becomes the reference price. `trading_day` names the day that begins, as YYYYMMDD. `settlement_days`
+    is how many days of settlement end with it: each nets what was traded, and settles what is due."""
 
     trading_day: str
+    settlement_days: int = 1
 
 
 class NewOrderList(_Record, frozen=True, tag=12):
@@ -512,6 +527,87 @@ class OperatorNote(_Record, frozen=True, tag=23):
     by: str = ""
 
 
+class SetSettlement(_Record, frozen=True, tag=24):
+    """Say how trades are settled, from the next trading day on: `cycle_days` settlement days after they were made (0: at
+    once). `spend_unsettled`: what has been bought may be sold, and what was sold for may be spent, before it is there.
+    A delivery that has failed on `buy_in_days` days is bought in (0: never); who is at fault pays a premium, in
+    millionths of its value."""
+
+    cycle_days: int
+    spend_unsettled: bool = True
+    buy_in_days: int = 0
+    buy_in_premium_ppm: int = 0
+    by: str = ""
+
+
+class HoldDeliveries(_Record, frozen=True, tag=25):
+    """Keep an account from delivering an asset (a currency or an instrument; empty: everything), or let it again."""
+
+    account: str
+    asset: str
+    held: bool
+    by: str = ""
+    reference: str = ""
+
+
+class PayDividend(_Record, frozen=True, tag=26):
+    """Pay `amount` (money units, as text) for each whole unit of an instrument, to everybody who has it now."""
+
+    instrument: str
+    amount: str
+    by: str = ""
+    reference: str = ""
+
+
+class SplitInstrument(_Record, frozen=True, tag=27):
+    """Make `numerator` units of each `denominator` of an instrument: 2 for 1 doubles every holding and halves every price."""
+
+    instrument: str
+    numerator: int
+    denominator: int
+    by: str = ""
+    reference: str = ""
+
+
+class SetFees(_Record, frozen=True, tag=28):
+    """Give a participant fees of his own, in millionths, in an instrument or in all (empty). Without fees: the rule ends."""
+
+    participant: str
+    instrument: str = ""
+    maker_fee_ppm: int | None = None
+    taker_fee_ppm: int | None = None
+    by: str = ""
+
+
+class SetMargin(_Record, frozen=True, tag=29):
+    """What must be there for what is sold short of an instrument, in millionths of its value: when it is sold (`initial_ppm`)
+    and after (`maintenance_ppm`). 0 is none."""
+
+    instrument: str
+    initial_ppm: int
+    maintenance_ppm: int
+    by: str = ""
+
+
+class Share(_Record, frozen=True):
+    """What an account gets of a trade."""
+
+    account: str
+    quantity: int
+
+
+class AllocateTrade(_Record, frozen=True, tag=30):
+    """Split one side of a trade of this trading day over accounts of its participant: AllocationInstruction(J)."""
+
+    participant: str
+    session: str
+    alloc_id: str
+    trade: Traded
+    side: Side
+    shares: list[Share]
+    routing: str = ""
+
+
 Command = (
     NewOrder
     | CancelOrder
@@ -536,6 +632,13 @@ Command = (
     | EndPauses
     | PublishIndicative
     | OperatorNote
+    | SetSettlement
+    | HoldDeliveries
+    | PayDividend
+    | SplitInstrument
+    | SetFees
+    | SetMargin
+    | AllocateTrade
 )
 
 
@@ -996,6 +1099,233 @@ class OperatorNoted(_Record, frozen=True, tag=34):
     by: str
 
 
+class SettlementSet(_Record, frozen=True, tag=35):
+    """How trades are settled: from now on where `in_force`, otherwise from the next trading day on."""
+
+    seq: int
+    cycle_days: int
+    spend_unsettled: bool
+    buy_in_days: int
+    buy_in_premium_ppm: int
+    in_force: bool
+    by: str = ""
+
+
+class DeliveriesHeld(_Record, frozen=True, tag=36):
+    """An account delivers an asset no more, or again; an empty asset is everything."""
+
+    seq: int
+    account: str
+    asset: str
+    held: bool
+    by: str = ""
+    reference: str = ""
+
+
+class ObligationNetted(_Record, frozen=True, tag=37):
+    """What an account is to deliver (below 0) or to receive of an instrument at `price`, and the money that it is to pay (below
+    0) or to receive beside it, of all its trades in it since the last netting. `seq` is the number of the
+    obligation. The account "" is the venue's fees. `due` counts settlement days."""
+
+    seq: int
+    account: str
+    instrument: str
+    quantity: int
+    price: int
+    money: str
+    trading_day: str
+    due: int
+
+
+class Settled(_Record, frozen=True, tag=38):
+    """What was delivered (below 0) or received of an obligation: `quantity` against `value`, and `money`, signed alike.
+    `value` is below 0 where it was paid. `quantity_left` and `money_left` are still open."""
+
+    seq: int
+    obligation: int
+    account: str
+    instrument: str
+    quantity: int
+    value: str
+    money: str
+    quantity_left: int
+    money_left: str
+
+
+class SettlementFailed(_Record, frozen=True, tag=39):
+    """What is left of an obligation that was due, on how many settlement days by now, and why."""
+
+    seq: int
+    obligation: int
+    account: str
+    instrument: str
+    quantity: int
+    money: str
+    days: int
+    reason: FailReason
+
+
+class BoughtIn(_Record, frozen=True, tag=40):
+    """A delivery of `quantity` that failed is over, for who was to deliver (`account`) and who was to receive: it is worth
+    `price` now. `value` is what was to be paid for it and will not be, `money` what the receiver gets from the
+    deliverer instead (below 0: the other way round), the premium included. `fault`: what was missing."""
+
+    seq: int
+    obligation: int
+    account: str
+    receiving_obligation: int
+    receiving_account: str
+    instrument: str
+    quantity: int
+    price: int
+    value: str
+    money: str
+    fault: Literal["securities", "cash"]
+
+
+class DividendPaid(_Record, frozen=True, tag=41):
+    """A dividend of `amount` for each whole unit; the DividendCredited of `affected` accounts follow."""
+
+    seq: int
+    instrument: str
+    amount: str
+    affected: int
+    by: str = ""
+    reference: str = ""
+
+
+class DividendCredited(_Record, frozen=True, tag=42):
+    """What an account got of a dividend for what it had (below 0: it was short, and paid)."""
+
+    seq: int
+    account: str
+    instrument: str
+    quantity: int
+    amount: str
+
+
+class InstrumentSplit(_Record, frozen=True, tag=43):
+    """An instrument is split; the HoldingSplit of `accounts`, the ObligationSplit of `obligations` and what becomes of
+    `orders` follow, then its reference price."""
+
+    seq: int
+    instrument: str
+    numerator: int
+    denominator: int
+    accounts: int
+    obligations: int
+    orders: int
+    by: str = ""
+    reference: str = ""
+
+
+class HoldingSplit(_Record, frozen=True, tag=44):
+    """What a split changes in an account's holding, settled and unsettled, and the cash for the fraction that is lost."""
+
+    seq: int
+    account: str
+    instrument: str
+    settled_change: int
+    unsettled_change: int
+    cash: str
+
+
+class ObligationSplit(_Record, frozen=True, tag=45):
+    """An obligation after a split: its price is that of `multiple` units now, and it is settled in multiples of them."""
+
+    seq: int
+    obligation: int
+    account: str
+    instrument: str
+    quantity: int
+    multiple: int
+
+
+class OrderSplit(_Record, frozen=True, tag=46):
+    """An open order after a split. What its fills came to is what it was."""
+
+    seq: int
+    order_id: int
+    instrument: str
+    price: int
+    quantity: int
+    leaves: int
+    executed: int
+    busted: int
+    conditions: Conditions | None = None
+
+
+class FeesSet(_Record, frozen=True, tag=47):
+    """The fees of a participant, as SetFees has them, from now on."""
+
+    seq: int
+    participant: str
+    instrument: str
+    maker_fee_ppm: int | None
+    taker_fee_ppm: int | None
+    by: str = ""
+
+
+class MarginSet(_Record, frozen=True, tag=48):
+    """The margin of an instrument, as SetMargin has it, from now on."""
+
+    seq: int
+    instrument: str
+    initial_ppm: int
+    maintenance_ppm: int
+    by: str = ""
+
+
+class MarginCalled(_Record, frozen=True, tag=49):
+    """What an account has in a currency is less than its short positions there require; the OrderCanceled of its opening
+    orders follow."""
+
+    seq: int
+    account: str
+    currency: str
+    equity: str
+    required: str
+
+
+class MarginCallEnded(_Record, frozen=True, tag=50):
+    """An account that was called has enough again."""
+
+    seq: int
+    account: str
+    currency: str
+    equity: str
+    required: str
+
+
+class TradeAllocated(_Record, frozen=True, tag=51):
+    """One side of trade `trade_seq` was split: each of `shares` has its quantity from `account`, at the trade's price."""
+
+    seq: int
+    participant: str
+    session: str
+    alloc_id: str
+    trade_seq: int
+    account: str
+    instrument: str
+    side: Side
+    price: int
+    quantity: int
+    shares: list[Share]
+    routing: str
+
+
+class AllocationRejected(_Record, frozen=True, tag=52):
+    """An allocation was refused and changed nothing."""
+
+    seq: int
+    participant: str
+    session: str
+    alloc_id: str
+    reason: Reason
+    text: str
+    routing: str
+
+
 Event = (
     OrderAccepted
     | OrderRejected
@@ -1031,6 +1361,24 @@ Event = (
     | PausesEnded
     | IndicativePublished
     | OperatorNoted
+    | SettlementSet
+    | DeliveriesHeld
+    | ObligationNetted
+    | Settled
+    | SettlementFailed
+    | BoughtIn
+    | DividendPaid
+    | DividendCredited
+    | InstrumentSplit
+    | HoldingSplit
+    | ObligationSplit
+    | OrderSplit
+    | FeesSet
+    | MarginSet
+    | MarginCalled
+    | MarginCallEnded
+    | TradeAllocated
+    | AllocationRejected
 )
 
 
