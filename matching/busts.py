@@ -7,7 +7,8 @@ import msgspec
 from matching.book import Order
 from matching.instruments import PPM
 from matching.market import Amendment, Market, Refusal
-from matching.messages import BUY, INT64_MAX, BustTrade, CorrectTrade, OrderState, Reason, TradeBusted, TradeCorrected, Traded
+from matching.messages import BUY, INT64_MAX, SELL, BustTrade, CorrectTrade, OrderState, Reason, TradeBusted, TradeCorrected, Traded
+from matching.netting import NO_CHANGE, Change, lacking, move
 from matching.state import order_state
 
 BUSTED = Amendment(0, 0, 0, 0)
@@ -31,10 +32,10 @@ def bust_trade(market: Market, command: BustTrade) -> None:
 
 def correct_trade(market: Market, command: CorrectTrade) -> None:
     trade = command.trade
-    refused = _unknown(market, trade)
+    refused = _unknown(market, trade) or _too_late(market, trade)
     old = _present(market, trade)
     new = old
-    if refused is None and old.quantity:
+    if refused is None:
         if not 0 < command.price <= INT64_MAX or not 0 < command.quantity <= old.quantity:
             refused = Reason.BAD_DEFINITION, "a correction has a price above zero, and a quantity up to that of the trade"
         elif command.price * command.quantity * market.instruments[trade.instrument].value_unit > INT64_MAX:
@@ -66,8 +67,9 @@ def _at(market: Market, trade: Traded, price: int, quantity: int) -> Amendment:
     """What a trade is at another price or quantity, by the fees of today."""
     instrument = market.instruments[trade.instrument]
     value = price * quantity * instrument.value_unit
-    taker_fee = value * instrument.taker_fee_ppm // PPM
-    return Amendment(price, quantity, taker_fee if trade.auction else value * instrument.maker_fee_ppm // PPM, taker_fee)
+    maker, taker = (market.accounts[name].position_in(instrument.symbol) for name in (trade.maker_account, trade.taker_account))
+    maker_fee_ppm = maker.taker_fee_ppm if trade.auction else maker.maker_fee_ppm
+    return Amendment(price, quantity, value * maker_fee_ppm // PPM, value * taker.taker_fee_ppm // PPM)
 
 
 def _unknown(market: Market, trade: Traded) -> Refusal | None:
@@ -79,39 +81,47 @@ def _unknown(market: Market, trade: Traded) -> Refusal | None:
     return None
 
 
-def _refused(market: Market, trade: Traded, new: Amendment) -> Refusal | None:
-    """Why a trade cannot become `new`."""
-    refused = _unknown(market, trade)
-    if refused is not None:
-        return refused
+def _too_late(market: Market, trade: Traded) -> Refusal | None:
     if not _present(market, trade).quantity:
         return Reason.TOO_LATE, f"trade {trade.seq} was busted already"
-    instrument = market.instruments[trade.instrument]
-    for name, (cash_change, quantity_change) in _changes(market, trade, new).items():
-        account = market.accounts[name]
-        cash, position = account.cash_in(instrument.currency), account.position_in(instrument.symbol)
-        short = account.short_max * 10**instrument.terms.quantity_decimals
-        if cash_change < 0 and cash.total - cash.reserved + cash_change < 0:
-            return Reason.INSUFFICIENT_FUNDS, f"{name} does not have the {instrument.currency} to give back: deposit it first"
-        if quantity_change < 0 and position.total - position.reserved + short + quantity_change < 0:
-            return Reason.INSUFFICIENT_FUNDS, f"{name} does not have the {instrument.symbol} to give back: deposit it first"
+    if trade.seq <= market.instruments[trade.instrument].split_seq:
+        return Reason.TOO_LATE, f"{trade.instrument} was split after trade {trade.seq}"
+    if not market.allocated.isdisjoint(((trade.seq, BUY), (trade.seq, SELL))):
+        return Reason.TOO_LATE, f"trade {trade.seq} was allocated"
     return None
 
 
-def _changes(market: Market, trade: Traded, new: Amendment) -> dict[str, tuple[int, int]]:
-    """By account: what its cash and its holding change by when a trade becomes `new`."""
+def _refused(market: Market, trade: Traded, new: Amendment) -> Refusal | None:
+    """Why a trade cannot become `new`."""
+    refused = _unknown(market, trade) or _too_late(market, trade)
+    if refused is not None:
+        return refused
+    instrument = market.instruments[trade.instrument]
+    for name, change in _changes(market, trade, new).items():
+        asset = lacking(market, instrument, market.accounts[name], change)
+        if asset:
+            return Reason.INSUFFICIENT_FUNDS, f"{name} does not have the {asset} to give back: deposit it first"
+    return None
+
+
+def _changes(market: Market, trade: Traded, new: Amendment) -> dict[str, Change]:
+    """By account: what it has by the trade changes by this when the trade becomes `new`."""
     unit = market.instruments[trade.instrument].value_unit
     old = _present(market, trade)
     value_change = (new.price * new.quantity - old.price * old.quantity) * unit
     quantity_change = new.quantity - old.quantity
     taker_sign = 1 if trade.taker_side == BUY else -1
-    changes: dict[str, tuple[int, int]] = {}
+    changes: dict[str, Change] = {}
     for name, sign, fee_change in (
         (trade.maker_account, -taker_sign, new.maker_fee - old.maker_fee),
         (trade.taker_account, taker_sign, new.taker_fee - old.taker_fee),
     ):
-        cash, quantity = changes.get(name, (0, 0))
-        changes[name] = cash - sign * value_change - fee_change, quantity + sign * quantity_change
+        cash_change = -sign * value_change - fee_change
+        if sign > 0:
+            change = Change(cash_change, quantity_change, quantity_change, 0)
+        else:
+            change = Change(cash_change, -quantity_change, 0, cash_change)
+        changes[name] = changes.get(name, NO_CHANGE).plus(change)
     return changes
 
 
@@ -119,10 +129,8 @@ def _amend(market: Market, trade: Traded, new: Amendment) -> tuple[OrderState | 
     """Have a trade be `new`: in the accounts and in its orders, which are returned, maker and taker."""
     instrument = market.instruments[trade.instrument]
     old = _present(market, trade)
-    for name, (cash_change, quantity_change) in _changes(market, trade, new).items():
-        account = market.accounts[name]
-        account.cash_in(instrument.currency).total += cash_change
-        account.position_in(instrument.symbol).total += quantity_change
+    for name, change in _changes(market, trade, new).items():
+        move(market, instrument, market.accounts[name], change)
     market.amended[trade.seq] = new
     states: list[OrderState | None] = []
     for name, order_id in ((trade.maker_account, trade.maker_order_id), (trade.taker_account, trade.taker_order_id)):

@@ -20,6 +20,7 @@ from matching.messages import (
     DefineInstrument,
     DefineParticipant,
     Deposit,
+    FeesSet,
     InstrumentDefined,
     OperatorCancel,
     OperatorNote,
@@ -28,9 +29,11 @@ from matching.messages import (
     Reason,
     ReferenceSet,
     SetAccess,
+    SetFees,
     SetReference,
     Withdraw,
 )
+from matching.netting import to_receive
 
 AMOUNT_DIGITS_MAX = 30
 BAND_BPS_MAX = 1_000_000
@@ -56,11 +59,15 @@ def _transfer(market: Market, command: Deposit | Withdraw, sign: int) -> None:
     if not is_security and command.asset not in {instrument.currency for instrument in market.instruments.values()}:
         return market.refuse(command, Reason.UNKNOWN_INSTRUMENT, f"unknown asset {command.asset}")
     balance = account.position_in(command.asset) if is_security else account.cash_in(command.asset)
-    available = balance.total - balance.reserved
-    if sign < 0 and amount > available:
-        shown = market.instruments[command.asset].quantity_text(available) if is_security else money_text(available)
-        text = f"{shown} {command.asset} are available in {account.name}"
-        return market.refuse(command, Reason.INSUFFICIENT_FUNDS, text)
+    if sign < 0:
+        available = balance.total - balance.reserved
+        if market.spend_unsettled:
+            available -= to_receive(market, balance)
+        at_most = min(available, balance.total - balance.unsettled)
+        if amount > at_most:
+            shown = market.instruments[command.asset].quantity_text(at_most) if is_security else money_text(at_most)
+            text = f"{shown} {command.asset} are available in {account.name}"
+            return market.refuse(command, Reason.INSUFFICIENT_FUNDS, text)
     balance.total += sign * amount
     market.events.append(
         BalanceChanged(
@@ -86,6 +93,8 @@ def define_instrument(market: Market, command: DefineInstrument) -> None:
         instrument.phase = market.markets.get(command.market, command.phase)
     else:
         instrument.change(command)
+        for account in market.accounts.values():
+            account.apply_fees(instrument.symbol)
     if not command.by:
         instrument.configured = command
     now = msgspec.structs.replace(command, phase=instrument.phase)
@@ -109,7 +118,11 @@ def _wrong_in_instrument(terms: DefineInstrument) -> str:
         return "the dynamic band is up to 10,000 %, and its pause above zero"
     if _beyond_64_bits(terms.reference_price, terms.band_bps):
         return "the band around the reference price goes beyond 64 bits"
-    if not -PPM < terms.maker_fee_ppm < PPM or not 0 <= terms.taker_fee_ppm < PPM or terms.maker_fee_ppm + terms.taker_fee_ppm < 0:
+    return _wrong_in_fees(terms.maker_fee_ppm, terms.taker_fee_ppm)
+
+
+def _wrong_in_fees(maker_fee_ppm: int, taker_fee_ppm: int) -> str:
+    if not -PPM < maker_fee_ppm < PPM or not 0 <= taker_fee_ppm < PPM or maker_fee_ppm + taker_fee_ppm < 0:
         return "a fee is below 100 %, and a maker's rebate not above the taker's fee"
     return ""
 
@@ -144,7 +157,7 @@ def define_account(market: Market, command: DefineAccount) -> None:
     if command.short_max < 0 or not command.account or not command.participant:
         return market.refuse(command, Reason.BAD_DEFINITION, "an account has a name, a participant and a short limit from 0")
     if account is None:
-        account = market.accounts[command.account] = Account(_participant(market, command.participant), command)
+        account = market.accounts[command.account] = Account(_participant(market, command.participant), command, market.instruments)
     else:
         account.set_terms(command)
     if not command.by:
@@ -172,6 +185,38 @@ def define_participant(market: Market, command: DefineParticipant) -> None:
     if not command.by:
         participant.configured = command
     market.events.append(ParticipantDefined(market.next_seq(), *msgspec.structs.astuple(command)))
+    return None
+
+
+def set_fees(market: Market, command: SetFees) -> None:
+    participant, symbol = market.participants.get(command.participant), command.instrument
+    maker, taker = command.maker_fee_ppm, command.taker_fee_ppm
+    if participant is None:
+        return market.refuse(command, Reason.UNKNOWN_ACCOUNT, f"unknown participant {command.participant}")
+    if symbol and symbol not in market.instruments:
+        return market.refuse(command, Reason.UNKNOWN_INSTRUMENT, f"unknown symbol {symbol}")
+    wrong = ""
+    if (maker is None) != (taker is None):
+        wrong = "a maker's fee and a taker's are given together, or neither"
+    elif maker is not None and taker is not None:
+        wrong = _wrong_in_fees(maker, taker)
+    if not wrong and any(symbol in ("", order.instrument.symbol) for order in participant.open_orders.values()):
+        wrong = f"fees do not change while orders of {participant.name} are open"
+    if wrong:
+        return market.refuse(command, Reason.BAD_DEFINITION, wrong)
+    if maker is None or taker is None:
+        participant.fees.pop(symbol, None)
+    else:
+        participant.fees[symbol] = maker, taker
+    for account in market.accounts.values():
+        if account.participant is participant:
+            for traded in account.positions:
+                account.apply_fees(traded)
+    if not command.by:
+        market.fees_configured.pop((participant.name, symbol), None)
+        if maker is not None:
+            market.fees_configured[participant.name, symbol] = command
+    market.events.append(FeesSet(market.next_seq(), participant.name, symbol, maker, taker, command.by))
     return None
 
 

@@ -16,7 +16,8 @@ from typing import Any
 
 import msgspec
 
-from matching.accounts import Account, Participant
+from matching.accounts import Account, Cash, Participant, Position
+from matching.aftermath import follow_up
 from matching.book import entry_order
 from matching.busts import bust_trade, correct_trade
 from matching.definitions import (
@@ -27,12 +28,14 @@ from matching.definitions import (
     operator_cancel,
     operator_note,
     set_access,
+    set_fees,
     set_reference,
     withdraw,
 )
 from matching.entry import cancel_order, expire_orders, mass_cancel, new_order, replace_order, roll_day
 from matching.instruments import Instrument
 from matching.lists import new_order_list
+from matching.margin import equity_of, margin_of, set_margin
 from matching.market import Market
 from matching.messages import (
     BUY,
@@ -48,6 +51,7 @@ from matching.messages import (
     EndPauses,
     Event,
     ExpireOrders,
+    HoldDeliveries,
     MassCancel,
     MassQuote,
     NewOrder,
@@ -60,14 +64,18 @@ from matching.messages import (
     ReplaceOrder,
     RollDay,
     SetAccess,
+    SetFees,
+    SetMargin,
     SetPhase,
     SetReference,
+    SetSettlement,
     Withdraw,
 )
+from matching.netting import fees_of, receivables
 from matching.phases import end_pauses, indicative_due, publish_indicative, set_phase
 from matching.quotes import cancel_quotes, mass_quote
-from matching.settling import settle
-from matching.state import EngineState, market_of, order_state, state_of
+from matching.settlement import hold_deliveries, set_settlement
+from matching.state import EngineState, ObligationState, market_of, obligation_state, order_state, state_of
 
 _BY_TYPE: dict[type, Callable[[Market, Any], None]] = {
     NewOrder: new_order,
@@ -93,6 +101,10 @@ _BY_TYPE: dict[type, Callable[[Market, Any], None]] = {
     EndPauses: end_pauses,
     PublishIndicative: publish_indicative,
     OperatorNote: operator_note,
+    SetSettlement: set_settlement,
+    HoldDeliveries: hold_deliveries,
+    SetFees: set_fees,
+    SetMargin: set_margin,
 }
 
 
@@ -110,12 +122,12 @@ class Engine:
         market.time = time
         events: list[Event] = []
         market.events = events
-        by_type, elected, pegged = _BY_TYPE, market.elected, market.pegged
+        by_type, elected, pegged, margined = _BY_TYPE, market.elected, market.pegged, market.margined
         for seq, command in enumerate(commands, first_seq):
             market.command_seq = seq
             by_type[type(command)](market, command)
-            if elected or pegged:
-                settle(market)
+            if elected or pegged or margined:
+                follow_up(market)
         return events
 
     # ------------------------------------------------------------------------------------------------ questions
@@ -149,6 +161,31 @@ class Engine:
         return self.market.accounts
 
     @property
+    def settlement(self) -> SetSettlement:
+        """The terms by which trades are settled now."""
+        return self.market.settlement
+
+    @property
+    def settlement_waiting(self) -> SetSettlement | None:
+        """The terms of the next trading day; None when they stay."""
+        return self.market.settlement_waiting
+
+    @property
+    def settlement_configured(self) -> SetSettlement | None:
+        """What the configuration said last of settlement."""
+        return self.market.settlement_configured
+
+    @property
+    def settlement_day(self) -> int:
+        """How many settlement days have ended."""
+        return self.market.settlement_day
+
+    @property
+    def fees_configured(self) -> dict[tuple[str, str], SetFees]:
+        """The fees of participants that the configuration said last, by participant and instrument ("" is all)."""
+        return self.market.fees_configured
+
+    @property
     def markets(self) -> dict[str, Phase]:
         """The phase of each market as a whole; one that was never moved is continuous."""
         names = {instrument.market for instrument in self.market.instruments.values()} | self.market.markets.keys()
@@ -172,6 +209,41 @@ class Engine:
         for owner in owners:
             for order in owner.open_orders.values():
                 yield order_state(order)
+
+    def unsettled(self, account: str, asset: str) -> int:
+        """What of an account's total of an asset is to be received (above 0) or delivered (below 0); 0 of what is not known."""
+        balance = self._balance(account, asset)
+        return balance.unsettled if balance else 0
+
+    def settled(self, account: str, asset: str) -> int:
+        """What of an account's total of an asset is there."""
+        balance = self._balance(account, asset)
+        return balance.total - balance.unsettled if balance else 0
+
+    def _balance(self, account: str, asset: str) -> Cash | Position | None:
+        owner = self.market.accounts.get(account)
+        return (owner.positions.get(asset) or owner.cash.get(asset)) if owner else None
+
+    def equity(self, account: str, currency: str) -> int:
+        """What an account has in a currency at the marks of now, in money units; 0 of one that is not known."""
+        owner = self.market.accounts.get(account)
+        return equity_of(self.market, owner, currency) if owner else 0
+
+    def fees_unsettled(self, currency: str) -> int:
+        """What the venue is to receive of the fees of trades (below 0: to pay, as rebates), in money units."""
+        traded = sum(
+            fees_of(instrument) for instrument in self.market.instruments.values() if instrument.currency == currency
+        )
+        obligations = self.market.obligations.values()
+        return traded + sum(
+            obligation.money for obligation in obligations if not obligation.name and obligation.instrument.currency == currency
+        )
+
+    def obligations(self, account: str | None = None) -> Iterator[ObligationState]:
+        """What is left of the obligations of an account (empty: of the venue's fees), or of all, in the order of their numbers."""
+        for obligation in self.market.obligations.values():
+            if account is None or obligation.name == account:
+                yield obligation_state(obligation)
 
     def next_expiry(self) -> int:
         """When (ns) the next GTD order may have to end; 0 when there is none."""
@@ -234,7 +306,59 @@ class Engine:
                     reserved_holdings[key] = reserved_holdings.get(key, 0) + order.reserved
         for name, account in market.accounts.items():
             for currency, cash in account.cash.items():
-                assert cash.reserved == reserved_cash.get((name, currency), 0), f"{name} {currency}"
-                assert cash.total >= cash.reserved, f"{name} {currency} is overdrawn"
+                by_orders = reserved_cash.get((name, currency), 0)
+                assert cash.reserved == by_orders + cash.blocked + cash.margin, f"{name} {currency}"
+                assert cash.total >= by_orders or market.buy_ins, f"{name} {currency} is overdrawn"
             for symbol, position in account.positions.items():
-                assert position.reserved == reserved_holdings.get((name, symbol), 0), f"{name} {symbol}"
+                by_orders = reserved_holdings.get((name, symbol), 0)
+                assert position.reserved == by_orders + position.blocked, f"{name} {symbol}"
+                assert (position.maker_fee_ppm, position.taker_fee_ppm) == account.fees_in(symbol), f"{name} {symbol}"
+        self._check_settlement()
+        self._check_margins()
+
+    def _check_margins(self) -> None:
+        """Assert that margins are those of the present marks."""
+        market = self.market
+        assert all(instrument.initial_ppm or instrument.maintenance_ppm for instrument in market.margined.values())
+        for name, account in market.accounts.items():
+            for currency, cash in account.cash.items():
+                margin = sum(
+                    margin_of(market.instruments[symbol], position.total - position.reserved)
+                    for symbol, position in account.positions.items()
+                    if market.instruments[symbol].currency == currency
+                )
+                assert cash.margin == margin, f"{name} {currency}"
+
+    def _check_settlement(self) -> None:
+        """Assert that what is unsettled is what is owed, that it sums to zero, and what of it is blocked."""
+        market = self.market
+        unsettled: dict[int, int] = {}
+        blocked: dict[int, int] = {}
+        sums: dict[int, tuple[int, int]] = {}
+        for balance, amount in receivables(market):
+            assert amount >= 0
+            blocked[id(balance)] = blocked.get(id(balance), 0) + amount
+        for instrument in market.instruments.values():
+            assert sum(unnetted.quantity for unnetted in instrument.unnetted.values()) == 0, instrument.symbol
+            for name, unnetted in instrument.unnetted.items():
+                account = market.accounts[name]
+                cash, position = account.cash_in(instrument.currency), account.position_in(instrument.symbol)
+                unsettled[id(cash)] = unsettled.get(id(cash), 0) + unnetted.money
+                unsettled[id(position)] = unsettled.get(id(position), 0) + unnetted.quantity
+        assert list(market.obligations) == sorted(market.obligations)
+        for number, obligation in market.obligations.items():
+            assert obligation.number == number and not obligation.over and not obligation.quantity % obligation.multiple
+            quantity, money = sums.get(obligation.netting, (0, 0))
+            sums[obligation.netting] = quantity + obligation.quantity, money + obligation.money
+            if obligation.account is None:
+                assert not obligation.quantity, "the venue's fees are money"
+            else:
+                cash, position = obligation.balances()
+                unsettled[id(cash)] = unsettled.get(id(cash), 0) + obligation.cash
+                unsettled[id(position)] = unsettled.get(id(position), 0) + obligation.quantity
+        for netting, both in sums.items():
+            assert both == (0, 0), f"the obligations of netting {netting} do not sum to zero"
+        for name, account in market.accounts.items():
+            for asset, balance in account.all_balances():
+                assert balance.unsettled == unsettled.get(id(balance), 0), f"{name} {asset}"
+                assert balance.blocked == (0 if market.spend_unsettled else blocked.get(id(balance), 0)), f"{name} {asset}"

@@ -11,6 +11,7 @@ from msgspec.structs import astuple
 from matching.accounts import Participant
 from matching.book import CANCELED, EXPIRED, FILLED, Order, OrderGroup, entry_order
 from matching.instruments import PPM, Instrument
+from matching.margin import opens, short_of_margin
 from matching.market import Market, Refusal, need, reserve, sellable
 from matching.messages import (
     AT_THE_CLOSE,
@@ -45,9 +46,11 @@ from matching.messages import (
     RollDay,
 )
 from matching.rules import LASTING, NO_CONDITIONS, blocked, refusal, short_of_cash, short_of_shares, too_many_pegged, would_trade
+from matching.settlement import end_settlement_days
 from matching.trading import end, end_others, enter, go_to_work, take_out, take_out_and_end, waits_for
 
 DUPLICATE: Refusal = (Reason.DUPLICATE_CL_ORD_ID, "ClOrdID was used before on this trading day")
+SETTLEMENT_DAYS_MAX = 10  # that end with one trading day
 NOT_LASTING: Refusal = (Reason.UNSUPPORTED, "the orders of a list are DAY, GTC or GTD")
 
 
@@ -80,22 +83,31 @@ def new_order(market: Market, command: NewOrder) -> None:
     refused = refusal(
         instrument, participant, side, order_type, time_in_force, price, quantity, limit, expire_time, conditions, market.time
     )
-    if refused is None and conditions is not None:
-        refused = too_many_pegged(instrument, order_type) or would_trade(instrument, side, price, conditions)
+    if refused is None and (conditions is not None or account.called):
+        refused = (
+            too_many_pegged(instrument, order_type)
+            or opens(account, instrument, side, quantity, conditions)
+            or would_trade(instrument, side, price, conditions)
+        )
     if refused is not None:
         return reject(market, command, refused)
 
     cash, position = account.balances.get(symbol) or account.balances_in(symbol, instrument.currency)
     if side == BUY:
         value = limit * quantity * instrument.value_unit
-        reserved = value + value * instrument.fee_ppm_max // PPM
+        reserved = value + value * position.fee_ppm_max // PPM
         if reserved > cash.total - cash.reserved:
             return reject(market, command, short_of_cash(reserved, account, instrument))
         cash.reserved += reserved
     else:
         reserved = quantity
-        if reserved > position.total - position.reserved and reserved > sellable(account, instrument):
-            return reject(market, command, short_of_shares(reserved, account, instrument))
+        available = position.total - position.reserved
+        if reserved > available:
+            if reserved > sellable(account, instrument):
+                return reject(market, command, short_of_shares(reserved, account, instrument))
+            refused = short_of_margin(account, instrument, available, available - reserved)
+            if refused is not None:
+                return reject(market, command, refused)
         position.reserved += reserved
 
     order_id = market.command_seq
@@ -234,20 +246,22 @@ def replace_order(market: Market, command: ReplaceOrder) -> None:
     conditions = _kept_marks(command.conditions, order.conditions)
     keeps_place = _keeps_place(order, command)
     waits_for_list = order.parked == "list"
+    # At or below what has been executed, there is nothing left to work: the order ends as it stands.
+    done = order.executed + order.busted
+    quantity = max(command.quantity, done)
+    leaves = quantity - done
     if participant.blocked:
         refused: Refusal | None = blocked(participant)
     elif waits_for_list and command.time_in_force not in LASTING:
         refused = NOT_LASTING
     else:
-        refused = terms_refused(market, participant, instrument, command) or too_many_pegged(
-            instrument, command.order_type, order
+        refused = (
+            terms_refused(market, participant, instrument, command)
+            or too_many_pegged(instrument, command.order_type, order)
+            or opens(order.account, instrument, order.side, leaves, conditions, order)
         )
     if refused is None and not keeps_place and not waits_for_list:
         refused = would_trade(instrument, command.side, command.price, command.conditions)
-    # At or below what has been executed, there is nothing left to work: the order ends as it stands.
-    done = order.executed + order.busted
-    quantity = max(command.quantity, done)
-    leaves = quantity - done
     if refused is None:
         refused = _fund(order, limit, leaves)
     if refused is not None:
@@ -340,13 +354,17 @@ def _fund(order: Order, limit: int, leaves: int) -> Refusal | None:
     if order.group is not None and order.group.contingency == ONE_CANCELS_THE_OTHER:
         return _fund_in_group(order, order.group, limit, leaves)
     if order.side == BUY:
-        reserved = instrument.cost(limit, leaves)
+        reserved = instrument.cost(limit, leaves, order.position.fee_ppm_max)
         if reserved - order.reserved > order.cash.total - order.cash.reserved:
             return short_of_cash(reserved - order.reserved, account, instrument)
     else:
         reserved = leaves
         if reserved - order.reserved > max(sellable(account, instrument), 0):
             return short_of_shares(reserved - order.reserved, account, instrument)
+        available = order.position.total - order.position.reserved
+        short = short_of_margin(account, instrument, available, available + order.reserved - reserved)
+        if short is not None:
+            return short
     reserve(order, reserved)
     return None
 
@@ -377,15 +395,22 @@ def reserve_largest(group: OrderGroup) -> Refusal | None:
     the list has changed."""
     orders = [order for order in group.orders if not order.ended]
     sold_before = sum(order.reserved for order in orders if order.side != BUY)
+    account, instrument = orders[0].account, orders[0].instrument
+    position = orders[0].position
+    available = position.total - position.reserved
     for order in orders:
         reserve(order, 0)
     for holder in holders(group):
-        needed, account, instrument = need(holder), holder.account, holder.instrument
+        needed = need(holder)
         if holder.side == BUY:
             if needed > holder.cash.total - holder.cash.reserved:
                 return short_of_cash(needed, account, instrument)
-        elif needed > sold_before and needed > sellable(account, instrument):
-            return short_of_shares(needed, account, instrument)
+        else:
+            if needed > sold_before and needed > sellable(account, instrument):
+                return short_of_shares(needed, account, instrument)
+            short = short_of_margin(account, instrument, available, position.total - position.reserved - needed)
+            if short is not None:
+                return short
         reserve(holder, needed)
     return None
 
@@ -472,6 +497,10 @@ def roll_day(market: Market, command: RollDay) -> None:
         return market.refuse(command, Reason.BAD_DEFINITION, f"{day[:40]!r} is not a day as YYYYMMDD")
     if day <= market.trading_day:
         return market.refuse(command, Reason.BAD_DEFINITION, f"the trading day is {market.trading_day} already")
+    if not 0 <= command.settlement_days <= SETTLEMENT_DAYS_MAX:
+        return market.refuse(
+            command, Reason.BAD_DEFINITION, f"0 to {SETTLEMENT_DAYS_MAX} settlement days end with a trading day"
+        )
     due = [
         order
         for participant in market.participants.values()
@@ -479,7 +508,7 @@ def roll_day(market: Market, command: RollDay) -> None:
         if order.time_in_force not in (GTC, GTD)
     ]
     due.sort(key=entry_order)
-    market.trading_day = day
+    ending, market.trading_day = market.trading_day, day
     seq = market.next_seq()
     market.events.append(DayRolled(seq, day, len(due)))
     end_all(market, due, EXPIRED, CancelReason.DAY_END)
@@ -493,10 +522,11 @@ def roll_day(market: Market, command: RollDay) -> None:
     market.expiries = [entry for entry in market.expiries if not entry[2].ended]
     heapq.heapify(market.expiries)
     market.amended.clear()
+    market.allocated.clear()
     market.day_began = seq
     for instrument in market.instruments.values():
         if instrument.traded:
             instrument.set_reference(instrument.last)
-    return None
+    return end_settlement_days(market, command.settlement_days, ending)
 
 

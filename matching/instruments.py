@@ -12,7 +12,9 @@ from matching.messages import (
     STOP_LIMIT,
     DefineInstrument,
     Phase,
+    SetMargin,
 )
+from matching.obligations import Unnetted
 
 PPM = 1_000_000
 PRICED = (LIMIT, STOP_LIMIT, PEGGED)
@@ -36,20 +38,22 @@ def money_text(amount: int) -> str:
 class Instrument:
     """Terms as in DefineInstrument. Prices outside `low` to `high` are refused; a market order trades up to them.
 
-    `value_unit` is the money in one price unit times one quantity unit. `fee_ppm_max` is what an order
-    may be charged at the worst, which is what a buy reserves. `last` is the price of the last trade, 0
+    `value_unit` is the money in one price unit times one quantity unit. `last` is the price of the last trade, 0
     before the first; `traded` says whether that was after the reference price was set. `buy_stops` and
     `sell_stops` hold the stops that wait for their price, `at_close` what waits for the closing auction,
     `pegged` the pegged orders in and out of the book; `marks` are the best bid and offer by which they
     were priced last, None when they have to be priced anew. `until` (ns) is when a volatility auction
     ends, `closing_price` what closing price trading is at, `indicated` what was last said of the
     auction: price, volume, surplus. `configured` is what the configuration said of it last.
+    `unnetted` is by account what was traded since the last netting and is not settled; trades up to
+    event `split_seq` are of before a split. The margins are in millionths of what was sold short; 0 is none.
     """
 
     __slots__ = (
-        "at_close", "bids", "book", "buy_stops", "closing_price", "configured", "currency", "dynamic_band_bps", "fee_ppm_max",
-        "high", "indicated", "last", "lot", "low", "maker_fee_ppm", "market", "marks", "offers", "pegged", "phase", "quantity_max",
-        "reference_price", "sell_stops", "symbol", "taker_fee_ppm", "terms", "tick", "traded", "until", "value_max", "value_unit",
+        "at_close", "bids", "book", "buy_stops", "closing_price", "configured", "currency", "dynamic_band_bps",
+        "high", "indicated", "initial_ppm", "last", "lot", "low", "maintenance_ppm", "margin_configured", "market", "marks",
+        "offers", "pegged", "phase", "quantity_max", "reference_price", "sell_stops", "split_seq", "symbol", "terms", "tick",
+        "traded", "unnetted", "until", "value_max", "value_unit",
     )  # fmt: skip
 
     def __init__(self, terms: DefineInstrument) -> None:
@@ -70,6 +74,11 @@ class Instrument:
         self.at_close: dict[int, Order] = {}
         self.pegged: dict[int, Order] = {}
         self.marks: tuple[int, int] | None = None
+        self.unnetted: dict[str, Unnetted] = {}
+        self.split_seq = 0
+        self.initial_ppm = 0
+        self.maintenance_ppm = 0
+        self.margin_configured: SetMargin | None = None
         self.reference_price = terms.reference_price
         self.configured: DefineInstrument | None = None
         self.terms = terms
@@ -83,9 +92,6 @@ class Instrument:
         self.lot = terms.lot
         self.quantity_max = terms.quantity_max
         self.value_max = terms.value_max
-        self.maker_fee_ppm = terms.maker_fee_ppm
-        self.taker_fee_ppm = terms.taker_fee_ppm
-        self.fee_ppm_max = max(terms.maker_fee_ppm, terms.taker_fee_ppm, 0)
         self.dynamic_band_bps = terms.dynamic_band_bps
         self.value_unit: int = 10 ** (MONEY_DECIMALS - terms.price_decimals - terms.quantity_decimals)
         if reference_changes:
@@ -123,10 +129,15 @@ class Instrument:
             return price
         return self.high if side == BUY else self.low
 
-    def cost(self, limit: int, quantity: int) -> int:
-        """What a buy reserves, in money units: its value at its limit and the higher of the fees on it."""
+    def cost(self, limit: int, quantity: int, fee_ppm_max: int) -> int:
+        """What a buy reserves, in money units: its value at its limit and the higher of the fees on it (Position.fee_ppm_max)."""
         value = limit * quantity * self.value_unit
-        return value + value * self.fee_ppm_max // PPM
+        return value + value * fee_ppm_max // PPM
+
+    @property
+    def mark(self) -> int:
+        """What a unit is worth now: the last trade's price, or the reference price before the first."""
+        return self.last or self.reference_price
 
     def price_text(self, price: int) -> str:
         return decimal_text(price, self.terms.price_decimals)

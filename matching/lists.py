@@ -6,6 +6,7 @@ from matching.accounts import Participant
 from matching.book import OrderGroup
 from matching.entry import DUPLICATE, accept, reject, reserve_largest, terms_refused, too_many
 from matching.instruments import Instrument
+from matching.margin import opens, short_of_margin
 from matching.market import Market, Refusal, need, reserve, sellable
 from matching.messages import (
     BUY,
@@ -107,6 +108,7 @@ def _order_refused(
         too_many(participant, index)
         or terms_refused(market, participant, instrument, order)
         or too_many_pegged(instrument, order.order_type)
+        or opens(account, instrument, order.side, order.quantity, order.conditions)
         or (None if waits else would_trade(instrument, order.side, order.price, order.conditions))
     )
 
@@ -116,15 +118,20 @@ def _cannot_be_funded(market: Market, command: NewOrderList) -> Refusal | None:
     account, instrument = market.accounts[first.account], market.instruments[first.instrument]
     one_cancels = command.contingency == ONE_CANCELS_THE_OTHER
     counted = command.orders if one_cancels else command.orders[:1]
-    cash_needed = max((_cost(instrument, order) for order in counted if order.side == BUY), default=0)
+    fee_ppm_max = account.position_in(instrument.symbol).fee_ppm_max
+    cash_needed = max((_cost(instrument, order, fee_ppm_max) for order in counted if order.side == BUY), default=0)
     shares_needed = max((order.quantity for order in counted if order.side != BUY), default=0)
     cash = account.cash_in(instrument.currency)
     if cash_needed > cash.total - cash.reserved:
         return short_of_cash(cash_needed, account, instrument)
     if shares_needed and shares_needed > sellable(account, instrument):
         return short_of_shares(shares_needed, account, instrument)
-    return None
+    if not shares_needed:
+        return None
+    position = account.position_in(instrument.symbol)
+    available = position.total - position.reserved
+    return short_of_margin(account, instrument, available, available - shares_needed, cash_needed)
 
 
-def _cost(instrument: Instrument, order: NewOrder) -> int:
-    return instrument.cost(instrument.limit_of(order.side, order.order_type, order.price), order.quantity)
+def _cost(instrument: Instrument, order: NewOrder, fee_ppm_max: int) -> int:
+    return instrument.cost(instrument.limit_of(order.side, order.order_type, order.price), order.quantity, fee_ppm_max)

@@ -8,7 +8,8 @@ from typing import NamedTuple
 from matching.accounts import Account, Participant
 from matching.book import Order
 from matching.instruments import Instrument
-from matching.messages import BUY, Command, CommandRefused, Event, Phase, Reason
+from matching.messages import BUY, Command, CommandRefused, Event, Phase, Reason, SetFees, SetSettlement, Side
+from matching.obligations import Obligation
 
 Refusal = tuple[Reason, str]
 
@@ -28,13 +29,20 @@ class Market:
     `events` are those of the batch that is being applied. `elected` are the orders that wait, within one
     command, to go to work: stops that a trade has elected, orders of a list whose first was filled. `pegged` are the
     instruments that have pegged orders. `markets` has the phase of each market that was ever moved as a
-    whole. `amended` has the trades of this trading day that were corrected or busted; those up to event
-    `day_began` are of days before.
+    whole. `amended` has the trades of this trading day that were corrected or busted, `allocated` the sides of
+    trades that were allocated; those up to event `day_began` are of days before.
+
+    `settlement` are the terms in force (`settles_later` and `spend_unsettled` are what a trade asks for),
+    `settlement_waiting` those of the next trading day. `settlement_day` counts the settlement days that have ended,
+    `buy_ins` the deliveries that were bought in. `obligations` are what is netted and not settled, by number. `margined` are the
+    instruments for which margins have to be computed. What is `configured` the configuration said last, fees by participant and
+    instrument.
     """
 
     __slots__ = (
-        "accounts", "amended", "command_seq", "day_began", "elected", "event_seq", "events", "expiries", "instruments", "markets",
-        "participants", "pegged", "time", "trading_day",
+        "accounts", "allocated", "amended", "buy_ins", "command_seq", "day_began", "elected", "event_seq", "events", "expiries",
+        "fees_configured", "instruments", "margined", "markets", "obligations", "participants", "pegged", "settlement",
+        "settlement_configured", "settlement_day", "settlement_waiting", "settles_later", "spend_unsettled", "time", "trading_day",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -51,7 +59,22 @@ class Market:
         self.pegged: dict[str, Instrument] = {}
         self.elected: deque[Order] = deque()
         self.amended: dict[int, Amendment] = {}
+        self.allocated: set[tuple[int, Side]] = set()
+        self.obligations: dict[int, Obligation] = {}
+        self.settlement_day = 0
+        self.buy_ins = 0
+        self.settlement_waiting: SetSettlement | None = None
+        self.settlement_configured: SetSettlement | None = None
+        self.fees_configured: dict[tuple[str, str], SetFees] = {}
+        self.margined: dict[str, Instrument] = {}
+        self.use_settlement(SetSettlement(0))
         self.events: list[Event] = []
+
+    def use_settlement(self, terms: SetSettlement) -> None:
+        """Have trades settled by these terms from now on."""
+        self.settlement = terms
+        self.settles_later = terms.cycle_days > 0
+        self.spend_unsettled = terms.spend_unsettled
 
     def next_seq(self) -> int:
         """The number of the event that is about to be said."""
@@ -72,7 +95,9 @@ def sellable(order_account: Account, instrument: Instrument) -> int:
 
 def need(order: Order) -> int:
     """What an order has to reserve: money units for a buy, quantity units for a sell."""
-    return order.instrument.cost(order.limit, order.leaves) if order.side == BUY else order.leaves
+    if order.side == BUY:
+        return order.instrument.cost(order.limit, order.leaves, order.position.fee_ppm_max)
+    return order.leaves
 
 
 def reserve(order: Order, amount: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from matching.aftermath import say_activated, work_off
 from matching.auction import NOTHING, Uncrossing, uncrossing
 from matching.book import BEFORE_ALL_PRICES, CANCELED, EXPIRED, BookSide, Order, entry_order
 from matching.instruments import Instrument
@@ -30,7 +31,6 @@ from matching.messages import (
     Uncrossed,
 )
 from matching.rules import AUCTIONS
-from matching.settling import say_activated, settle
 from matching.trading import (
     change_phase,
     elect,
@@ -98,7 +98,7 @@ def _move(market: Market, instrument: Instrument, new: Phase, by: str) -> None:
         if instrument.last:
             elect(market, instrument, instrument.last)
         instrument.marks = None
-        settle(market)
+        work_off(market)
 
 
 # ------------------------------------------------------------------------------------------------- uncrossing

@@ -6,6 +6,7 @@ from matching.accounts import Account, Participant
 from matching.book import CANCELED, Order
 from matching.entry import accept, end_all, terms_refused
 from matching.instruments import Instrument
+from matching.margin import opens, short_of_margin
 from matching.market import Market, Refusal, need, reserve, sellable
 from matching.messages import (
     BUY,
@@ -94,13 +95,24 @@ def _entry_refused(market: Market, account: Account, entry: QuoteEntry) -> Refus
         if refused is not None:
             return refused
     bid, offer = _present(account, entry.instrument)
-    cost = instrument.cost(entry.bid_price, bids)
+    for side, quantity in ((BUY, bids), (SELL, offers)):
+        refused = opens(account, instrument, side, quantity, None, given_back=(bid, offer))
+        if refused is not None:
+            return refused
+    cost = instrument.cost(entry.bid_price, bids, account.position_in(entry.instrument).fee_ppm_max)
     cash = account.cash_in(instrument.currency)
     if bids and cost > cash.total - cash.reserved + (bid.reserved if bid else 0):
         return short_of_cash(cost, account, instrument)
     if offers and offers > sellable(account, instrument) + (offer.reserved if offer else 0):
         return short_of_shares(offers, account, instrument)
-    return None
+    if not offers:
+        return None
+    position = account.position_in(entry.instrument)
+    available = position.total - position.reserved
+    given_back = offer.reserved if offer else 0
+    return short_of_margin(
+        account, instrument, available, available + given_back - offers, cost - (bid.reserved if bid else 0)
+    )
 
 
 def _order_of(

@@ -11,6 +11,7 @@ from matching.accounts import Account, Participant
 from matching.book import CANCELED, EXPIRED, FILLED, OPEN, BookSide, Order, OrderGroup, entry_order
 from matching.entry import holders
 from matching.instruments import Instrument
+from matching.margin import compute_margins
 from matching.market import Amendment, Market, need, reserve
 from matching.messages import (
     BUY,
@@ -25,8 +26,40 @@ from matching.messages import (
     DefineParticipant,
     OrderState,
     Phase,
+    SetFees,
+    SetMargin,
+    SetSettlement,
+    Side,
 )
+from matching.netting import block_anew
+from matching.obligations import Obligation, Unnetted
 from matching.trading import rest
+
+
+class UnnettedState(msgspec.Struct, frozen=True, array_like=True):
+    """What an account has traded of an instrument and is not netted, in a snapshot: matching.obligations.Unnetted, as text."""
+
+    account: str
+    quantity: str
+    money: str
+    bought: str
+    sold_for: str
+
+
+class ObligationState(msgspec.Struct, frozen=True, array_like=True):
+    """What is left of an obligation, in a snapshot and as an answer: matching.obligations.Obligation. Of the venue's fees the
+    account is empty; `money` is text."""
+
+    number: int
+    netting: int
+    account: str
+    instrument: str
+    quantity: int
+    price: int
+    money: str
+    multiple: int
+    due: int
+    days: int
 
 
 class InstrumentState(msgspec.Struct, frozen=True, array_like=True):
@@ -42,24 +75,33 @@ class InstrumentState(msgspec.Struct, frozen=True, array_like=True):
     marks: tuple[int, int] | None
     configured: DefineInstrument | None
     traded: bool = False
+    unnetted: list[UnnettedState] = []
+    split_seq: int = 0
+    initial_ppm: int = 0
+    maintenance_ppm: int = 0
+    margin_configured: SetMargin | None = None
 
 
 class AccountState(msgspec.Struct, frozen=True, array_like=True):
-    """An account in a snapshot. `cash` and `holdings` are (asset, total as text), sorted."""
+    """An account in a snapshot. `cash` and `holdings` are (asset, total as text), sorted. What is unsettled follows from
+    what is not netted and from obligations, what is blocked and the margin from all of it."""
 
     terms: DefineAccount
     cash: list[tuple[str, str]]
     holdings: list[tuple[str, str]]
     configured: DefineAccount | None
+    held: list[str] = []
+    called: list[str] = []
 
 
 class ParticipantState(msgspec.Struct, frozen=True, array_like=True):
-    """A participant in a snapshot. `client_ids` are (ClOrdID, order number or 0), sorted."""
+    """A participant in a snapshot. `client_ids` are (ClOrdID, order number or 0), `fees` (instrument, maker's, taker's), sorted."""
 
     terms: DefineParticipant
     access: Access
     configured: DefineParticipant | None
     client_ids: list[tuple[str, int]]
+    fees: list[tuple[str, int, int]] = []
 
 
 class EngineState(msgspec.Struct, frozen=True, array_like=True):
@@ -84,6 +126,14 @@ class EngineState(msgspec.Struct, frozen=True, array_like=True):
     markets: list[tuple[str, Phase]]
     amended: list[tuple[int, Amendment]]
     large_values: list[tuple[int, str]] = []
+    settlement: SetSettlement = SetSettlement(0)
+    settlement_waiting: SetSettlement | None = None
+    settlement_configured: SetSettlement | None = None
+    settlement_day: int = 0
+    buy_ins: int = 0
+    obligations: list[ObligationState] = []
+    allocated: list[tuple[int, Side]] = []
+    fees_configured: list[SetFees] = []
 
 
 def order_state(order: Order) -> OrderState:
@@ -95,6 +145,14 @@ def order_state(order: Order) -> OrderState:
         order.expire_time, order.routing, order.status, order.entered, order.exec_inst, order.cancel_on_disconnect,
         order.conditions, order.limit, order.shown if level is not None else 0, order.parked, order.busted,
         level.price if level is not None and order.order_type == PEGGED else 0,
+    )  # fmt: skip
+
+
+def obligation_state(obligation: Obligation) -> ObligationState:
+    """What there is to know about an obligation."""
+    return ObligationState(
+        obligation.number, obligation.netting, obligation.name, obligation.instrument.symbol, obligation.quantity, obligation.price,
+        str(obligation.money), obligation.multiple, obligation.due, obligation.days,
     )  # fmt: skip
 
 
@@ -114,8 +172,11 @@ def state_of(market: Market) -> EngineState:
                 ended[order.order_id] = order
         ended.update(participant.quotes_ended)
         participants.append(
-            ParticipantState(participant.terms, participant.access, participant.configured, sorted(used))
-        )
+            ParticipantState(
+                participant.terms, participant.access, participant.configured, sorted(used),
+                [(symbol, *fees) for symbol, fees in sorted(participant.fees.items())],
+            )
+        )  # fmt: skip
     ended_orders = [order_state(order) for _, order in sorted(ended.items())]
     large_values: list[tuple[int, str]] = []
     for lines in (open_orders, ended_orders):
@@ -133,6 +194,13 @@ def state_of(market: Market) -> EngineState:
             InstrumentState(
                 instrument.terms, instrument.phase, instrument.reference_price, instrument.last, instrument.until,
                 instrument.closing_price, instrument.indicated, instrument.marks, instrument.configured, instrument.traded,
+                [
+                    UnnettedState(
+                        name, str(unnetted.quantity), str(unnetted.money), str(unnetted.bought), str(unnetted.sold_for)
+                    )
+                    for name, unnetted in sorted(instrument.unnetted.items())
+                ],
+                instrument.split_seq, instrument.initial_ppm, instrument.maintenance_ppm, instrument.margin_configured,
             )
             for _, instrument in sorted(market.instruments.items())
         ],
@@ -143,6 +211,8 @@ def state_of(market: Market) -> EngineState:
                 [(asset, str(cash.total)) for asset, cash in sorted(account.cash.items()) if cash.total],
                 [(asset, str(position.total)) for asset, position in sorted(account.positions.items()) if position.total],
                 account.configured,
+                sorted(account.held),
+                sorted(account.called),
             )
             for _, account in sorted(market.accounts.items())
         ],
@@ -152,6 +222,14 @@ def state_of(market: Market) -> EngineState:
         sorted(market.markets.items()),
         sorted(market.amended.items()),
         large_values,
+        market.settlement,
+        market.settlement_waiting,
+        market.settlement_configured,
+        market.settlement_day,
+        market.buy_ins,
+        [obligation_state(obligation) for obligation in market.obligations.values()],
+        sorted(market.allocated),
+        [terms for _, terms in sorted(market.fees_configured.items())],
     )  # fmt: skip
 
 
@@ -200,21 +278,57 @@ def market_of(state: EngineState) -> Market:
         instrument.configured = entry.configured
         instrument.set_reference(entry.reference_price)
         instrument.traded = entry.traded
+        instrument.split_seq, instrument.margin_configured = entry.split_seq, entry.margin_configured
+        instrument.initial_ppm, instrument.maintenance_ppm = entry.initial_ppm, entry.maintenance_ppm
+        if entry.initial_ppm or entry.maintenance_ppm:
+            market.margined[instrument.symbol] = instrument
     for person in state.participants:
         participant = market.participants[person.terms.participant] = Participant(person.terms.participant)
         participant.set_terms(person.terms)
         participant.set_access(person.access)
         participant.configured = person.configured
+        participant.fees = {symbol: (maker, taker) for symbol, maker, taker in person.fees}
     for saved in state.accounts:
-        account = Account(market.participants[saved.terms.participant], saved.terms)
+        account = Account(market.participants[saved.terms.participant], saved.terms, market.instruments)
         market.accounts[account.name] = account
         account.configured = saved.configured
+        account.held, account.called = set(saved.held), set(saved.called)
         for asset, total in saved.cash:
             account.cash_in(asset).total = int(total)
         for asset, total in saved.holdings:
             account.position_in(asset).total = int(total)
+    _restore_settlement(market, state)
     _restore_orders(market, state)
+    compute_margins(market)
     return market
+
+
+def _restore_settlement(market: Market, state: EngineState) -> None:
+    market.use_settlement(state.settlement)
+    market.settlement_waiting, market.settlement_configured = state.settlement_waiting, state.settlement_configured
+    market.settlement_day, market.buy_ins = state.settlement_day, state.buy_ins
+    market.allocated = set(state.allocated)
+    market.fees_configured = {(terms.participant, terms.instrument): terms for terms in state.fees_configured}
+    for entry in state.instruments:
+        instrument = market.instruments[entry.terms.instrument]
+        for saved in entry.unnetted:
+            unnetted = Unnetted(int(saved.quantity), int(saved.money), int(saved.bought), int(saved.sold_for))
+            instrument.unnetted[saved.account] = unnetted
+            account = market.accounts[saved.account]
+            account.position_in(instrument.symbol).unsettled += unnetted.quantity
+            account.cash_in(instrument.currency).unsettled += unnetted.money
+    for line in state.obligations:
+        owner = market.accounts[line.account] if line.account else None
+        instrument = market.instruments[line.instrument]
+        obligation = market.obligations[line.number] = Obligation(
+            line.number, line.netting, owner, instrument, line.quantity, line.price, int(line.money), line.due
+        )
+        obligation.multiple, obligation.days = line.multiple, line.days
+        if owner is not None:
+            cash, position = obligation.balances()
+            cash.unsettled += obligation.cash
+            position.unsettled += obligation.quantity
+    block_anew(market)
 
 
 def _restore_orders(market: Market, state: EngineState) -> None:

@@ -1,7 +1,7 @@
 """Orders at work: how they enter, trade, wait and end. Whether they may is asked before, in `rules`.
 
 The way of an order: `go_to_work` parks it or has it `enter`; `_match` lets it trade; what is left rests or
-`end`s. What its trades set off in others waits in `market.elected` until the end of the command: see `settling`.
+`end`s. What its trades set off in others waits in `market.elected` until the end of the command: see `aftermath`.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from matching.messages import (
     TimeInForce,
     Traded,
 )
+from matching.netting import owe
 
 # SelfMatchPreventionInstruction(2964), and what an account says instead.
 INCOMING, RESTING, BOTH, DECREMENT = "1", "2", "3", "4"
@@ -237,8 +238,8 @@ def trade(
     unit = instrument.value_unit
     notional = price * quantity
     value = notional * unit
-    taker_fee = value * instrument.taker_fee_ppm // PPM
-    maker_fee = taker_fee if auction else value * instrument.maker_fee_ppm // PPM
+    taker_fee = value * taker.position.taker_fee_ppm // PPM
+    maker_fee = value * (maker.position.taker_fee_ppm if auction else maker.position.maker_fee_ppm) // PPM
     maker.leaves -= quantity
     taker.leaves -= quantity
     maker.executed += quantity
@@ -252,17 +253,21 @@ def trade(
         buyer, seller = maker, taker
         buyer_pays, seller_gets = value + maker_fee, value - taker_fee
     worst = buyer.limit * buyer.leaves * unit
-    still = worst + worst * instrument.fee_ppm_max // PPM
+    position = buyer.position
+    still = worst + worst * position.fee_ppm_max // PPM
     cash = buyer.cash
     cash.total -= buyer_pays
     cash.reserved -= buyer.reserved - still
     buyer.reserved = still
-    buyer.position.total += quantity
+    position.total += quantity
     position = seller.position
     position.total -= quantity
     position.reserved -= quantity
     seller.reserved -= quantity
     seller.cash.total += seller_gets
+    if market.settles_later:
+        owe(market, instrument, buyer.account, quantity, -buyer_pays, quantity, 0)
+        owe(market, instrument, seller.account, -quantity, seller_gets, 0, seller_gets)
     instrument.last = price
     instrument.traded = True
     market.event_seq = seq = market.event_seq + 1

@@ -55,6 +55,7 @@ from matching.messages import (
     EndPauses,
     Event,
     ExpireOrders,
+    HoldDeliveries,
     IndicativePublished,
     InstrumentDefined,
     ListAccepted,
@@ -93,6 +94,7 @@ from matching.messages import (
     SetAccess,
     SetPhase,
     SetReference,
+    SetSettlement,
     Side,
     TimeInForce,
     TradeBusted,
@@ -102,6 +104,7 @@ from matching.messages import (
     Withdraw,
 )
 from matching.state import EngineState
+from tests.matching.clearing_lines import clearing_line
 
 SECOND = 1_000_000_000
 NOON = 1_700_000_000 * SECOND
@@ -323,8 +326,15 @@ class Market:
     def expire(self) -> list[str]:
         return self.do(ExpireOrders())
 
-    def roll(self, day: str) -> list[str]:
-        return self.do(RollDay(day))
+    def roll(self, day: str, settlement_days: int = 1) -> list[str]:
+        return self.do(RollDay(day, settlement_days))
+
+    def settle_after(self, days: int, **more: Any) -> list[str]:
+        """SetSettlement; at once where nothing has been traded and no day has begun."""
+        return self.do(SetSettlement(days, **more))
+
+    def hold(self, account: str, asset: str = "", held: bool = True) -> list[str]:
+        return self.do(HoldDeliveries(account, asset, held))
 
     def phase(self, phase: str, instrument: str = "", *, market: str = "", by: str = "") -> list[str]:
         return self.do(SetPhase(instrument, phase, market, by))  # type: ignore[arg-type]
@@ -370,6 +380,22 @@ class Market:
         position = self.engine.accounts[account].position_in(instrument)
         decimals = self.engine.instruments[instrument].terms.quantity_decimals
         return _plain(position.total, decimals), _plain(position.reserved, decimals)
+
+    def settled(self, account: str, instrument: str = "X") -> tuple[str, str]:
+        """What is settled of its holding and of its USD."""
+        decimals = self.engine.instruments[instrument].terms.quantity_decimals
+        return (
+            _plain(self.engine.settled(account, instrument), decimals),
+            _plain(self.engine.settled(account, "USD"), MONEY_DECIMALS),
+        )
+
+    def unsettled(self, account: str, instrument: str = "X") -> tuple[str, str]:
+        """What is unsettled of its holding and of its USD."""
+        decimals = self.engine.instruments[instrument].terms.quantity_decimals
+        return (
+            _plain(self.engine.unsettled(account, instrument), decimals),
+            _plain(self.engine.unsettled(account, "USD"), MONEY_DECIMALS),
+        )
 
     def book(self, instrument: str = "X") -> tuple[list[str], list[str]]:
         """Bids and offers, best first, oldest first: `ann b1 100 at 10.00`, of an iceberg `ann b1 100 (10 shown) at 10.00`."""
@@ -559,7 +585,7 @@ class Market:
                 return f"{event.command} refused, {event.reason.name}: {event.text}"
             case OperatorNoted():
                 return f"noted: {event.text}{_by(event.by)}"
-        raise AssertionError(event)
+        return clearing_line(self.engine.instruments, names, event)
 
     def _uncrossing(self, event: Uncrossed | AuctionIndicated) -> str:
         if not event.volume:

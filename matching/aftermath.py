@@ -1,4 +1,4 @@
-"""What a command has set off in other orders: elected stops, orders of a list that was waiting, prices of pegged orders.
+"""What a command has set off in other orders: elected stops, orders of a list that was waiting, pegged orders, margin calls.
 
 It is worked off when the command has done its own work, in sequence, and never decides what trades: orders enter as
 all others do.
@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from matching.book import CANCELED, BookSide, Order, entry_order
 from matching.instruments import Instrument
+from matching.margin import call, compute_margins, forget_unmargined, short_of_margin
 from matching.market import Market, need, reserve, sellable
 from matching.messages import (
     BUY,
@@ -26,7 +27,18 @@ from matching.rules import too_many_pegged, would_trade
 from matching.trading import end, enter, go_to_work, waits_for
 
 
-def settle(market: Market) -> None:
+def follow_up(market: Market) -> None:
+    """Do what comes at the end of a command: what it has set off, then margins and calls, then what these have set off."""
+    work_off(market)
+    if market.margined:
+        compute_margins(market)
+        if call(market):
+            work_off(market)
+            compute_margins(market)
+        forget_unmargined(market)
+
+
+def work_off(market: Market) -> None:
     """Work off what the command has set off: elected orders in their sequence, then the prices of pegged orders, until
     nothing changes. It ends, because whatever goes round again has traded, and quantities are finite."""
     _work_off_elected(market)
@@ -77,10 +89,14 @@ def _activate(market: Market, order: Order) -> None:
         if would_trade(instrument, order.side, order.price, order.conditions) is not None:
             return end(market, order, CANCELED, CancelReason.WOULD_TRADE)
         needed = need(order)
+        position = order.position
+        available = position.total - position.reserved
         if order.side == BUY:
             affordable = needed <= order.cash.total - order.cash.reserved
         else:
-            affordable = needed <= sellable(order.account, instrument)
+            affordable = needed <= sellable(order.account, instrument) and not (
+                needed > available and short_of_margin(order.account, instrument, available, available - needed)
+            )
         if not affordable:
             return end(market, order, CANCELED, CancelReason.INSUFFICIENT_FUNDS)
         reserve(order, needed)
