@@ -122,7 +122,7 @@ def _cannot_be_funded(market: Market, command: NewOrderList) -> Refusal | None:
     cash_needed = max((_cost(instrument, order, fee_ppm_max) for order in counted if order.side == BUY), default=0)
     shares_needed = max((order.quantity for order in counted if order.side != BUY), default=0)
     cash = account.cash_in(instrument.currency)
-    if cash_needed > cash.total - cash.reserved:
+    if cash_needed and cash_needed > cash.total - cash.reserved:
         return short_of_cash(cash_needed, account, instrument)
     if shares_needed and shares_needed > sellable(account, instrument):
         return short_of_shares(shares_needed, account, instrument)
