@@ -32,7 +32,7 @@ def bust_trade(market: Market, command: BustTrade) -> None:
 
 def correct_trade(market: Market, command: CorrectTrade) -> None:
     trade = command.trade
-    refused = _unknown(market, trade) or _too_late(market, trade)
+    refused = unknown_trade(market, trade) or _too_late(market, trade)
     old = _present(market, trade)
     new = old
     if refused is None:
@@ -72,7 +72,8 @@ def _at(market: Market, trade: Traded, price: int, quantity: int) -> Amendment:
     return Amendment(price, quantity, value * maker_fee_ppm // PPM, value * taker.taker_fee_ppm // PPM)
 
 
-def _unknown(market: Market, trade: Traded) -> Refusal | None:
+def unknown_trade(market: Market, trade: Traded) -> Refusal | None:
+    """Why a trade is none of this trading day."""
     if not market.day_began < trade.seq <= market.event_seq:
         return Reason.UNKNOWN_TRADE, f"{trade.seq} is not the number of a trade of this trading day"
     accounts = market.accounts.get(trade.maker_account), market.accounts.get(trade.taker_account)
@@ -93,7 +94,7 @@ def _too_late(market: Market, trade: Traded) -> Refusal | None:
 
 def _refused(market: Market, trade: Traded, new: Amendment) -> Refusal | None:
     """Why a trade cannot become `new`."""
-    refused = _unknown(market, trade) or _too_late(market, trade)
+    refused = unknown_trade(market, trade) or _too_late(market, trade)
     if refused is not None:
         return refused
     instrument = market.instruments[trade.instrument]

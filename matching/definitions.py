@@ -47,14 +47,19 @@ def withdraw(market: Market, command: Withdraw) -> None:
     _transfer(market, command, -1)
 
 
+def amount_of(text: str) -> int | None:
+    """An amount as commands carry it; None where it is not a whole number above zero."""
+    is_number = text.isascii() and text.isdigit() and len(text) <= AMOUNT_DIGITS_MAX
+    return int(text) or None if is_number else None
+
+
 def _transfer(market: Market, command: Deposit | Withdraw, sign: int) -> None:
     account = market.accounts.get(command.account)
     if account is None:
         return market.refuse(command, Reason.UNKNOWN_ACCOUNT, f"unknown account {command.account}")
-    text = command.amount
-    if not (text.isascii() and text.isdigit() and len(text) <= AMOUNT_DIGITS_MAX and int(text) > 0):
-        return market.refuse(command, Reason.INVALID_AMOUNT, f"amount {text[:40]!r} is not a whole number above zero")
-    amount = int(text)
+    amount = amount_of(command.amount)
+    if amount is None:
+        return market.refuse(command, Reason.INVALID_AMOUNT, f"amount {command.amount[:40]!r} is not a whole number above zero")
     is_security = command.asset in market.instruments
     if not is_security and command.asset not in {instrument.currency for instrument in market.instruments.values()}:
         return market.refuse(command, Reason.UNKNOWN_INSTRUMENT, f"unknown asset {command.asset}")
@@ -116,7 +121,7 @@ def _wrong_in_instrument(terms: DefineInstrument) -> str:
         return "the band is between 0.01 % and 10,000 %"
     if not 0 <= terms.dynamic_band_bps <= BAND_BPS_MAX or terms.pause_ns <= 0:
         return "the dynamic band is up to 10,000 %, and its pause above zero"
-    if _beyond_64_bits(terms.reference_price, terms.band_bps):
+    if beyond_64_bits(terms.reference_price, terms.band_bps):
         return "the band around the reference price goes beyond 64 bits"
     return _wrong_in_fees(terms.maker_fee_ppm, terms.taker_fee_ppm)
 
@@ -127,7 +132,7 @@ def _wrong_in_fees(maker_fee_ppm: int, taker_fee_ppm: int) -> str:
     return ""
 
 
-def _beyond_64_bits(reference_price: int, band_bps: int) -> bool:
+def beyond_64_bits(reference_price: int, band_bps: int) -> bool:
     """Whether a price within the band might not fit into a record."""
     return reference_price * (10_000 + band_bps) // 10_000 > INT64_MAX
 
@@ -237,7 +242,7 @@ def set_reference(market: Market, command: SetReference) -> None:
     price = command.price
     if price <= 0:
         return market.refuse(command, Reason.BAD_DEFINITION, "a reference price is above zero")
-    if _beyond_64_bits(price, instrument.terms.band_bps):
+    if beyond_64_bits(price, instrument.terms.band_bps):
         return market.refuse(command, Reason.BAD_DEFINITION, "the band around this reference price goes beyond 64 bits")
     if price % instrument.tick:
         text = f"price {instrument.price_text(price)} is not a multiple of the tick {instrument.price_text(instrument.tick)}"

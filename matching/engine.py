@@ -18,8 +18,10 @@ import msgspec
 
 from matching.accounts import Account, Cash, Participant, Position
 from matching.aftermath import follow_up
+from matching.allocation import allocate_trade
 from matching.book import entry_order
 from matching.busts import bust_trade, correct_trade
+from matching.corporate import pay_dividend, split_instrument
 from matching.definitions import (
     define_account,
     define_instrument,
@@ -39,6 +41,7 @@ from matching.margin import equity_of, margin_of, set_margin
 from matching.market import Market
 from matching.messages import (
     BUY,
+    AllocateTrade,
     BustTrade,
     CancelOrder,
     CancelQuotes,
@@ -59,6 +62,7 @@ from matching.messages import (
     OperatorCancel,
     OperatorNote,
     OrderState,
+    PayDividend,
     Phase,
     PublishIndicative,
     ReplaceOrder,
@@ -69,6 +73,7 @@ from matching.messages import (
     SetPhase,
     SetReference,
     SetSettlement,
+    SplitInstrument,
     Withdraw,
 )
 from matching.netting import fees_of, receivables
@@ -105,6 +110,9 @@ _BY_TYPE: dict[type, Callable[[Market, Any], None]] = {
     HoldDeliveries: hold_deliveries,
     SetFees: set_fees,
     SetMargin: set_margin,
+    PayDividend: pay_dividend,
+    SplitInstrument: split_instrument,
+    AllocateTrade: allocate_trade,
 }
 
 

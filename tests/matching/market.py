@@ -37,6 +37,7 @@ from matching.messages import (
     STOP_LIMIT,
     AccessSet,
     AccountDefined,
+    AllocateTrade,
     AuctionIndicated,
     BalanceChanged,
     BustTrade,
@@ -81,6 +82,7 @@ from matching.messages import (
     OrderState,
     ParticipantDefined,
     PausesEnded,
+    PayDividend,
     PhaseChanged,
     PublishIndicative,
     QuoteEntry,
@@ -92,10 +94,14 @@ from matching.messages import (
     RestateReason,
     RollDay,
     SetAccess,
+    SetFees,
+    SetMargin,
     SetPhase,
     SetReference,
     SetSettlement,
+    Share,
     Side,
+    SplitInstrument,
     TimeInForce,
     TradeBusted,
     TradeCorrected,
@@ -332,6 +338,23 @@ class Market:
     def settle_after(self, days: int, **more: Any) -> list[str]:
         """SetSettlement; at once where nothing has been traded and no day has begun."""
         return self.do(SetSettlement(days, **more))
+
+    def dividend(self, amount: str, instrument: str = "X", **more: Any) -> list[str]:
+        return self.do(PayDividend(instrument, money(amount), **more))
+
+    def split(self, numerator: int, denominator: int, instrument: str = "X", **more: Any) -> list[str]:
+        return self.do(SplitInstrument(instrument, numerator, denominator, **more))
+
+    def fees(self, trader: str, maker: int | None = None, taker: int | None = None, of: str = "", by: str = "") -> list[str]:
+        """SetFees, in millionths; without fees the rule ends."""
+        return self.do(SetFees(trader, of, maker, taker, by))
+
+    def margin(self, initial: int, maintenance: int, instrument: str = "X", by: str = "") -> list[str]:
+        """SetMargin, in millionths."""
+        return self.do(SetMargin(instrument, initial, maintenance, by))
+
+    def allocate(self, trader: str, trade: Traded, side: Side, *shares: tuple[str, int], id: str = "a1") -> list[str]:
+        return self.do(AllocateTrade(trader, trader, id, trade, side, [Share(*share) for share in shares]))
 
     def hold(self, account: str, asset: str = "", held: bool = True) -> list[str]:
         return self.do(HoldDeliveries(account, asset, held))
