@@ -7,16 +7,28 @@ counts: `load` reads from the database where the ledger stands, and the events a
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import Connection, Engine, Table, delete, insert, select
+from sqlalchemy import Connection, Engine, Select, Table, delete, insert, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from clearing import schema
 from clearing.database import NAME, migrate
 from clearing.money import for_sqlite
-from clearing.postings import CORRECTION, OWN_ACCOUNTS, AccountRow, AssetRow, Books, Changes
+from clearing.postings import (
+    CORRECTION,
+    OWN_ACCOUNTS,
+    AccountRow,
+    AssetRow,
+    Books,
+    Changes,
+    DayRow,
+    Kept,
+    MarkRow,
+    ObligationRow,
+    TermsRow,
+)
 from following import follower
 from following.database import DatabaseGone, trouble_named
 from following.eventlog import Record
@@ -25,6 +37,8 @@ from matching.messages import INT64_MAX
 
 _ACCOUNT_COLUMNS, _ASSET_COLUMNS = AccountRow._fields, AssetRow._fields
 _AMOUNT = 5  # of a PostingRow
+
+Row = TypeVar("Row", bound=tuple[Any, ...])
 
 
 class Posted(NamedTuple):
@@ -51,6 +65,10 @@ class Ledger:
         self._insert: Callable[[Connection, Table, list[Any]], None] = (
             _insert_by_copy if engine.dialect.name == "postgresql" else _insert_many
         )
+        replaced = {schema.days, schema.marks, schema.obligations, schema.balances}
+        self._put = {
+            table: _upsert(engine, table) if table in replaced else insert(table) for table in schema.metadata.sorted_tables
+        }
 
     def load(self) -> Cursor:
         """Connect, bring the tables up to date, and read where the ledger stands. Raises DatabaseGone, Refused."""
@@ -64,10 +82,7 @@ class Ledger:
                     connection.execute(insert(schema.accounts), [row._asdict() for row in OWN_ACCOUNTS])
                 self.cursor = read_cursor(connection)
                 books = Books()
-                accounts, assets = read_accounts(connection), read_assets(connection)
-                balances = connection.execute(select(schema.balances).order_by(*schema.balances.primary_key))
-                kept = {(row.account, row.asset): row.amount for row in balances}
-                books.load(accounts, assets, kept, read_corrections(connection))
+                books.load(read_kept(connection))
                 self.books = books
         return self.cursor
 
@@ -116,23 +131,24 @@ class Ledger:
         if changes.transactions:
             self._insert(connection, schema.transactions, changes.transactions)
             self._insert(connection, schema.postings, changes.postings)
-        if changes.remarks:
-            connection.execute(insert(schema.remarks), [row._asdict() for row in changes.remarks])
-        if changes.balances:
-            dialect: Any = sqlite if self.engine.dialect.name == "sqlite" else postgresql
-            new = dialect.insert(schema.balances)
-            upsert = new.on_conflict_do_update(
-                index_elements=list(schema.balances.primary_key),
-                set_={"amount": new.excluded.amount, "event_seq": new.excluded.event_seq},
-            )
-            amounts = self.books.balances
-            connection.execute(
-                upsert,
-                [
-                    {"account": key[0], "asset": key[1], "amount": amounts[key], "event_seq": seq}
-                    for key, seq in sorted(changes.balances.items())
-                ],
-            )
+        amounts = self.books.balances
+        balances = [
+            {"account": key[0], "asset": key[1], "amount": amounts[key], "event_seq": seq}
+            for key, seq in sorted(changes.balances.items())
+        ]
+        for table, rows in (
+            (schema.remarks, _mappings(changes.remarks)),
+            (schema.allocations, _mappings(changes.allocations)),
+            (schema.terms, _mappings(changes.terms)),
+            (schema.days, _mappings(changes.days.values())),
+            (schema.marks, _mappings(changes.marks.values())),
+            (schema.obligations, _mappings(changes.obligations.values())),
+            (schema.outcomes, _mappings(changes.outcomes)),
+            (schema.margin_calls, _mappings(changes.calls)),
+            (schema.balances, balances),
+        ):
+            if rows:
+                connection.execute(self._put[table], rows)
 
     def empty(self) -> None:
         """Forget everything that was posted; the cursor is at 0 again."""
@@ -158,8 +174,10 @@ def read_cursor(connection: Connection) -> Cursor:
 
 
 def read_accounts(connection: Connection) -> list[AccountRow]:
-    columns = [schema.accounts.c[name] for name in _ACCOUNT_COLUMNS]
-    return [AccountRow(*row) for row in connection.execute(select(*columns).order_by(schema.accounts.c.id))]
+    """By number, without the twins, which follow from them."""
+    table = schema.accounts
+    columns = [table.c[name] for name in _ACCOUNT_COLUMNS]
+    return [AccountRow(*row) for row in connection.execute(select(*columns).where(table.c.id > 0).order_by(table.c.id))]
 
 
 def read_assets(connection: Connection) -> list[AssetRow]:
@@ -173,6 +191,41 @@ def read_corrections(connection: Connection) -> list[tuple[int, int]]:
     corrections = select(seq, reverses).join(schema.transactions, schema.transactions.c.event_seq == seq)
     rows = connection.execute(corrections.where(schema.transactions.c.kind == CORRECTION).order_by(seq))
     return [(row[0], row[1]) for row in rows]
+
+
+def read_kept(connection: Connection) -> Kept:
+    """What the next events build upon."""
+    balances = connection.execute(select(schema.balances).order_by(*schema.balances.primary_key))
+    terms, obligations, days = schema.terms, schema.obligations, schema.days
+    still_open = or_(obligations.c.quantity_left != for_sqlite(0), obligations.c.money_left != for_sqlite(0))
+    last_day = read_rows(connection, DayRow, select(days).order_by(days.c.event_seq.desc()).limit(1))
+    return Kept(
+        accounts=read_accounts(connection),
+        assets=read_assets(connection),
+        balances={(row.account, row.asset): row.amount for row in balances},
+        corrections=read_corrections(connection),
+        terms=read_rows(connection, TermsRow, select(terms).order_by(terms.c.event_seq)),
+        marks=read_rows(connection, MarkRow, select(schema.marks)),
+        obligations=read_rows(connection, ObligationRow, select(obligations).where(still_open).order_by(obligations.c.event_seq)),
+        last_day=last_day[0] if last_day else None,
+    )
+
+
+def read_rows(connection: Connection, kind: type[Row], query: Select[Any]) -> list[Row]:
+    """What a query over all columns of a table finds, as rows of `kind`, which has the same columns in the same order."""
+    return [kind(*row) for row in connection.execute(query)]
+
+
+def _mappings(rows: Iterable[Any]) -> list[dict[str, Any]]:
+    return [row._asdict() for row in rows]
+
+
+def _upsert(engine: Engine, table: Table) -> Any:
+    """Insert rows, and put them in the place of those that have the same key."""
+    dialect: Any = sqlite if engine.dialect.name == "sqlite" else postgresql
+    new = dialect.insert(table)
+    others = {column.name: new.excluded[column.name] for column in table.columns if not column.primary_key}
+    return new.on_conflict_do_update(index_elements=list(table.primary_key), set_=others)
 
 
 def _insert_many(connection: Connection, table: Table, rows: list[Any]) -> None:

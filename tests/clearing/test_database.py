@@ -112,7 +112,9 @@ def test_a_ledger_of_before_is_brought_up_to_date_with_all_that_is_in_it(url: st
     ledger.post([record([*OPENING, trade(7)])])
     ledger.close()
     with engine.connect() as connection, connection.begin():
-        connection.execute(text("DROP TABLE remarks"))
+        for table in ("outcomes", "obligations", "allocations", "margin_calls", "marks", "days", "terms", "remarks"):
+            connection.execute(text(f"DROP TABLE {table}"))
+        connection.execute(text("DELETE FROM accounts WHERE id < 0"))
         connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
         assert not is_current(connection)
     assert ledger.load().event_seq == 7
@@ -121,4 +123,10 @@ def test_a_ledger_of_before_is_brought_up_to_date_with_all_that_is_in_it(url: st
         assert is_current(connection)
         assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []
         assert connection.execute(text("SELECT event_seq, reverses FROM remarks")).all() == [(8, 7)]
+        assert [tuple(row) for row in connection.execute(text("SELECT id, kind FROM accounts WHERE id < 0 ORDER BY id"))] == [
+            (-5, "participant-due"),
+            (-4, "participant-due"),
+            (-2, "fees-due"),
+            (-1, "clearing-due"),
+        ]
     ledger.close()

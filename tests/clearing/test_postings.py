@@ -212,6 +212,9 @@ def test_nothing_of_a_refused_call_remains(ledger: Ledger) -> None:
 def test_a_participant_may_be_called_like_an_account_of_the_venue(ledger: Ledger) -> None:
     ledger.post([record([OPENING[0], AccountDefined(2, "@fees", "X", 0, "allow"), BalanceChanged(3, "@fees", "USD", "5", "5")])])
     assert [row[1:3] for row in rows(ledger.engine)["accounts"]] == [
+        ("participant-due", "@fees"),
+        ("fees-due", "@fees"),
+        ("clearing-due", "@clearing"),
         ("clearing", "@clearing"),
         ("fees", "@fees"),
         ("outside", "@outside"),
@@ -375,9 +378,9 @@ def test_who_entered_a_transfer_and_why_is_kept(ledger: Ledger) -> None:
 def test_every_kind_of_event_is_posted_or_passed_over_knowingly() -> None:
     assert {kind.__name__ for kind in PASSED_OVER} == {
         "OrderAccepted", "OrderRejected", "OrderCanceled", "OrderReplaced", "CancelRejected", "MassCanceled", "MassCancelRejected",
-        "PhaseChanged", "OrdersExpired", "DayRolled", "CommandRefused", "ListAccepted", "ListRejected", "OrderActivated",
+        "PhaseChanged", "OrdersExpired", "CommandRefused", "ListAccepted", "ListRejected", "OrderActivated",
         "OrderRepriced", "OrderRestated", "OrderRefreshed", "QuotesAnswered", "QuotesCanceled", "ParticipantDefined", "AccessSet",
-        "ReferenceSet", "MarketPhaseChanged", "Uncrossed", "AuctionIndicated", "PausesEnded", "IndicativePublished",
-        "OperatorNoted",
+        "MarketPhaseChanged", "Uncrossed", "AuctionIndicated", "PausesEnded", "IndicativePublished", "OperatorNoted",
+        "DeliveriesHeld", "OrderSplit", "FeesSet", "MarginSet", "AllocationRejected",
     }  # fmt: skip
     assert set(Books().posts) == set(get_args(Event)) - PASSED_OVER

@@ -45,7 +45,7 @@ def test_a_rebuilt_ledger_is_the_live_one_row_by_row(ledger: Ledger, tmp_path: P
     live = rows(ledger.engine)
     ledger.empty()
     assert ledger.cursor.event_seq == 0
-    assert [len(found) for found in rows(ledger.engine).values()] == [{"accounts": 3, "cursor": 1}.get(table, 0) for table in live]
+    assert [len(found) for found in rows(ledger.engine).values()] == [{"accounts": 5, "cursor": 1}.get(table, 0) for table in live]
     ledger.post(records)
     rebuilt = rows(ledger.engine)
     for table in live:

@@ -64,9 +64,9 @@ def rows(engine: Engine) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def named_postings(ledger: Ledger) -> list[tuple[int, int, str, str, str, int]]:
-    """The postings with names for numbers: (event, leg, from, to, asset, amount)."""
+    """The postings with names for numbers: (event, leg, from, to, asset, amount). A twin has ` due` behind its name."""
     found = rows(ledger.engine)
-    accounts = {row[0]: row[2] for row in found["accounts"]}
+    accounts = {row[0]: row[2] + " due" * (row[0] < 0) for row in found["accounts"]}
     assets = {row[0]: row[2] for row in found["assets"]}
     return [
         (seq, leg, accounts[giver], accounts[taker], assets[asset], amount)
@@ -77,7 +77,7 @@ def named_postings(ledger: Ledger) -> list[tuple[int, int, str, str, str, int]]:
 def named_balances(ledger: Ledger) -> dict[tuple[str, str], int]:
     """The balances that are not zero."""
     found = rows(ledger.engine)
-    accounts = {row[0]: row[2] for row in found["accounts"]}
+    accounts = {row[0]: row[2] + " due" * (row[0] < 0) for row in found["accounts"]}
     assets = {row[0]: row[2] for row in found["assets"]}
     return {(accounts[account], assets[asset]): amount for account, asset, amount, _ in found["balances"] if amount}
 
