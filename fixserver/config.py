@@ -34,6 +34,9 @@ from matching.messages import (
     DefineParticipant,
     Deposit,
     SelfTrade,
+    SetFees,
+    SetMargin,
+    SetSettlement,
 )
 
 DICTIONARIES = ("FIX42.xml", "FIX44.xml", "FIXT11.xml", "FIX50SP2.xml")
@@ -46,6 +49,10 @@ AS_THE_EXCHANGE = -1
 CANCEL_ONLY_SECONDS_MAX = 3600
 GRACE_SECONDS_MAX = 86_400
 PAUSE_SECONDS_MAX = 86_400
+CYCLE_DAYS_MAX = 10
+BUY_IN_DAYS_MAX = 1_000
+MARGIN_PPM_MAX = 10 * 10**FEE_DECIMALS
+FEE_RULES_MAX = 100_000
 NANOSECONDS = 10**9
 MAIN_MARKET = "MAIN"
 
@@ -222,6 +229,28 @@ class Multicast(_Section, kw_only=True):
     recovery_port: int = 5011
 
 
+class Settlement(_Section, kw_only=True):
+    """How trades are settled: `cycle_days` settlement days after they were made, 0: at once. `days` of the week that are not
+    `holidays` are settlement days, by the date of the trading day. What the other terms mean is in docs/clearing-rules.md.
+    `buy_in_premium` is a fraction of the value."""
+
+    cycle_days: int = 0
+    spend_unsettled: bool = True
+    buy_in_days: int = 0
+    buy_in_premium: str = "0"
+    days: list[Weekday] = msgspec.field(default_factory=lambda: list(WEEKDAYS))
+    holidays: list[str] = []
+
+    def define(self) -> SetSettlement:
+        """The command that makes the engine know it."""
+        return SetSettlement(
+            cycle_days=self.cycle_days,
+            spend_unsettled=self.spend_unsettled,
+            buy_in_days=self.buy_in_days,
+            buy_in_premium_ppm=to_units(self.buy_in_premium, FEE_DECIMALS),
+        )
+
+
 class PhaseTime(_Section, kw_only=True):
     """At this local time of day, HH:MM or HH:MM:SS, the market enters the phase."""
 
@@ -252,7 +281,8 @@ class ScheduleTerms(_Section, kw_only=True):
 
 class Instrument(_Section, kw_only=True):
     """What is traded. The properties give whole units, as DefineInstrument wants them. `dynamic_band` is a percentage
-    around the last trade, beyond which a volatility auction of `pause_seconds` begins; "0" is none."""
+    around the last trade, beyond which a volatility auction of `pause_seconds` begins; "0" is none. Margins are fractions
+    of the value of what is short; "0" is none."""
 
     symbol: str
     price_decimals: int = 2
@@ -266,6 +296,8 @@ class Instrument(_Section, kw_only=True):
     market: str = MAIN_MARKET
     dynamic_band: str = "0"
     pause_seconds: int = 300
+    initial_margin: str = "0"
+    maintenance_margin: str = "0"
 
     @property
     def tick_units(self) -> int:
@@ -313,6 +345,34 @@ class Instrument(_Section, kw_only=True):
             dynamic_band_bps=self.dynamic_band_bps,
             pause_ns=self.pause_seconds * NANOSECONDS,
             market=self.market,
+        )
+
+    def define_margin(self) -> SetMargin:
+        """The command that makes the engine know its margin."""
+        return SetMargin(
+            instrument=self.symbol,
+            initial_ppm=to_units(self.initial_margin, FEE_DECIMALS),
+            maintenance_ppm=to_units(self.maintenance_margin, FEE_DECIMALS),
+        )
+
+
+class Fees(_Section, kw_only=True):
+    """Fees of a participant that are not the instrument's, as fractions of the value; `maker` may be below zero, a rebate.
+    Without `instrument` they are for all those for which he has no others. The name of an entry with a count
+    stands for all its participants; load() gives a rule for each."""
+
+    participant: str
+    instrument: str = ""
+    maker: str
+    taker: str
+
+    def define(self) -> SetFees:
+        """The command that makes the engine know them."""
+        return SetFees(
+            participant=self.participant,
+            instrument=self.instrument,
+            maker_fee_ppm=to_units(self.maker, FEE_DECIMALS),
+            taker_fee_ppm=to_units(self.taker, FEE_DECIMALS),
         )
 
 
@@ -364,6 +424,7 @@ class _File(_Section, kw_only=True):
     venue: Venue = msgspec.field(default_factory=Venue)
     exchange: Exchange = msgspec.field(default_factory=Exchange)
     clearing: Clearing = msgspec.field(default_factory=Clearing)
+    settlement: Settlement = msgspec.field(default_factory=Settlement)
     marketdata: MarketData = msgspec.field(default_factory=MarketData)
     web: Web = msgspec.field(default_factory=Web)
     history: History = msgspec.field(default_factory=History)
@@ -371,6 +432,7 @@ class _File(_Section, kw_only=True):
     schedules: list[ScheduleTerms] = []
     instruments: list[Instrument] = []
     participants: list[Participant] = []
+    fees: list[Fees] = []
 
 
 class Config(_File, kw_only=True):
@@ -476,6 +538,7 @@ def from_data(data: dict[str, Any], path: Path) -> Config:
         venue=read.venue,
         exchange=read.exchange,
         clearing=read.clearing,
+        settlement=read.settlement,
         marketdata=read.marketdata,
         web=read.web,
         history=read.history,
@@ -483,11 +546,13 @@ def from_data(data: dict[str, Any], path: Path) -> Config:
         schedules=read.schedules,
         instruments=read.instruments,
         participants=read.participants,
+        fees=read.fees,
         file=path,
         path=path.parent,
     )
     for key, what in _faults(config):
         raise ConfigError(path, key, what)
+    config.fees = _expanded_fees(config)
     config.participants = _expanded(config)
     return config
 
@@ -552,6 +617,7 @@ def _faults(config: Config) -> Iterator[tuple[str, str]]:
         if (most := getattr(config.exchange, key)) < 0:
             yield f"exchange.{key}", f"{most} is below zero (0 is no limit)"
     yield from _database_faults("clearing", config.clearing.database)
+    yield from _settlement_faults(config.settlement)
     yield from _listener_faults(config, "marketdata", config.marketdata)
     if config.marketdata.subscriptions_max < 1:
         yield "marketdata.subscriptions_max", f"{config.marketdata.subscriptions_max} is not above zero"
@@ -564,6 +630,7 @@ def _faults(config: Config) -> Iterator[tuple[str, str]]:
     yield from _schedule_faults(config)
     yield from _instrument_faults(config)
     yield from _participant_faults(config)
+    yield from _fee_faults(config)
 
 
 def _venue_faults(config: Config) -> Iterator[tuple[str, str]]:
@@ -613,6 +680,34 @@ def _tls_faults(config: Config, section: str, listener: Listener | Web, names: t
 def _database_faults(section: str, database: str) -> Iterator[tuple[str, str]]:
     if database and not database.startswith(("sqlite:///", "postgresql+psycopg://")):
         yield f"{section}.database", "not a URL that begins with postgresql+psycopg:// or sqlite:/// (empty: a file in --data)"
+
+
+def _settlement_faults(settlement: Settlement) -> Iterator[tuple[str, str]]:
+    yield from ((f"settlement.{key}", what) for key, what in settlement_faults(settlement))
+    yield from _calendar_faults("settlement", settlement)
+    if not settlement.days:
+        yield "settlement.days", "there is none: nothing would ever be settled"
+
+
+def settlement_faults(settlement: Settlement) -> Iterator[tuple[str, str]]:
+    """What is wrong with how trades are settled, but for its days, as (key, what)."""
+    for key, most in (("cycle_days", CYCLE_DAYS_MAX), ("buy_in_days", BUY_IN_DAYS_MAX)):
+        if not 0 <= (days := getattr(settlement, key)) <= most:
+            yield key, f"{days} is not from 0 to {most}"
+    premium, fault = _units(settlement.buy_in_premium, FEE_DECIMALS)
+    if fault or not 0 <= premium <= 10**FEE_DECIMALS:
+        yield "buy_in_premium", fault or f"{_quoted(settlement.buy_in_premium)} is not a fraction of the value: from 0 to 1"
+
+
+def _calendar_faults(at: str, terms: ScheduleTerms | Settlement) -> Iterator[tuple[str, str]]:
+    for index, day in enumerate(terms.days):
+        if day in terms.days[:index]:
+            yield f"{at}.days[{index}]", f"{_quoted(day)} stands there twice"
+    for index, text in enumerate(terms.holidays):
+        if fault := _date_fault(text):
+            yield f"{at}.holidays[{index}]", fault
+        if text in terms.holidays[:index]:
+            yield f"{at}.holidays[{index}]", f"{_quoted(text)} stands there twice"
 
 
 def _web_faults(config: Config) -> Iterator[tuple[str, str]]:
@@ -672,14 +767,7 @@ def _schedule_faults(config: Config) -> Iterator[tuple[str, str]]:
         names[terms.name] = number
         if fault := _zone_fault(terms.timezone):
             yield f"{at}.timezone", fault
-        for index, day in enumerate(terms.days):
-            if day in terms.days[:index]:
-                yield f"{at}.days[{index}]", f"{_quoted(day)} stands there twice"
-        for index, text in enumerate(terms.holidays):
-            if fault := _date_fault(text):
-                yield f"{at}.holidays[{index}]", fault
-            if text in terms.holidays[:index]:
-                yield f"{at}.holidays[{index}]", f"{_quoted(text)} stands there twice"
+        yield from _calendar_faults(at, terms)
         yield from ((f"{at}.phases{key}", what) for key, what in _day_faults(terms.phases))
         for text, phases in terms.early.items():
             if fault := _date_fault(text):
@@ -797,6 +885,18 @@ def term_faults(instrument: Instrument) -> Iterator[tuple[str, str]]:
         # A trade's value travels as a 64-bit number of money units.
         most = INT64_MAX // MONEY_UNIT
         yield "value_max", f"{_quoted(instrument.value_max)} is above {most}, the most that one order can be worth"
+    yield from margin_faults(instrument.initial_margin, instrument.maintenance_margin)
+
+
+def margin_faults(initial: str, maintenance: str) -> Iterator[tuple[str, str]]:
+    """What is wrong with margins, as (key, what)."""
+    units: dict[str, int] = {}
+    for key, text in (("initial_margin", initial), ("maintenance_margin", maintenance)):
+        units[key], fault = _units(text, FEE_DECIMALS)
+        if fault or not 0 <= units[key] <= MARGIN_PPM_MAX:
+            yield key, fault or f"{_quoted(text)} is not a fraction of the value: from 0 to {MARGIN_PPM_MAX // 10**FEE_DECIMALS}"
+    if units["maintenance_margin"] > units["initial_margin"]:
+        yield "maintenance_margin", f"{_quoted(maintenance)} is above the initial margin {_quoted(initial)}"
 
 
 def _participant_faults(config: Config) -> Iterator[tuple[str, str]]:
@@ -821,6 +921,40 @@ def _participant_faults(config: Config) -> Iterator[tuple[str, str]]:
         yield from ((f"{at}.{key}", what) for key, what in account_faults(participant, decimals))
     if len(names) > PARTICIPANTS_MAX:
         yield "participants", f"{len(names)} are more than {PARTICIPANTS_MAX}"
+
+
+def _fee_faults(config: Config) -> Iterator[tuple[str, str]]:
+    whose = _named(config)
+    symbols = [instrument.symbol for instrument in config.instruments]
+    rules: dict[tuple[str, str], int] = {}
+    for number, fees in enumerate(config.fees):
+        at = f"fees[{number}]"
+        if fees.participant not in whose:
+            close = difflib.get_close_matches(fees.participant, sorted(whose), 1)
+            meant = f" (is {close[0]} meant?)" if close else ""
+            yield f"{at}.participant", f"{_quoted(fees.participant)} is not one of the participants{meant}"
+        if fees.instrument and fees.instrument not in symbols:
+            yield f"{at}.instrument", f"{_quoted(fees.instrument)} is not one of the instruments"
+        yield from ((f"{at}.{key}", what) for key, what in fee_faults(fees.maker, fees.taker))
+        for name in whose[fees.participant]:
+            if (name, fees.instrument) in rules:
+                what = f"{_quoted(name)} has fees by fees[{rules[name, fees.instrument]}] too, for the same"
+                yield f"{at}.participant", what
+            rules[name, fees.instrument] = number
+    if len(rules) > FEE_RULES_MAX:
+        yield "fees", f"{len(rules)} rules are more than {FEE_RULES_MAX}"
+
+
+def fee_faults(maker: str, taker: str) -> Iterator[tuple[str, str]]:
+    """What is wrong with fees of a participant, as (key, what)."""
+    units: dict[str, int] = {}
+    for key, text, least in (("maker", maker, 1 - 10**FEE_DECIMALS), ("taker", taker, 0)):
+        units[key], fault = _units(text, FEE_DECIMALS)
+        if fault or not least <= units[key] < 10**FEE_DECIMALS:
+            below = "from 0" if not least else "from above -1"
+            yield key, fault or f"{_quoted(text)} is not a fraction of the value: {below} to below 1"
+    if units["maker"] + units["taker"] < 0:
+        yield "maker", f"{_quoted(maker)} is a rebate above the taker's fee {_quoted(taker)}"
 
 
 def account_faults(participant: Participant, decimals: dict[str, int]) -> Iterator[tuple[str, str]]:
@@ -866,6 +1000,18 @@ def _expanded(config: Config) -> list[Participant]:
         for participant in config.participants
         for name in _names(participant)
     ]
+
+
+def _expanded_fees(config: Config) -> list[Fees]:
+    """One rule a name."""
+    whose = _named(config)
+    return [msgspec.structs.replace(fees, participant=name) for fees in config.fees for name in whose[fees.participant]]
+
+
+def _named(config: Config) -> dict[str, list[str]]:
+    """The participants whom a name in [[fees]] means: those of an entry with a count, or the one who has it."""
+    found = {entry.name: _names(entry) for entry in config.participants if entry.count}
+    return found | {name: [name] for entry in config.participants for name in _names(entry)}
 
 
 def is_name(text: str) -> bool:

@@ -65,7 +65,8 @@ class Dialect:
         return self.list_rej.get(reason, OTHER) if self.list_rej else ""
 
 
-# ExecRestatementReason(378): repricing, partial decline of the quantity.
+CORPORATE_ACTION = "0"  # ExecRestatementReason(378): GT corporate action
+# The same: repricing, partial decline of the quantity.
 RESTATED = {RestateReason.LEFT_OVER: "3", RestateReason.SELF_TRADE_DECREMENT: "5"}
 # TradSesStatus(340): halted, open, closed, pre-open, pre-close.
 SESSION_STATUS: dict[Phase, str] = {
@@ -132,7 +133,7 @@ FIX42 = Dialect(
     self_match_id="7928",
     self_match_instruction="8000",
     contingency=False,
-    quote_rej=_ON_QUOTES | {Reason.INSUFFICIENT_FUNDS: "9"},
+    quote_rej=_ON_QUOTES | {Reason.INSUFFICIENT_FUNDS: "9", Reason.MARGIN_CALL: "9", Reason.UNSETTLED: "9"},
     quote_rej_other="8",
     list_rej={},
     trading_status=_TRADING_STATUS
@@ -168,6 +169,8 @@ FIX44 = Dialect(
         CancelReason.LIST_ENDED: OTHER,
         CancelReason.INSUFFICIENT_FUNDS: OTHER,
         CancelReason.WOULD_TRADE: OTHER,
+        CancelReason.CORPORATE_ACTION: CORPORATE_ACTION,
+        CancelReason.MARGIN_CALL: _BY_EXCHANGE,
     },
     repriced="3",
     throttle="0",
@@ -196,7 +199,8 @@ FIX50SP2 = Dialect(
     last_liquidity=True,
     auction_liquidity="4",
     mass_report_id=True,
-    ord_rej={reason: str(reason.value) for reason in _UP_TO_5_0},
+    ord_rej={reason: str(reason.value) for reason in _UP_TO_5_0}
+    | {reason: str(Reason.INSUFFICIENT_FUNDS.value) for reason in (Reason.MARGIN_CALL, Reason.UNSETTLED)},
     ord_rej_other=OTHER,
     cxl_rej={
         Reason.TOO_LATE: "0",
@@ -219,6 +223,8 @@ FIX50SP2 = Dialect(
         CancelReason.LIST_ENDED: OTHER,
         CancelReason.INSUFFICIENT_FUNDS: OTHER,
         CancelReason.WOULD_TRADE: OTHER,
+        CancelReason.CORPORATE_ACTION: CORPORATE_ACTION,
+        CancelReason.MARGIN_CALL: _BY_EXCHANGE,
     },
     repriced="11",
     throttle="8",
@@ -229,7 +235,8 @@ FIX50SP2 = Dialect(
     self_match_id="2362",
     self_match_instruction="2964",
     contingency=True,
-    quote_rej=_ON_QUOTES | {Reason.OUTSIDE_PRICE_BAND: "10", Reason.INSUFFICIENT_FUNDS: "17"},
+    quote_rej=_ON_QUOTES
+    | {Reason.OUTSIDE_PRICE_BAND: "10", Reason.INSUFFICIENT_FUNDS: "17", Reason.MARGIN_CALL: "17", Reason.UNSETTLED: "17"},
     quote_rej_other=OTHER,
     list_rej={
         Reason.NOT_IN_THIS_PHASE: "2",

@@ -30,6 +30,7 @@ from matching.messages import (
     OrderReplaced,
     OrderRepriced,
     OrderRestated,
+    OrderSplit,
     ParticipantDefined,
     PhaseChanged,
     QuotesAnswered,
@@ -97,6 +98,7 @@ class Reporter:
             OrderActivated: self._activated,
             OrderRestated: self._restated,
             OrderRepriced: self._repriced,
+            OrderSplit: self._split,
             ListAccepted: self._list_begun,
             ListRejected: self._list_begun,
             QuotesAnswered: self._quotes_answered,
@@ -287,6 +289,13 @@ class Reporter:
         begin = order.session.rpartition("/")[2]
         body = self.by_version[begin].repriced(event, order, self._times[begin])
         self._send(order.session, EXECUTION_REPORT, body, order.routing)
+
+    def _split(self, event: OrderSplit) -> None:
+        order = self.orders[event.order_id]
+        begin = order.session.rpartition("/")[2]
+        reports = self.by_version[begin]
+        order.split(event, reports.dialect)
+        self._send(order.session, EXECUTION_REPORT, reports.split(event, order, self._times[begin]), order.routing)
 
     def _busted(self, event: TradeBusted) -> None:
         for order, status, maker in self._orders_of_trade(event):

@@ -8,7 +8,7 @@ where one trade is reported to maker and taker.
 from __future__ import annotations
 
 from fixserver.conditions import TAGS, conditions_text
-from fixserver.dialects import RESTATED, Dialect
+from fixserver.dialects import CORPORATE_ACTION, RESTATED, Dialect
 from fixserver.sessions import utc_text
 from fixserver.values import Decimals
 from matching.instruments import decimal_text
@@ -29,6 +29,7 @@ from matching.messages import (
     OrderReplaced,
     OrderRepriced,
     OrderRestated,
+    OrderSplit,
     OrderState,
     Reason,
     RestateReason,
@@ -71,6 +72,8 @@ CANCEL_TEXTS = {
     CancelReason.SELF_TRADE_BOTH: "it and an order of the same participant would have traded",
     CancelReason.WOULD_TRADE: "would have traded when its turn came, though it was to rest",
     CancelReason.SELF_TRADE_DECREMENT: "lowered to nothing by an order of the same participant that it would have traded with",
+    CancelReason.CORPORATE_ACTION: "the instrument was split, and the order cannot be",
+    CancelReason.MARGIN_CALL: "margin call: the account has less than its short positions require",
 }
 EXPIRED = (CancelReason.DAY_END, CancelReason.GTD_END, CancelReason.OPENING_END, CancelReason.CLOSING_END)
 RESTATE_TEXTS = {
@@ -196,6 +199,18 @@ class OpenOrder:
             f"{head}{SOH}38={quantity_text}{SOH}40={order_type}{SOH}{price_text(order_type, price, self.decimals)}{behind}"
         )
 
+    def split(self, event: OrderSplit, dialect: Dialect) -> None:
+        """Have other quantities and prices after a split; what its fills came to is what it was."""
+        special = self.special
+        if special is not None:
+            self.stated = self._plain(special)
+        order_type = self.stated[self.stated.index(f"{SOH}40=") + 4]
+        self.restate(order_type, event.price, event.quantity)
+        self.leaves, self.executed = event.leaves, event.executed
+        self.complete = CANCELED if event.busted else FILLED
+        if special is not None:
+            self._add_special(special.exec_inst, event.conditions, special.contingency, dialect)
+
     @property
     def avg_px(self) -> str:
         """AvgPx(6), exact to AVG_PX_DECIMALS more than the price has, halves up."""
@@ -302,6 +317,10 @@ class Reports:
     def restated(self, event: OrderRestated, order: OpenOrder, time: str) -> str:
         why = f"378={RESTATED[event.reason]}{SOH}58={RESTATE_TEXTS[event.reason]}{SOH}"
         return self._unasked(event.seq, "D", order, time) + why
+
+    def split(self, event: OrderSplit, order: OpenOrder, time: str) -> str:
+        """`order` is as it stands after the split."""
+        return f"{self._unasked(event.seq, 'D', order, time)}378={CORPORATE_ACTION}{SOH}58=the instrument was split{SOH}"
 
     def repriced(self, event: OrderRepriced, order: OpenOrder, time: str) -> str:
         """Of a pegged order; where the version has no field for its price, Text says it."""

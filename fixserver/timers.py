@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
+from fixserver.config import WEEKDAYS
 from fixserver.schedule import Schedule, Scheduler, schedules_of
 from matching.messages import Command, EndPauses, ExpireOrders, Phase, PublishIndicative, RollDay, SetPhase
 
 if TYPE_CHECKING:
-    from fixserver.config import Config
+    from fixserver.config import Config, Settlement
     from matching.engine import Engine
 
 SECOND = 1_000_000_000
 INDICATIVE_NS = SECOND  # between two looks at what the auctions would yield
+SETTLEMENT_DAYS_MAX = 10  # that one RollDay ends; of a venue that was down for longer, the others are not counted
 BY_RECOVERY = "recovery"  # who moves what is open to cancels only after a start
 NOT_MOVED: tuple[Phase, ...] = ("closed", "halted", "cancel-only")
 
@@ -26,6 +29,7 @@ class Timers:
         """`engine` gives the present one: a recovery makes another."""
         self._engine = engine
         self._day_roll_seconds = config.venue.day_roll_seconds
+        self._settlement = config.settlement
         self._schedules: dict[str, Schedule] = schedules_of(config)
         self._cancel_only_ns = config.exchange.cancel_only_seconds * SECOND
         self._say = say
@@ -66,11 +70,11 @@ class Timers:
         return commands
 
     def _day_begun(self, now: int) -> list[Command]:
-        day = trading_day(now, self._day_roll_seconds)
-        if day <= self._engine().trading_day:
+        day, ended = trading_day(now, self._day_roll_seconds), self._engine().trading_day
+        if day <= ended:
             return []
         self._say(f"trading day {day} begins")
-        return [RollDay(day)]
+        return [RollDay(day, settlement_days(self._settlement, ended, day))]
 
     def _scheduled(self, now: int) -> list[Command]:
         if not self._schedules:
@@ -98,3 +102,15 @@ def trading_day(time_ns: int, day_roll_seconds: int) -> str:
     """The trading day of a moment, YYYYMMDD: from `day_roll_seconds` after midnight UTC on it is the next day's."""
     seconds = time_ns // SECOND + (86_400 - day_roll_seconds if day_roll_seconds else 0)
     return time.strftime("%Y%m%d", time.gmtime(seconds))
+
+
+def settlement_days(settlement: Settlement, ended: str, begun: str) -> int:
+    """How many settlement days end where the trading day `ended` ends and `begun` begins (YYYYMMDD): of that day and those
+    between, SETTLEMENT_DAYS_MAX at most. None where no day has been before."""
+    if not ended:
+        return 0
+    day, count = date.fromisoformat(ended), 0
+    while day < date.fromisoformat(begun) and count < SETTLEMENT_DAYS_MAX:
+        count += WEEKDAYS[day.weekday()] in settlement.days and day.isoformat() not in settlement.holidays
+        day += timedelta(days=1)
+    return count

@@ -13,7 +13,15 @@ import pytest
 
 from fixserver import config, passwords
 from fixserver.config import ConfigError, to_text, to_units
-from matching.messages import DefineAccount, DefineInstrument, DefineParticipant, Deposit
+from matching.messages import (
+    DefineAccount,
+    DefineInstrument,
+    DefineParticipant,
+    Deposit,
+    SetFees,
+    SetMargin,
+    SetSettlement,
+)
 
 CONFIG = Path(__file__).parents[2] / "config"
 HASH = passwords.DECOY
@@ -68,6 +76,11 @@ VENUE: dict[str, Any] = {
             "orders_per_day_max": 70,
         },
     ],
+    "fees": [
+        {"participant": "ALICE", "maker": "-0.0001", "taker": "0.0003"},
+        {"participant": "ALICE", "instrument": "VOD", "maker": "0", "taker": "0"},
+        {"participant": "TRADER", "instrument": "AAPL", "maker": "0", "taker": "0.00025"},
+    ],
 }
 
 
@@ -119,6 +132,8 @@ def test_every_key_has_a_default_but_what_only_the_venue_can_know() -> None:
     assert (venue.venue.name, venue.venue.market_data_name, venue.venue.day_roll_seconds) == ("FIXSERVER", "FIXSERVER-MD", 79_200)
     assert (venue.exchange.durability, venue.exchange.port, venue.marketdata.port) == ("fsync", 5001, 5002)
     assert venue.exchange.cancel_only_seconds == 0
+    assert venue.settlement.define() == SetSettlement(cycle_days=0, spend_unsettled=True, buy_in_days=0, buy_in_premium_ppm=0)
+    assert (venue.settlement.days, venue.settlement.holidays) == (["mon", "tue", "wed", "thu", "fri", "sat", "sun"], [])
     aapl = venue.instrument("AAPL")
     assert (aapl.market, aapl.dynamic_band_bps, aapl.pause_seconds) == ("MAIN", 0, 300)
     assert venue.schedules[0].days == ["mon", "tue", "wed", "thu", "fri"]
@@ -198,6 +213,31 @@ def test_what_is_configured_becomes_commands_in_whole_units() -> None:
         Deposit("TRADER1", "BTCUSD", "25000000"),
     ]
     assert venue.deposits(venue.participant("ALICE")) == []
+
+
+def test_how_trades_are_settled_becomes_commands_too() -> None:
+    data = changed("settlement", {"cycle_days": 2, "spend_unsettled": False, "buy_in_days": 4, "buy_in_premium": "0.05"})
+    data["instruments"][0] |= {"initial_margin": "0.5", "maintenance_margin": "0.25"}
+    venue = config.from_data(data, Path("venue.toml"))
+    assert venue.settlement.define() == SetSettlement(2, False, 4, 50_000)
+    assert [instrument.define_margin() for instrument in venue.instruments] == [
+        SetMargin("AAPL", 500_000, 250_000),
+        SetMargin("BTCUSD", 0, 0),
+        SetMargin("VOD", 0, 0),
+    ]
+    assert [fees.define() for fees in venue.fees] == [
+        SetFees("ALICE", "", -100, 300),
+        SetFees("ALICE", "VOD", 0, 0),
+        SetFees("TRADER1", "AAPL", 0, 250),
+        SetFees("TRADER2", "AAPL", 0, 250),
+    ]
+
+
+def test_the_trading_day_settles_by_its_markets_calendar() -> None:
+    venue = config.load(CONFIG / "trading-day.toml")
+    assert (venue.settlement.cycle_days, venue.settlement.spend_unsettled) == (2, True)
+    assert venue.settlement.days == venue.schedules[0].days
+    assert venue.settlement.holidays == venue.schedules[0].holidays
 
 
 # --------------------------------------------------------------------------------------- what may not be
@@ -289,6 +329,43 @@ ONE_LINE = [
         "Londn",
         'instruments[0].market: "Londn" is not the name of one of the schedules (is london meant?)',
     ),
+    ("instruments.0.initial_margin", "half", 'instruments[0].initial_margin: "half" is not a decimal number such as "123.45"'),
+    (
+        "instruments.0.initial_margin",
+        "10.1",
+        'instruments[0].initial_margin: "10.1" is not a fraction of the value: from 0 to 10',
+    ),
+    (
+        "instruments.0.maintenance_margin",
+        "0.1",
+        'instruments[0].maintenance_margin: "0.1" is above the initial margin "0"',
+    ),
+    # settlement
+    ("settlement.cycle", 1, "settlement.cycle: unknown key (is cycle_days meant?)"),
+    ("settlement.cycle_days", 11, "settlement.cycle_days: 11 is not from 0 to 10"),
+    ("settlement.cycle_days", -1, "settlement.cycle_days: -1 is not from 0 to 10"),
+    ("settlement.buy_in_days", 1001, "settlement.buy_in_days: 1001 is not from 0 to 1000"),
+    ("settlement.spend_unsettled", "no", "settlement.spend_unsettled: expected bool, got str"),
+    (
+        "settlement.buy_in_premium",
+        "1.5",
+        'settlement.buy_in_premium: "1.5" is not a fraction of the value: from 0 to 1',
+    ),
+    ("settlement.buy_in_premium", "0.0000001", 'settlement.buy_in_premium: "0.0000001" has more than 6 decimals'),
+    ("settlement.days", [], "settlement.days: there is none: nothing would ever be settled"),
+    ("settlement.days", ["mon", "mo"], 'settlement.days[1]: "mo" is none of mon, tue, wed, thu, fri, sat, sun'),
+    ("settlement.days", ["mon", "mon"], 'settlement.days[1]: "mon" stands there twice'),
+    ("settlement.holidays", ["2026-02-29"], 'settlement.holidays[0]: "2026-02-29" is not a date such as "2026-12-25"'),
+    # fees
+    ("fees.0.maker", REMOVED, "fees[0].maker: is missing"),
+    ("fees.0.participant", "ALICA", 'fees[0].participant: "ALICA" is not one of the participants (is ALICE meant?)'),
+    ("fees.0.instrument", "MSFT", 'fees[0].instrument: "MSFT" is not one of the instruments'),
+    ("fees.0.maker", "-1", 'fees[0].maker: "-1" is not a fraction of the value: from above -1 to below 1'),
+    ("fees.0.taker", "-0.1", 'fees[0].taker: "-0.1" is not a fraction of the value: from 0 to below 1'),
+    ("fees.0.maker", "-0.0004", 'fees[0].maker: "-0.0004" is a rebate above the taker\'s fee "0.0003"'),
+    ("fees.1.instrument", "", 'fees[1].participant: "ALICE" has fees by fees[0] too, for the same'),
+    ("fees.1", {"participant": "TRADER2", "instrument": "AAPL", "maker": "0", "taker": "0"},
+     'fees[2].participant: "TRADER2" has fees by fees[1] too, for the same'),
     # schedules
     ("schedules.0.time_zone", "UTC", "schedules[0].time_zone: unknown key (is timezone meant?)"),
     ("schedules.0.timezone", REMOVED, "schedules[0].timezone: is missing"),
@@ -410,7 +487,8 @@ def test_no_two_schedules_have_a_name() -> None:
 
 
 def test_instruments_of_no_market_can_have_a_schedule_too() -> None:
-    venue = config.from_data(changed("schedules.0.name", "MAIN") | {"instruments": VENUE["instruments"][:2]}, Path("venue.toml"))
+    data = changed("schedules.0.name", "MAIN") | {"instruments": VENUE["instruments"][:2], "fees": []}
+    venue = config.from_data(data, Path("venue.toml"))
     assert [(terms.name, terms.timezone) for terms in venue.schedules] == [("MAIN", "Europe/London")]
 
 

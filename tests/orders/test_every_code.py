@@ -30,6 +30,7 @@ from matching.messages import (
     OrderReplaced,
     OrderRepriced,
     OrderRestated,
+    OrderSplit,
     OrderState,
     Phase,
     QuoteResult,
@@ -125,6 +126,9 @@ def reports_of_orders(begin: str) -> Iterator[str]:
         partly = order_of(begin, form, leaves=6, executed=4, value=40_000, status="1")
         yield reports.filled(trade, partly, True, time)
         yield reports.filled(trade, order_of(begin, form, leaves=0, executed=10, value=100_000), False, time)
+        split = OrderSplit(3, 7, "X", price // 2, 20, 12, 8, 0, conditions)
+        partly.split(split, DIALECTS[begin])
+        yield reports.split(split, partly, time)
         for maker in (True, False):
             for status in ("0", "1", "2", "4"):
                 left = order_of(begin, form, leaves=6 if status in "01" else 0)
@@ -165,6 +169,27 @@ def test_every_end_of_an_order_has_a_text_and_a_status() -> None:
     assert set(CANCEL_TEXTS) == set(CancelReason) - {CancelReason.REQUESTED}
     assert set(RESTATE_TEXTS) == set(RestateReason)
     assert {reason.name for reason in EXPIRED} == {"DAY_END", "GTD_END", "OPENING_END", "CLOSING_END"}
+
+
+@pytest.mark.parametrize("begin", DIALECTS)
+def test_a_split_says_what_became_of_the_order(begin: str) -> None:
+    """Quantities are doubled and prices halved, and what was filled came to what it came to."""
+    dialect = DIALECTS[begin]
+    order = order_of(begin, "stop limit", quantity=10, leaves=6, executed=4, value=40_002, status="1")
+    event = OrderSplit(5, 7, "X", 5_100, 20, 12, 8, 0, Conditions(stop_price=5_050))
+    order.split(event, dialect)
+    message = checked(begin, "8", Reports(dialect).split(event, order, TIME[begin]))
+    assert message.has("150=D|39=1|378=0|38=20|44=51.00|99=50.50|151=12|14=8|6=50.002500|40=4|59=6|58=the instrument was split")
+    assert order.stated == OpenOrder.of_state(
+        state(begin, "stop limit", price=5_100, quantity=20, conditions=Conditions(stop_price=5_050)), NUMBERS, dialect
+    ).stated  # as after a restart
+
+
+@pytest.mark.parametrize(
+    ("reason", "codes"), [(Reason.MARGIN_CALL, ("0", "99", "25")), (Reason.UNSETTLED, ("0", "99", "25"))]
+)
+def test_what_clearing_refuses_has_the_code_for_credit(reason: Reason, codes: tuple[str, ...]) -> None:
+    assert tuple(dialect.ord_rej_reason(reason) for dialect in DIALECTS.values()) == codes
 
 
 @pytest.mark.parametrize("begin", DIALECTS)

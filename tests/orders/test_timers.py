@@ -95,19 +95,27 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "venue.toml"
 
 
-def stand(file: Path, *, schedule: bool = False, cancel_only_seconds: int = 0, **terms: str | int) -> Stand:
+CALENDAR = """
+[settlement]
+cycle_days = 2
+days = ["mon", "tue", "wed", "thu", "fri"]
+holidays = ["2026-11-24", "2026-11-29"]
+"""
+
+
+def stand(file: Path, *, schedule: bool = False, cancel_only_seconds: int = 0, more: str = "", **terms: str | int) -> Stand:
     market = {"market": "EXCH"} if schedule else {}
     text = configuration(
         instruments={"AAPL": market | terms, "MSFT": market}, participants={"TRADER1": {"self_trade": "allow"}},
         exchange={"cancel_only_seconds": cancel_only_seconds},
     )  # fmt: skip
-    file.write_text(text + (SCHEDULE if schedule else ""))
+    file.write_text(text + (SCHEDULE if schedule else "") + more)
     return Stand(load(file))
 
 
 def test_a_venue_without_a_schedule_begins_its_day_and_nothing_else(file: Path) -> None:
     venue = stand(file)
-    assert venue.open(at("12:00")) == [RollDay("20261120")]
+    assert venue.open(at("12:00")) == [RollDay("20261120", 0)]
     assert venue.tick(at("21:59")) == []
     assert venue.tick(at("22:00")) == [RollDay("20261121")]
     assert venue.tick(at("22:01")) == []
@@ -115,7 +123,7 @@ def test_a_venue_without_a_schedule_begins_its_day_and_nothing_else(file: Path) 
 
 def test_a_day_by_schedule(file: Path) -> None:
     venue = stand(file, schedule=True)
-    assert venue.open(at("07:00")) == [RollDay("20261120"), SetPhase("", "closed", "EXCH")]
+    assert venue.open(at("07:00")) == [RollDay("20261120", 0), SetPhase("", "closed", "EXCH")]
     said = [
         (clock, venue.tick(at(clock)), venue.phase)
         for clock in ("07:59", "08:00", "08:59:59", "09:00", "16:59", "17:00:00", "23:00")
@@ -142,7 +150,7 @@ def test_only_cancels_after_a_restart_where_that_is_wanted(file: Path) -> None:
     """A halt outlasts it, and so does the close; the schedule waits until it is over."""
     venue = stand(file, schedule=True, cancel_only_seconds=30)
     venue.apply(at("08:58"), [venue.config.instruments[0].define(venue.config.venue)])
-    assert venue.open(at("08:59:50")) == [RollDay("20261120"), SetPhase("", "pre-open", "EXCH")]
+    assert venue.open(at("08:59:50")) == [RollDay("20261120", 0), SetPhase("", "pre-open", "EXCH")]
     venue.apply(at("08:59:50"), [SetPhase("MSFT", "halted", by="operator ann")])
     venue.timers = Timers(lambda: venue.engine, venue.config, lambda said: None)
     commands = venue.timers.begin(at("08:59:50"), recovered=True)
@@ -159,7 +167,7 @@ def test_only_cancels_after_a_restart_where_that_is_wanted(file: Path) -> None:
 
 def test_only_cancels_without_a_schedule(file: Path) -> None:
     venue = stand(file, cancel_only_seconds=30)
-    assert venue.open(at("12:00")) == [RollDay("20261120")]
+    assert venue.open(at("12:00")) == [RollDay("20261120", 0)]
     commands = venue.timers.begin(at("12:01"), recovered=True)
     assert commands == [SetPhase(symbol, "cancel-only", by="recovery") for symbol in ("AAPL", "MSFT")]
     venue.apply(at("12:01"), commands)
@@ -199,3 +207,32 @@ def test_an_instrument_that_is_added_later_is_moved_with_its_market(file: Path) 
     venue.apply(at("07:30"), [late])
     venue.tick(at("09:00"))
     assert venue.engine.instruments["LATE"].phase == "continuous"
+
+
+def test_a_day_ends_with_the_settlement_days_that_it_was(file: Path) -> None:
+    """The day that ends counts, not the one that begins: what the weekend ends is nothing."""
+    venue = stand(file, more=CALENDAR)
+    assert venue.open(at("12:00")) == [RollDay("20261120", 0)], "no day was before"
+    assert [venue.tick(at("22:00", day)) for day in range(6)] == [
+        [RollDay("20261121", 1)],
+        [RollDay("20261122", 0)],
+        [RollDay("20261123", 0)],
+        [RollDay("20261124", 1)],
+        [RollDay("20261125", 0)],  # a holiday has ended
+        [RollDay("20261126", 1)],
+    ]
+
+
+def test_without_a_calendar_every_day_is_a_settlement_day(file: Path) -> None:
+    venue = stand(file)
+    venue.open(at("12:00"))
+    assert [venue.tick(at("22:00", day)) for day in range(3)] == [[RollDay(f"202611{day}", 1)] for day in (21, 22, 23)]
+
+
+@pytest.mark.parametrize(("days", "count"), [(3, 1), (4, 2), (5, 2), (6, 3), (18, 10), (19, 10), (400, 10)])
+def test_who_was_down_for_days_settles_those_too_up_to_a_limit(file: Path, days: int, count: int) -> None:
+    venue = stand(file, more=CALENDAR)
+    venue.open(at("12:00"))
+    [rolled] = venue.tick(at("12:00", days))
+    assert isinstance(rolled, RollDay) and rolled.settlement_days == count
+    assert venue.tick(at("12:01", days)) == []
