@@ -23,7 +23,7 @@ from marketdata.own import OwnOrders
 from matching.messages import InstrumentDefined, Phase
 from matching.recordlog import LogMissing, LogReader, sync_directory
 
-MAGIC = b"FIXFEED1"
+MAGIC = b"FIXFEED2"
 FILE = "checkpoint"
 
 
@@ -55,6 +55,7 @@ class _Book(msgspec.Struct, array_like=True, frozen=True):
     low: int
     volume: int
     value: str  # text: over a day it may pass 64 bits
+    split: int
 
 
 class _Depth(msgspec.Struct, array_like=True, frozen=True):
@@ -135,6 +136,7 @@ def _depth_state(depth: Depth) -> _Depth:
             book.low,
             book.volume,
             str(book.value),
+            book.split,
         )
         for book in depth.books.values()
     ]
@@ -226,6 +228,7 @@ def _restore_depth(state: _Depth) -> Depth:
         book.traded = dict(stored.traded)
         book.prints, book.busts, book.auction = stored.prints, stored.busts, stored.auction
         book.closing_before = stored.closing_before
+        book.split = stored.split
         book.opening, book.closing, book.high, book.low = stored.opening, stored.closing, stored.high, stored.low
         book.volume, book.value = stored.volume, int(stored.value)
         book.settle()

@@ -29,6 +29,7 @@ from matching.messages import (
     DayRolled,
     EventBatch,
     InstrumentDefined,
+    InstrumentSplit,
     MarketPhaseChanged,
     OrderAccepted,
     OrderActivated,
@@ -37,6 +38,7 @@ from matching.messages import (
     OrderReplaced,
     OrderRepriced,
     OrderRestated,
+    OrderSplit,
     Phase,
     PhaseChanged,
     ReferenceSet,
@@ -220,13 +222,13 @@ class Book:
 
     `traded` is the day's quantity by price, `prints` counts its trades and `busts` those of them that never were, `first` are those
     of the first TRADES_KEPT that stand, `recent` those of the last. `closing` is the last closing price, `closing_before` that of
-    the day before.
+    the day before. `split` is the event of the last split, 0 where there was none: trades up to it are of units that are no more.
     """
 
     __slots__ = (
         "auction", "auction_before", "bids", "busted", "busts", "closing", "closing_before", "corrected", "first", "high",
         "instrument", "low", "offers", "opening", "phase", "price_decimals", "printed", "prints", "quantity_decimals", "recent",
-        "reference", "statistics_before", "terms", "traded", "trades", "until", "value", "volume",
+        "reference", "split", "statistics_before", "terms", "traded", "trades", "until", "value", "volume",
     )  # fmt: skip
 
     def __init__(self, terms: InstrumentDefined) -> None:
@@ -241,6 +243,7 @@ class Book:
         self.bids = BookSide("1")
         self.offers = BookSide("2")
         self.opening = self.closing = self.closing_before = self.high = self.low = 0  # 0 is none: prices are above it
+        self.split = 0
         self.volume = self.value = self.prints = self.busts = 0
         self.traded: dict[int, int] = {}
         self.first: list[Trade] = []
@@ -254,8 +257,8 @@ class Book:
 
     @property
     def last(self) -> Trade | None:
-        """The last trade that stands, also one of a day before; None where it is not known."""
-        return self.recent[-1] if self.recent else None
+        """The last trade that stands, also one of a day before; None where it is not known, or a split came after it."""
+        return self.recent[-1] if self.recent and self.recent[-1].number > self.split else None
 
     @property
     def band(self) -> tuple[int, int]:
@@ -306,8 +309,9 @@ class Book:
     def bust(self, number: int, price: int, quantity: int, taker_side: Side) -> None:
         """A trade of today never was. Volume, average, high and low are exact; the opening price is that of the first trade
         that is left and known, or none."""
-        self._take_back(price, quantity)
-        self.busts += 1
+        if number > self.split:
+            self._take_back(price, quantity)
+            self.busts += 1
         known = self._kept(number)
         self.busted.append(known or Trade(number, price, quantity, taker_side, 0))
         if known is not None:
@@ -317,10 +321,11 @@ class Book:
 
     def correct(self, event: TradeCorrected) -> None:
         """A trade of today was at another price, or of another quantity."""
-        self._take_back(event.old_price, event.old_quantity)
-        self.traded[event.price] = self.traded.get(event.price, 0) + event.quantity
-        self.volume += event.quantity
-        self.value += event.price * event.quantity
+        if event.trade_seq > self.split:
+            self._take_back(event.old_price, event.old_quantity)
+            self.traded[event.price] = self.traded.get(event.price, 0) + event.quantity
+            self.volume += event.quantity
+            self.value += event.price * event.quantity
         known = self._kept(event.trade_seq)
         side, time = (known.taker_side, known.time) if known is not None else (event.taker_side, 0)
         trade = Trade(event.trade_seq, event.price, event.quantity, side, time, True)
@@ -356,6 +361,24 @@ class Book:
             self.auction_before = (self.auction,)
         self.auction = auction
 
+    def split_by(self, event: InstrumentSplit) -> None:
+        """The day's statistics begin anew, because what was traded before counts other units; the closing price is what it would
+        have been."""
+        if self.statistics_before is None:
+            self.statistics_before = self.statistics()
+        self.split = event.seq
+        tick = self.terms.tick
+
+        def adjusted(price: int) -> int:
+            """To the nearest tick, of two the higher; of a price that there is."""
+            scaled, unit = 2 * price * event.denominator, 2 * tick * event.numerator
+            return max((scaled + tick * event.numerator) // unit, 1) * tick if price else 0
+
+        # Where there was no day before, the terms have a price to compare with, which is that of other units now.
+        self.closing_before = adjusted(self.closing_before or self.terms.reference_price)
+        self.closing = adjusted(self.closing)
+        self._begin_anew()
+
     def set_reference(self, price: int) -> None:
         """Put the static band around `price`."""
         self.reference, self.printed = price, 0
@@ -370,10 +393,13 @@ class Book:
     def roll(self) -> None:
         """The day ends: its last price becomes the closing price, the rest begins anew."""
         self._close()
-        self.closing_before = self.closing
+        self.closing_before = self.closing or self.closing_before
         self.set_reference(self.printed or self.reference)
         if self.statistics_before is None:
             self.statistics_before = self.statistics()
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
         self.opening = self.high = self.low = 0
         self.volume = self.value = self.prints = self.busts = 0
         self.traded.clear()
@@ -429,6 +455,7 @@ class Depth:
         self.trading_day = ""
         self.changed: dict[str, Book] = {}
         self.phases: list[PhaseChanged | MarketPhaseChanged] = []
+        self._splits: dict[str, list[Order]] = {}  # the orders of a book that is being split, in the order of before
         self._takes: dict[type, Callable[[Any], None]] = {
             OrderAccepted: self._accepted,
             Traded: self._traded,
@@ -444,6 +471,8 @@ class Depth:
             AuctionIndicated: self._indicated,
             Uncrossed: self._uncrossed,
             ReferenceSet: self._reference_set,
+            InstrumentSplit: self._instrument_split,
+            OrderSplit: self._order_split,
             TradeBusted: self._busted,
             TradeCorrected: self._corrected,
             DayRolled: self._rolled,
@@ -628,6 +657,24 @@ class Depth:
 
     def _reference_set(self, event: ReferenceSet) -> None:
         self._touch(event.instrument).set_reference(event.price)
+        if event.instrument in self._splits:
+            self._enter_again(event.instrument)
+
+    def _instrument_split(self, event: InstrumentSplit) -> None:
+        book = self._touch(event.instrument)
+        book.split_by(event)
+        self._splits[event.instrument] = [order for side in (book.bids, book.offers) for order in side.orders()]
+
+    def _order_split(self, event: OrderSplit) -> None:
+        order = self._taken_out(event.order_id)
+        order.price, order.leaves = event.price, event.leaves
+        order.display = event.conditions.display_quantity if event.conditions is not None else 0
+
+    def _enter_again(self, instrument: str) -> None:
+        """A split ends with the reference price: what was in the book goes into it again, in the order that it had."""
+        for order in self._splits.pop(instrument):
+            if order.order_id in self.unseen:  # others were canceled
+                self._enter(order, order.price)
 
     def _busted(self, event: TradeBusted) -> None:
         self._touch(event.instrument).bust(event.trade_seq, event.price, event.quantity, event.taker_side)

@@ -12,6 +12,7 @@ from matching.messages import (
     OrderReplaced,
     OrderRepriced,
     OrderRestated,
+    OrderSplit,
     OrderType,
     Parked,
     RestateReason,
@@ -106,6 +107,11 @@ class Order:
         self.order_type, self.price, self.quantity, self.leaves = event.order_type, event.price, event.quantity, event.leaves
         if event.reason == RestateReason.LEFT_OVER:
             self.parked = ""
+
+    def split(self, event: OrderSplit) -> None:
+        """Other quantities and prices; what its fills came to is what it was."""
+        self.price, self.quantity, self.leaves = event.price, event.quantity, event.leaves
+        self.executed, self.busted, self.conditions = event.executed, event.busted, event.conditions
 
     def amend(self, old_price: int, old_quantity: int, price: int, quantity: int) -> None:
         """A trade of it was at another price or of a lower quantity; of none where it was busted."""

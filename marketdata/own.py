@@ -2,17 +2,19 @@
 
 All of it is a function of the event log. What is reserved follows from the open orders by the rule of docs/market-rules.md: of a
 buy its cost at its limit, of a sell its quantity, of orders that cancel each other the largest of each side, of one that waits
-for its list nothing.
+for its list nothing. Besides, by docs/clearing-rules.md, what is blocked, and the margin of who says what he holds.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from marketdata import blocked
+from marketdata.blocked import Blocked
 from marketdata.orders import Order
 from matching.instruments import PRICED
 from matching.messages import (
@@ -22,12 +24,19 @@ from matching.messages import (
     ORDERS_APART,
     AccountDefined,
     BalanceChanged,
+    BoughtIn,
     CancelRejected,
     Conditions,
     DayRolled,
+    DividendCredited,
     EventBatch,
+    FeesSet,
+    HoldingSplit,
     InstrumentDefined,
+    InstrumentSplit,
     ListAccepted,
+    MarginSet,
+    ObligationNetted,
     OrderAccepted,
     OrderActivated,
     OrderCanceled,
@@ -35,12 +44,16 @@ from matching.messages import (
     OrderReplaced,
     OrderRepriced,
     OrderRestated,
+    OrderSplit,
     OrderType,
     Parked,
     Reason,
     ReferenceSet,
+    Settled,
+    SettlementSet,
     Side,
     TimeInForce,
+    TradeAllocated,
     TradeBusted,
     TradeCorrected,
     Traded,
@@ -93,14 +106,14 @@ class Executions:
 
 class Terms:
     """Of an instrument, what decides on the limit of an order and on what it costs. `printed` is the price of the last trade
-    since `reference` was set, 0 where there was none."""
+    since `reference` was set, `last` that of the last one at all, 0 where there was none; `initial_ppm` its margin."""
 
-    __slots__ = ("defined", "printed", "reference")
+    __slots__ = ("defined", "initial_ppm", "last", "printed", "reference")
 
     def __init__(self, defined: InstrumentDefined) -> None:
         self.defined = defined
         self.reference = defined.reference_price
-        self.printed = 0
+        self.printed = self.last = self.initial_ppm = 0
 
     def define(self, defined: InstrumentDefined) -> None:
         if defined.reference_price != self.defined.reference_price:
@@ -120,11 +133,27 @@ class Terms:
             return (scaled + width) // (BASIS_POINTS * tick) * tick
         return max(-(-(scaled - width) // (BASIS_POINTS * tick)) * tick, tick)
 
-    def cost(self, limit: int, quantity: int) -> int:
-        """What a buy reserves, in money units: its value at its limit, and the higher of the fees on it."""
+    @property
+    def fee_ppm_max(self) -> int:
+        """What a trade costs at the worst who has no fees of his own."""
+        return max(self.defined.maker_fee_ppm, self.defined.taker_fee_ppm, 0)
+
+    def value(self, price: int, quantity: int) -> int:
+        """In money units."""
         defined = self.defined
-        value: int = limit * quantity * 10 ** (MONEY_DECIMALS - defined.price_decimals - defined.quantity_decimals)
-        return value + value * max(defined.maker_fee_ppm, defined.taker_fee_ppm, 0) // PPM
+        unit: int = 10 ** (MONEY_DECIMALS - defined.price_decimals - defined.quantity_decimals)
+        return price * quantity * unit
+
+    def margin(self, short: int) -> int:
+        """What a short position reserves, in money units."""
+        return self.value(self.last or self.reference, short) * self.initial_ppm // PPM
+
+    def split(self, event: InstrumentSplit) -> None:
+        """The last trade's price is that of other units now: to the nearest tick, of two the higher."""
+        tick = self.defined.tick
+        if self.last:
+            ticks = (2 * self.last * event.denominator + tick * event.numerator) // (2 * tick * event.numerator)
+            self.last = max(ticks, 1) * tick
 
 
 class Refusal(NamedTuple):
@@ -154,6 +183,8 @@ class OwnOrders:
         self.refusals: dict[tuple[str, str], Refusal] = {}
         self._of: dict[str, dict[int, Order]] = {}
         self._executions: dict[str, Executions] = {}
+        self.blocked = Blocked()
+        self._fees: dict[tuple[str, str], int] = {}  # of (participant, instrument or ""), the higher of his own
         self._limits: dict[int, int] = {}  # of the orders whose limit is not the price that they say
         self._groups: dict[int, int] = {}  # of an order that cancels others: the command that entered them
         self._of_list = 0  # so many of the orders that are accepted next are of a list whose orders cancel each other
@@ -167,13 +198,20 @@ class OwnOrders:
             OrderActivated: self._activated,
             OrderRepriced: self._repriced,
             OrderRestated: self._restated,
+            OrderSplit: self._split,
+            InstrumentSplit: self._instrument_split,
+            FeesSet: self._fees_set,
+            MarginSet: self._margin_set,
             ListAccepted: self._list_accepted,
             CancelRejected: self._cancel_rejected,
             TradeBusted: self._amended,
             TradeCorrected: self._amended,
             InstrumentDefined: self._instrument_defined,
             AccountDefined: self._account_defined,
-            BalanceChanged: self._balance_changed,
+            **dict.fromkeys((BalanceChanged, DividendCredited, HoldingSplit, ObligationNetted, Settled), self._balance_changed),
+            BoughtIn: self._bought_in,
+            TradeAllocated: self._allocated,
+            SettlementSet: self._settlement_set,
             ReferenceSet: self._reference_set,
             Uncrossed: self._uncrossed,
             DayRolled: self._rolled,
@@ -188,11 +226,15 @@ class OwnOrders:
         if self.changed_balances:
             self.changed_balances = {}
         self._time = batch.time
-        takes = self._takes
+        takes, blocks = self._takes, self.blocked.takes
         for event in batch.events:
-            take = takes.get(type(event))
+            kind = type(event)
+            take = takes.get(kind)
             if take is not None:  # the others change nobody's orders
                 take(event)
+            block = blocks.get(kind)
+            if block is not None:
+                block(event)
 
     # ------------------------------------------------------------------------------------------------ questions
 
@@ -219,10 +261,10 @@ class OwnOrders:
         found = self._executions.get(participant)
         return found.forgotten if found is not None else 0
 
-    def reserved(self, account: str) -> dict[str, int]:
-        """What the open orders hold back of an account, by asset: of a currency in money units, of an instrument in its
-        quantity units."""
-        found: dict[str, int] = {}
+    def reserved(self, account: str, holdings: Mapping[str, int] | None = None) -> dict[str, int]:
+        """What is held back of an account, by asset: of a currency in money units, of an instrument in its quantity units.
+        The margin is in it for who says what the account has of each instrument, delivered or not."""
+        found = self.blocked.of(account)
         largest: dict[tuple[int, Side], int] = {}
         for order in self._of.get(self.accounts.get(account, ""), {}).values():
             if order.account != account or order.parked == "list":
@@ -236,12 +278,24 @@ class OwnOrders:
                 needed = max(needed - before, 0)
                 largest[group, order.side] = before + needed
             found[asset] = found.get(asset, 0) + needed
+        if holdings is not None:
+            self._add_margin(found, holdings)
         return found
+
+    def _add_margin(self, reserved: dict[str, int], holdings: Mapping[str, int]) -> None:
+        for instrument, terms in self.terms.items():
+            short = reserved.get(instrument, 0) - holdings.get(instrument, 0)
+            if terms.initial_ppm and short > 0:
+                currency = terms.defined.currency
+                reserved[currency] = reserved.get(currency, 0) + terms.margin(short)
 
     def _need(self, order: Order, terms: Terms) -> int:
         if order.side != BUY:
             return order.leaves
-        return terms.cost(self._limits.get(order.order_id, order.price), order.leaves)
+        value = terms.value(self._limits.get(order.order_id, order.price), order.leaves)
+        participant, fees = order.participant, self._fees
+        fee_ppm = fees.get((participant, order.instrument), fees.get((participant, ""), terms.fee_ppm_max))
+        return value + value * fee_ppm // PPM
 
     # --------------------------------------------------------------------------------------------------- orders
 
@@ -323,12 +377,19 @@ class OwnOrders:
             self._set_limit(order)
         self._changed(order)
 
+    def _split(self, event: OrderSplit) -> None:
+        order = self.orders[event.order_id]
+        order.split(event)
+        self._set_limit(order)
+        self._changed(order)
+
     # --------------------------------------------------------------------------------------------------- trades
 
     def _traded(self, event: Traded) -> None:
         price, quantity, auction = event.price, event.quantity, event.auction
         maker, taker = self.orders[event.maker_order_id], self.orders[event.taker_order_id]
-        self.terms[event.instrument].printed = price
+        terms = self.terms[event.instrument]
+        terms.printed = terms.last = price
         maker.fill(price, quantity, event.maker_leaves, self._time)
         self._executed(maker, event, True, event.maker_fee, "auction" if auction else "maker")
         self._changed(maker)
@@ -384,8 +445,33 @@ class OwnOrders:
     def _account_defined(self, event: AccountDefined) -> None:
         self.accounts[event.account] = event.participant
 
-    def _balance_changed(self, event: BalanceChanged) -> None:
-        self.changed_balances[self.accounts[event.account]] = None
+    def _balance_changed(
+        self, event: BalanceChanged | DividendCredited | HoldingSplit | ObligationNetted | Settled
+    ) -> None:
+        if event.account:  # and not the venue's fees
+            self.changed_balances[self.accounts[event.account]] = None
+
+    def _bought_in(self, event: BoughtIn) -> None:
+        self.changed_balances |= dict.fromkeys(self.accounts[name] for name in (event.account, event.receiving_account))
+
+    def _allocated(self, event: TradeAllocated) -> None:
+        self.changed_balances[event.participant] = None
+
+    def _settlement_set(self, event: SettlementSet) -> None:
+        if event.in_force:  # which says what is blocked
+            self.changed_balances |= dict.fromkeys(self.accounts.values())
+
+    def _fees_set(self, event: FeesSet) -> None:
+        if event.maker_fee_ppm is None or event.taker_fee_ppm is None:
+            self._fees.pop((event.participant, event.instrument), None)
+        else:
+            self._fees[event.participant, event.instrument] = max(event.maker_fee_ppm, event.taker_fee_ppm, 0)
+
+    def _margin_set(self, event: MarginSet) -> None:
+        self.terms[event.instrument].initial_ppm = event.initial_ppm
+
+    def _instrument_split(self, event: InstrumentSplit) -> None:
+        self.terms[event.instrument].split(event)
 
     def _reference_set(self, event: ReferenceSet) -> None:
         self.terms[event.instrument].set_reference(event.price)
@@ -404,7 +490,7 @@ class OwnOrders:
         """All that goes on, to be encoded by msgspec and restored."""
         return State(
             sorted(self.accounts.items()),
-            [(terms.defined, terms.reference, terms.printed) for terms in self.terms.values()],
+            [(one.defined, one.reference, one.printed, one.last, one.initial_ppm) for one in self.terms.values()],
             [
                 _OrderState(
                     order.event_seq, order.order_id, order.participant, order.session, order.cl_ord_id, order.account,
@@ -419,6 +505,8 @@ class OwnOrders:
                 (participant, executions.forgotten, [(*one[:8], str(one.fee), *one[9:]) for one in executions.kept])
                 for participant, executions in sorted(self._executions.items())
             ],
+            self.blocked.state(),
+            [(*whose, fee_ppm) for whose, fee_ppm in sorted(self._fees.items())],
         )  # fmt: skip
 
     @classmethod
@@ -426,9 +514,12 @@ class OwnOrders:
         """As they were when `state` was made, but that nothing is said to have changed."""
         made = cls()
         made.accounts = dict(state.accounts)
-        for defined, reference, printed in state.terms:
+        for defined, reference, printed, last, initial_ppm in state.terms:
             terms = made.terms[defined.instrument] = Terms(defined)
-            terms.reference, terms.printed = reference, printed
+            terms.reference, terms.printed, terms.last, terms.initial_ppm = reference, printed, last, initial_ppm
+            made.blocked.define(defined)
+        made.blocked.restore(state.blocked)
+        made._fees = {(participant, instrument): fee_ppm for participant, instrument, fee_ppm in state.fees}
         for one in state.orders:
             order = made.orders[one.order_id] = _restored(one)
             made._of.setdefault(one.participant, {})[one.order_id] = order
@@ -488,9 +579,11 @@ class State(msgspec.Struct, array_like=True, frozen=True):
     """OwnOrders in a checkpoint. Orders and executions in their order."""
 
     accounts: list[tuple[str, str]]
-    terms: list[tuple[InstrumentDefined, int, int]]
+    terms: list[tuple[InstrumentDefined, int, int, int, int]]
     orders: list[_OrderState]
     executions: list[tuple[str, int, list[_ExecutionState]]]
+    blocked: blocked.State
+    fees: list[tuple[str, str, int]]
 
 
 def _restored(one: _OrderState) -> Order:

@@ -21,6 +21,7 @@ from matching.messages import (
     OrderReplaced,
     OrderRepriced,
     OrderRestated,
+    OrderSplit,
     TradeBusted,
     TradeCorrected,
     Traded,
@@ -103,6 +104,7 @@ class Rows:
             OrderActivated: self._activated,
             OrderRepriced: self._repriced,
             OrderRestated: self._restated,
+            OrderSplit: self._split,
             TradeBusted: self._amended,
             TradeCorrected: self._amended,
             InstrumentDefined: self._instrument_defined,
@@ -178,6 +180,11 @@ class Rows:
     def _restated(self, event: OrderRestated) -> None:
         order = self.orders[event.order_id]
         order.restate(event)
+        self._changed(order)
+
+    def _split(self, event: OrderSplit) -> None:
+        order = self.orders[event.order_id]
+        order.split(event)
         self._changed(order)
 
     # ------------------------------------------------------------------------------------------ trades and days

@@ -302,6 +302,9 @@ PASSED_OVER = {
     "CancelRejected", "MassCanceled", "MassCancelRejected", "BalanceChanged", "PhaseChanged", "OrdersExpired", "CommandRefused",
     "ListAccepted", "ListRejected", "OrderRefreshed", "QuotesAnswered", "QuotesCanceled", "ParticipantDefined", "AccessSet",
     "ReferenceSet", "MarketPhaseChanged", "Uncrossed", "AuctionIndicated", "PausesEnded", "IndicativePublished", "OperatorNoted",
+    "SettlementSet", "DeliveriesHeld", "ObligationNetted", "Settled", "SettlementFailed", "BoughtIn", "DividendPaid",
+    "DividendCredited", "InstrumentSplit", "HoldingSplit", "ObligationSplit", "FeesSet", "MarginSet", "MarginCalled",
+    "MarginCallEnded", "TradeAllocated", "AllocationRejected",
 }  # fmt: skip
 
 
