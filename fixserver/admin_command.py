@@ -37,6 +37,7 @@ examples:
   fixserver admin kill ALICE
   fixserver admin cancel order --participant ALICE
   fixserver admin bust 880
+  fixserver admin split AAPL 2:1 --reference "board 2026-04"
   fixserver admin session list --connected
   fixserver admin session set-sequence TRADER1 4.4 --in 120 --out 500
   fixserver admin --data /var/lib/fixserver snapshot
@@ -124,6 +125,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     _add_market_actions(actions, group, action)
     _add_participant_actions(actions, group, action)
+    _add_clearing_actions(actions, group, action)
     _add_session_actions(group, action)
     action(
         actions, "snapshot", "write a snapshot now",
@@ -385,6 +387,94 @@ def _add_participant_actions(actions: Any, group: Group, action: Action) -> None
         one.add_argument("--reference", metavar="TEXT", help="what it is for")
 
 
+def _add_clearing_actions(actions: Any, group: Group, action: Action) -> None:
+    def referred(parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--reference", metavar="TEXT", help="what it is for")
+
+    settlement = group("settlement", "how trades are settled: set, show")
+    one = action(
+        settlement, "set", "settle trades otherwise, from the next trading day on",
+        lambda args: ("settlement set", _settlement(args)), event_lines,
+        "Have trades settled otherwise, from the next trading day on; what is not given stays.",
+    )  # fmt: skip
+    one.add_argument("--cycle-days", type=int, metavar="N", help="settlement days after the trade; 0: at once")
+    one.add_argument("--spend-unsettled", choices=("yes", "no"), help="whether what is not there yet may be sold and spent")
+    one.add_argument("--buy-in-days", type=int, metavar="N", help="failed days after which a delivery is bought in; 0: never")
+    one.add_argument("--buy-in-premium", metavar="FRACTION", help="of the value, that who was at fault pays")
+    action(
+        settlement, "show", "how trades are settled, and what is open",
+        lambda args: ("settlement show", {}), _settlement_lines,
+    )  # fmt: skip
+    for name, help_text, description in (
+        (
+            "hold", "keep an account from delivering",
+            "Keep an account from delivering an asset, or everything: what is due of it fails. It trades on.",
+        ),
+        ("release", "let an account deliver again", "Let an account deliver an asset, or everything, again."),
+    ):  # fmt: skip
+        one = action(
+            actions, name, help_text,
+            lambda args, name=name: (name, _given(account=args.account, asset=args.asset, reference=args.reference)), event_lines,
+            description,
+        )  # fmt: skip
+        one.add_argument("account", metavar="ACCOUNT")
+        one.add_argument("asset", nargs="?", metavar="ASSET", help="a currency or an instrument; everything unless given")
+        referred(one)
+    one = action(
+        actions, "dividend", "pay a dividend to everybody who has an instrument",
+        lambda args: ("dividend", _given(symbol=args.symbol, amount=args.amount, reference=args.reference)), event_lines,
+        "Pay an amount for each unit of an instrument to every account that has it now, delivered or not. Who is short pays it.",
+    )  # fmt: skip
+    one.add_argument("symbol", metavar="SYMBOL")
+    one.add_argument("amount", metavar="AMOUNT", help="for each unit")
+    referred(one)
+    one = action(
+        actions, "split", "split an instrument, or put units of it together",
+        lambda args: ("split", _given(symbol=args.symbol, ratio=args.ratio, reference=args.reference)), event_lines,
+        "Make N units of each M of an instrument that is closed, halted or cancel-only: holdings, obligations, open orders and"
+        " prices are adjusted. Orders that cannot be are canceled.",
+    )  # fmt: skip
+    one.add_argument("symbol", metavar="SYMBOL")
+    one.add_argument("ratio", metavar="N:M", help="2:1 doubles every holding and halves every price, 1:10 puts ten together")
+    referred(one)
+
+    fees = group("fees", "fees of a participant: set, end, list")
+    one = action(
+        fees, "set", "give a participant fees of his own",
+        lambda args: ("fees set", _given(name=args.name, symbol=args.symbol, maker=args.maker, taker=args.taker)), event_lines,
+        "Give a participant fees of his own, in an instrument or in all, as fractions of the value. He may have no open orders in"
+        " what they are for.",
+    )  # fmt: skip
+    one.add_argument("name", metavar="NAME")
+    one.add_argument("--symbol", metavar="SYMBOL", help="in this instrument alone")
+    one.add_argument("--maker", required=True, metavar="FRACTION", help="of who was in the book; below 0: a rebate")
+    one.add_argument("--taker", required=True, metavar="FRACTION", help="of who came")
+    one = action(
+        fees, "end", "have a participant pay what everybody does",
+        lambda args: ("fees end", _given(name=args.name, symbol=args.symbol)), event_lines,
+        "Take a participant's own fees away, those in an instrument or those for all.",
+    )  # fmt: skip
+    one.add_argument("name", metavar="NAME")
+    one.add_argument("--symbol", metavar="SYMBOL", help="those in this instrument")
+    action(fees, "list", "who has fees of his own", lambda args: ("fees list", {}), _fees_table)
+    one = action(
+        actions, "margin", "set the margin of an instrument",
+        lambda args: ("margin", _given(symbol=args.symbol, initial=args.initial, maintenance=args.maintenance)), event_lines,
+        "Say how much cash must be there for what is sold short of an instrument, as a fraction of its value: when it is sold, and"
+        " after. What is not given stays; 0 is none.",
+    )  # fmt: skip
+    one.add_argument("symbol", metavar="SYMBOL")
+    one.add_argument("--initial", metavar="FRACTION", help="when it is sold")
+    one.add_argument("--maintenance", metavar="FRACTION", help="after: below it is a margin call")
+
+
+def _settlement(args: argparse.Namespace) -> dict[str, Any]:
+    spend = None if args.spend_unsettled is None else args.spend_unsettled == "yes"
+    return _given(
+        cycle_days=args.cycle_days, spend_unsettled=spend, buy_in_days=args.buy_in_days, buy_in_premium=args.buy_in_premium
+    )
+
+
 def _limit_arguments(parser: argparse.ArgumentParser) -> None:
     for name, help_text in (
         ("orders-per-second", "orders and replaces a second"),
@@ -547,10 +637,25 @@ def _participant_lines(result: dict[str, Any]) -> Iterator[str]:
     yield from _lines({name: value for name, value in result.items() if name != "accounts"})
     for account in result["accounts"]:
         yield ""
-        yield f"account {account['account']}: short limit {account['short_max']}, self-trade {account['self_trade']}"
-        yield from table(
-            ("ASSET", "TOTAL", "RESERVED"), ((line["asset"], line["total"], line["reserved"]) for line in account["balances"])
-        )
+        said = f"account {account['account']}: short limit {account['short_max']}, self-trade {account['self_trade']}"
+        for name, words in (("held", "delivers nothing of"), ("margin_calls", "margin call in")):
+            said += f", {words} {', '.join(account[name])}" if account[name] else ""
+        yield said
+        names = ("asset", "total", "settled", "unsettled", "reserved")
+        yield from table([name.upper() for name in names], ([line[name] for name in names] for line in account["balances"]))
+
+
+def _settlement_lines(result: dict[str, Any]) -> Iterator[str]:
+    shown = dict(result)
+    for name in ("held", "margin_calls"):
+        whose = (f"{account} {', '.join(one or 'everything' for one in assets)}" for account, assets in shown[name].items())
+        shown[name] = "; ".join(whose)
+    return _lines(shown)
+
+
+def _fees_table(result: dict[str, Any]) -> Iterator[str]:
+    names = ("name", "symbol", "maker", "taker", "by")
+    return table([name.upper() for name in names], ([row[name] or "all" for name in names] for row in result["fees"]))
 
 
 def _lines(result: dict[str, Any]) -> Iterator[str]:
@@ -565,4 +670,6 @@ def _lines(result: dict[str, Any]) -> Iterator[str]:
 
 
 def _grouped(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return f"{value:,}" if isinstance(value, int) else str(value) or "-"

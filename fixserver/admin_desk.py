@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 
 from fixserver.admin import Answer, Arguments, Nothing, Page, Refused, Request, page_of
+from fixserver.admin_clearing import ClearingActions
 from fixserver.admin_market import MarketActions
 from fixserver.admin_participants import ParticipantActions
 from fixserver.journal_command import readable
@@ -103,8 +104,10 @@ class AdminDesk:
         market = MarketActions(config, data, core)
         participants = ParticipantActions(config, core, sessions)
         # What makes commands, what only looks, and what is neither.
-        self._commands = market.commands | participants.commands
-        self._questions = market.questions | participants.questions | {"session list": (SessionPage, self._list_sessions)}
+        clearing = ClearingActions(core)
+        self._commands = market.commands | participants.commands | clearing.commands
+        self._questions = market.questions | participants.questions | clearing.questions
+        self._questions["session list"] = SessionPage, self._list_sessions
         self._questions["status"] = Nothing, self._status
         self._others: dict[str, tuple[type[Arguments], Callable[[Any, str, Answer], None]]] = {
             "session logout": (SessionLogout, self._log_out),

@@ -203,7 +203,7 @@ class MarketActions:
         if asked.static is not None or asked.dynamic is not None:
             commands += self._change_instrument(Terms(symbol=asked.symbol, band=asked.static, dynamic_band=asked.dynamic), by)
         if asked.reference is not None:
-            commands.append(SetReference(asked.symbol, _units(asked.reference, instrument.terms.price_decimals, "reference"), by))
+            commands.append(SetReference(asked.symbol, in_units(asked.reference, instrument.terms.price_decimals, "reference"), by))
         return commands
 
     def _add_instrument(self, asked: NewTerms, by: str) -> list[Command]:
@@ -247,7 +247,7 @@ class MarketActions:
         command = terms.define(self._config.venue)
         for name, fee in (("maker_fee", asked.maker_fee), ("taker_fee", asked.taker_fee)):
             if fee is not None:
-                command = msgspec.structs.replace(command, **{f"{name}_ppm": _units(fee, FEE_DECIMALS, name)})
+                command = msgspec.structs.replace(command, **{f"{name}_ppm": in_units(fee, FEE_DECIMALS, name)})
         return command
 
     def _list(self, asked: Page) -> dict[str, Any]:
@@ -261,8 +261,10 @@ class MarketActions:
         return _state(instrument) | {
             "currency": terms.currency,
             **_as_configured(terms),
-            "maker_fee": _percent(terms.maker_fee_ppm, FEE_DECIMALS),
-            "taker_fee": _percent(terms.taker_fee_ppm, FEE_DECIMALS),
+            "maker_fee": shortened(terms.maker_fee_ppm, FEE_DECIMALS),
+            "taker_fee": shortened(terms.taker_fee_ppm, FEE_DECIMALS),
+            "initial_margin": shortened(instrument.initial_ppm, FEE_DECIMALS),
+            "maintenance_margin": shortened(instrument.maintenance_ppm, FEE_DECIMALS),
             "by": terms.by or "configuration",
         }
 
@@ -287,8 +289,8 @@ class MarketActions:
         terms = self._instrument(trade.instrument).terms
         quantity = trade.quantity
         if asked.quantity is not None:
-            quantity = _units(asked.quantity, terms.quantity_decimals, "quantity")
-        return [CorrectTrade(trade, _units(asked.price, terms.price_decimals, "price"), quantity, by)]
+            quantity = in_units(asked.quantity, terms.quantity_decimals, "quantity")
+        return [CorrectTrade(trade, in_units(asked.price, terms.price_decimals, "price"), quantity, by)]
 
     def _trade(self, asked: Bust) -> Traded:
         """The trade as the event log has it. Raises Refused."""
@@ -345,14 +347,14 @@ def _as_configured(terms: DefineInstrument) -> dict[str, Any]:
         "quantity_max": to_text(terms.quantity_max, terms.quantity_decimals),
         "value_max": money_text(terms.value_max),
         "reference_price": to_text(terms.reference_price, terms.price_decimals),
-        "band": _percent(terms.band_bps, BAND_DECIMALS),
-        "dynamic_band": _percent(terms.dynamic_band_bps, BAND_DECIMALS),
+        "band": shortened(terms.band_bps, BAND_DECIMALS),
+        "dynamic_band": shortened(terms.dynamic_band_bps, BAND_DECIMALS),
         "pause_seconds": terms.pause_ns // NANOSECONDS,
         "market": terms.market,
     }
 
 
-def _percent(units: int, decimals: int) -> str:
+def shortened(units: int, decimals: int) -> str:
     """As short as it may be: 1000 hundredths are "10"."""
     text = to_text(units, decimals)
     return text.rstrip("0").rstrip(".") if "." in text else text
@@ -362,8 +364,8 @@ def _given(asked: Terms, *but: str) -> dict[str, Any]:
     return {name: value for name in asked.__struct_fields__ if name not in but and (value := getattr(asked, name)) is not None}
 
 
-def _units(text: str, decimals: int, what: str) -> int:
-    """Raises Refused."""
+def in_units(text: str, decimals: int, what: str) -> int:
+    """What is given, as a whole number. Raises Refused."""
     try:
         return to_units(text, decimals)
     except ValueError as error:

@@ -5,6 +5,7 @@ Passwords come as hashes: whoever asks has made them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -15,8 +16,8 @@ from fixserver.admin_market import Commands, Questions
 from fixserver.config import NAME_IS, PARTICIPANTS_MAX, Config, account_faults, is_name, to_units
 from fixserver.config import Participant as Terms
 from fixserver.sessions import VERSIONS
-from matching.accounts import Participant
-from matching.instruments import decimal_text, money_text
+from matching.accounts import Cash, Participant, Position
+from matching.instruments import money_text
 from matching.messages import (
     MONEY_DECIMALS,
     Access,
@@ -162,8 +163,7 @@ class ParticipantActions:
     def _amount(self, asked: Transfer) -> str:
         """In whole units, as text. Raises Refused."""
         instrument = self._core.engine.instruments.get(asked.asset)
-        if len(asked.reference) > REFERENCE_LENGTH_MAX or not asked.reference.isprintable():
-            raise Refused(f"a reference is at most {REFERENCE_LENGTH_MAX} printable characters")
+        check_reference(asked.reference)
         try:
             amount = to_units(asked.amount, instrument.terms.quantity_decimals if instrument else MONEY_DECIMALS)
         except ValueError as error:
@@ -207,17 +207,40 @@ class ParticipantActions:
         for name, account in sorted(engine.accounts.items()):
             if account.participant is not participant:
                 continue
-            balances = [
-                {"asset": currency, "total": money_text(cash.total), "reserved": money_text(cash.reserved)}
-                for currency, cash in sorted(account.cash.items())
+            balances = [_balance(currency, cash, money_text) for currency, cash in sorted(account.cash.items())]
+            balances += [
+                _balance(symbol, position, engine.instruments[symbol].quantity_text)
+                for symbol, position in sorted(account.positions.items())
             ]
-            for symbol, position in sorted(account.positions.items()):
-                decimals = engine.instruments[symbol].terms.quantity_decimals
-                total, reserved = decimal_text(position.total, decimals), decimal_text(position.reserved, decimals)
-                balances.append({"asset": symbol, "total": total, "reserved": reserved})
             terms = account.terms
-            accounts.append({"account": name, "short_max": terms.short_max, "self_trade": terms.self_trade, "balances": balances})
+            accounts.append(
+                {
+                    "account": name,
+                    "short_max": terms.short_max,
+                    "self_trade": terms.self_trade,
+                    "held": [asset or "everything" for asset in sorted(account.held)],
+                    "margin_calls": sorted(account.called),
+                    "balances": balances,
+                }
+            )
         return self._row(participant) | {"accounts": accounts}
+
+
+def _balance(asset: str, balance: Cash | Position, text: Callable[[int], str]) -> dict[str, str]:
+    """What of an asset is there, is to come (above 0) or to go, and is held back."""
+    return {
+        "asset": asset,
+        "total": text(balance.total),
+        "settled": text(balance.total - balance.unsettled),
+        "unsettled": text(balance.unsettled),
+        "reserved": text(balance.reserved),
+    }
+
+
+def check_reference(text: str) -> None:
+    """Raises Refused."""
+    if len(text) > REFERENCE_LENGTH_MAX or not text.isprintable():
+        raise Refused(f"a reference is at most {REFERENCE_LENGTH_MAX} printable characters")
 
 
 def _check(terms: Terms, decimals: dict[str, int]) -> None:

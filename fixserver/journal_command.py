@@ -31,6 +31,7 @@ from matching.messages import (
     DefineInstrument,
     Event,
     EventBatch,
+    FailReason,
     InstrumentDefined,
     Reason,
     RestateReason,
@@ -379,14 +380,18 @@ PRICES = {
 QUANTITIES = {
     "quantity", "leaves", "maker_leaves", "taker_leaves", "lot", "quantity_max", "volume", "surplus", "shown", "old_quantity",
     "display_quantity", "min_quantity", "bid_quantity", "offer_quantity", "executed", "busted",
+    "quantity_left", "settled_change", "unsettled_change",
 }  # fmt: skip
-AMOUNTS = {"value_max", "maker_fee", "taker_fee", "old_maker_fee", "old_taker_fee"}
+AMOUNTS = {
+    "value_max", "maker_fee", "taker_fee", "old_maker_fee", "old_taker_fee", "money", "money_left", "cash", "equity", "required",
+}  # fmt: skip
 EMPTY_WHEN_ZERO = {
     "expire_time", "until", "maker_fee", "taker_fee", "old_maker_fee", "old_taker_fee", "stop_price", "peg_offset",
     "display_quantity", "min_quantity", "open_orders_max", "orders_per_day_max", "reason", "shown", "busted", "peg_price",
 }  # fmt: skip
 MOMENTS = {"expire_time", "until", "entered"}
-BALANCES = {"amount", "balance"}  # text, of the asset that the entry names
+BALANCES = {"amount", "balance"}  # text, of the asset that the entry names; of a dividend, of money
+SAID_EITHER_WAY = {"held", "spend_unsettled", "in_force"}  # of what is yes or no
 UNPRICED = {"1", "3", "K", "P"}  # order types whose price of 0 says that there is none
 WORDS = {
     "side": {"1": "buy", "2": "sell"},
@@ -397,7 +402,7 @@ WORDS = {
     "contingency": {"1": "one-cancels-other", "2": "one-triggers-other"},
     "self_match_instruction": {"1": "cancel-incoming", "2": "cancel-resting", "3": "cancel-both", "4": "decrement"},
 }
-REASONS = (Reason, CancelReason, RestateReason)
+REASONS = (Reason, CancelReason, RestateReason, FailReason)
 
 
 def text_line(number: int, moment: int, entry: Command | Event, terms: Terms) -> str:
@@ -406,16 +411,17 @@ def text_line(number: int, moment: int, entry: Command | Event, terms: Terms) ->
     return " ".join([f"{number:>9}", _moment(moment), type(entry).__name__, *fields])
 
 
-def readable(entry: msgspec.Struct, decimals: Mapping[str, tuple[int, int]]) -> dict[str, str]:
+def readable(entry: msgspec.Struct, decimals: Mapping[str, tuple[int, int]], within: str = "") -> dict[str, str]:
     """The fields of a command or event, as far as they say something, as a person reads them.
 
-    `decimals` are (of a price, of a quantity) by instrument. A password's hash is not shown.
+    `decimals` are (of a price, of a quantity) by instrument; `within` is that of the whole, for a part that names none. A
+    password's hash is not shown.
     """
     values = {name: getattr(entry, name) for name in entry.__struct_fields__ if name != "seq"}
     conditions = values.pop("conditions", None)
     if conditions is not None:
         values |= {name: getattr(conditions, name) for name in conditions.__struct_fields__}
-    symbol = values.get("instrument") or values.get("asset") or ""
+    symbol = values.get("instrument") or values.get("asset") or within
     trade = values.get("trade")
     if isinstance(trade, Traded):
         symbol, values["trade"] = trade.instrument, trade.seq
@@ -423,16 +429,18 @@ def readable(entry: msgspec.Struct, decimals: Mapping[str, tuple[int, int]]) -> 
     price_decimals, quantity_decimals = decimals.get(symbol, (0, 0))
     fields = {}
     for name, value in values.items():
-        if value is None or value == "" or value is False or (not value and name in EMPTY_WHEN_ZERO):
+        if value is None or value == "" or (not value and name in EMPTY_WHEN_ZERO):
+            continue
+        if value is False and name not in SAID_EITHER_WAY:
             continue
         if name == "price" and not value and values.get("order_type") in UNPRICED:
             continue
         if name == "password":
             shown = "(hidden)"
         elif isinstance(value, list):
-            shown = "; ".join(_nested(one, decimals) for one in value)
+            shown = "; ".join(_nested(one, decimals, symbol) for one in value)
         elif isinstance(value, msgspec.Struct):
-            shown = _nested(value, decimals)
+            shown = _nested(value, decimals, symbol)
         elif name in PRICES and known:
             shown = decimal_text(value, price_decimals)
         elif name in QUANTITIES and known:
@@ -440,9 +448,12 @@ def readable(entry: msgspec.Struct, decimals: Mapping[str, tuple[int, int]]) -> 
         elif name in AMOUNTS:
             shown = _trimmed(decimal_text(int(value), MONEY_DECIMALS))
         elif name in BALANCES and value.removeprefix("-").isdigit():
-            shown = _trimmed(decimal_text(int(value), quantity_decimals if known else MONEY_DECIMALS))
+            of_asset = known and "asset" in values
+            shown = _trimmed(decimal_text(int(value), quantity_decimals if of_asset else MONEY_DECIMALS))
         elif name in MOMENTS:
             shown = _moment(value)
+        elif name == "value" and isinstance(value, str):
+            shown = _trimmed(decimal_text(int(value), MONEY_DECIMALS))
         elif name == "value" and known:  # price times quantity, in the units of both
             shown = _trimmed(decimal_text(value, price_decimals + quantity_decimals))
         elif isinstance(value, REASONS):
@@ -452,16 +463,16 @@ def readable(entry: msgspec.Struct, decimals: Mapping[str, tuple[int, int]]) -> 
         elif name in WORDS:
             shown = WORDS[name].get(value, str(value))
         else:
-            shown = "yes" if value is True else str(value)
+            shown = {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
         fields[name] = shown
     return fields
 
 
-def _nested(value: Any, decimals: Mapping[str, tuple[int, int]]) -> str:
-    """A part of an entry: an order of a list, an entry of a quote, an order as it stands."""
+def _nested(value: Any, decimals: Mapping[str, tuple[int, int]], within: str) -> str:
+    """A part of an entry: an order of a list, an entry of a quote, an order as it stands, a share of a trade."""
     if not isinstance(value, msgspec.Struct):
         return str(value)
-    return " ".join(f"{name}={_quoted(text)}" for name, text in readable(value, decimals).items())
+    return " ".join(f"{name}={_quoted(text)}" for name, text in readable(value, decimals, within).items())
 
 
 def json_line(number: int, moment: int, entry: Command | Event, terms: Terms) -> str:

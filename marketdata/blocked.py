@@ -89,7 +89,7 @@ class Blocked:
             if received is not None:
                 currency = self._currencies[instrument]
                 found[instrument] = found.get(instrument, 0) + received.bought
-                found[currency] = found.get(currency, 0) + received.sold_for
+                found[currency] = found.get(currency, 0) + max(received.sold_for, 0)
         for obligation in self._of.get(account, {}).values():
             instrument, quantity = obligation.instrument, obligation.quantity
             currency = self._currencies[instrument]

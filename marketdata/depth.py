@@ -309,9 +309,8 @@ class Book:
     def bust(self, number: int, price: int, quantity: int, taker_side: Side) -> None:
         """A trade of today never was. Volume, average, high and low are exact; the opening price is that of the first trade
         that is left and known, or none."""
-        if number > self.split:
-            self._take_back(price, quantity)
-            self.busts += 1
+        self._take_back(price, quantity)
+        self.busts += 1
         known = self._kept(number)
         self.busted.append(known or Trade(number, price, quantity, taker_side, 0))
         if known is not None:
@@ -321,11 +320,10 @@ class Book:
 
     def correct(self, event: TradeCorrected) -> None:
         """A trade of today was at another price, or of another quantity."""
-        if event.trade_seq > self.split:
-            self._take_back(event.old_price, event.old_quantity)
-            self.traded[event.price] = self.traded.get(event.price, 0) + event.quantity
-            self.volume += event.quantity
-            self.value += event.price * event.quantity
+        self._take_back(event.old_price, event.old_quantity)
+        self.traded[event.price] = self.traded.get(event.price, 0) + event.quantity
+        self.volume += event.quantity
+        self.value += event.price * event.quantity
         known = self._kept(event.trade_seq)
         side, time = (known.taker_side, known.time) if known is not None else (event.taker_side, 0)
         trade = Trade(event.trade_seq, event.price, event.quantity, side, time, True)
@@ -362,8 +360,8 @@ class Book:
         self.auction = auction
 
     def split_by(self, event: InstrumentSplit) -> None:
-        """The day's statistics begin anew, because what was traded before counts other units; the closing price is what it would
-        have been."""
+        """The day's statistics begin anew, because what was traded before counts other units and is busted no more; the closing
+        price is what it would have been."""
         if self.statistics_before is None:
             self.statistics_before = self.statistics()
         self.split = event.seq
@@ -376,7 +374,7 @@ class Book:
 
         # Where there was no day before, the terms have a price to compare with, which is that of other units now.
         self.closing_before = adjusted(self.closing_before or self.terms.reference_price)
-        self.closing = adjusted(self.closing)
+        self.closing, self.printed = adjusted(self.closing), adjusted(self.printed)
         self._begin_anew()
 
     def set_reference(self, price: int) -> None:
@@ -455,7 +453,8 @@ class Depth:
         self.trading_day = ""
         self.changed: dict[str, Book] = {}
         self.phases: list[PhaseChanged | MarketPhaseChanged] = []
-        self._splits: dict[str, list[Order]] = {}  # the orders of a book that is being split, in the order of before
+        # The orders of a book that is being split, in the order that they had, with what is shown of each.
+        self._splits: dict[str, list[tuple[Order, int]]] = {}
         self._takes: dict[type, Callable[[Any], None]] = {
             OrderAccepted: self._accepted,
             Traded: self._traded,
@@ -656,14 +655,21 @@ class Depth:
             book.set_reference(event.price)
 
     def _reference_set(self, event: ReferenceSet) -> None:
-        self._touch(event.instrument).set_reference(event.price)
-        if event.instrument in self._splits:
+        book = self._touch(event.instrument)
+        if event.instrument in self._splits:  # which ends with it; the trades since the reference was set are as they were
+            book.reference = event.price
             self._enter_again(event.instrument)
+        else:
+            book.set_reference(event.price)
 
     def _instrument_split(self, event: InstrumentSplit) -> None:
         book = self._touch(event.instrument)
         book.split_by(event)
-        self._splits[event.instrument] = [order for side in (book.bids, book.offers) for order in side.orders()]
+        self._splits[event.instrument] = [
+            (order, order.quantity * event.numerator // event.denominator)
+            for side in (book.bids, book.offers)
+            for order in side.orders()
+        ]
 
     def _order_split(self, event: OrderSplit) -> None:
         order = self._taken_out(event.order_id)
@@ -671,10 +677,9 @@ class Depth:
         order.display = event.conditions.display_quantity if event.conditions is not None else 0
 
     def _enter_again(self, instrument: str) -> None:
-        """A split ends with the reference price: what was in the book goes into it again, in the order that it had."""
-        for order in self._splits.pop(instrument):
+        for order, shown in self._splits.pop(instrument):
             if order.order_id in self.unseen:  # others were canceled
-                self._enter(order, order.price)
+                self._enter(order, order.price, shown)
 
     def _busted(self, event: TradeBusted) -> None:
         self._touch(event.instrument).bust(event.trade_seq, event.price, event.quantity, event.taker_side)

@@ -149,11 +149,12 @@ class Terms:
         return self.value(self.last or self.reference, short) * self.initial_ppm // PPM
 
     def split(self, event: InstrumentSplit) -> None:
-        """The last trade's price is that of other units now: to the nearest tick, of two the higher."""
+        """Prices are those of other units now: of what traded to the nearest tick, of two the higher."""
         tick = self.defined.tick
         if self.last:
             ticks = (2 * self.last * event.denominator + tick * event.numerator) // (2 * tick * event.numerator)
             self.last = max(ticks, 1) * tick
+            self.printed = self.last if self.printed else 0
 
 
 class Refusal(NamedTuple):
@@ -185,6 +186,7 @@ class OwnOrders:
         self._executions: dict[str, Executions] = {}
         self.blocked = Blocked()
         self._fees: dict[tuple[str, str], int] = {}  # of (participant, instrument or ""), the higher of his own
+        self._ratio: tuple[int, int] | None = None  # while an instrument is being split
         self._limits: dict[int, int] = {}  # of the orders whose limit is not the price that they say
         self._groups: dict[int, int] = {}  # of an order that cancels others: the command that entered them
         self._of_list = 0  # so many of the orders that are accepted next are of a list whose orders cancel each other
@@ -380,7 +382,15 @@ class OwnOrders:
     def _split(self, event: OrderSplit) -> None:
         order = self.orders[event.order_id]
         order.split(event)
-        self._set_limit(order)
+        limit = self._limits.pop(event.order_id, 0)
+        if limit:
+            assert self._ratio is not None, "the split of an order follows that of its instrument"
+            numerator, denominator = self._ratio
+            tick = self.terms[event.instrument].defined.tick
+            scaled, unit = limit * denominator, tick * numerator
+            limit = max(scaled // unit if order.side == BUY else -(-scaled // unit), 1) * tick
+            if limit != order.price:
+                self._limits[event.order_id] = limit
         self._changed(order)
 
     # --------------------------------------------------------------------------------------------------- trades
@@ -472,9 +482,14 @@ class OwnOrders:
 
     def _instrument_split(self, event: InstrumentSplit) -> None:
         self.terms[event.instrument].split(event)
+        self._ratio = event.numerator, event.denominator
 
     def _reference_set(self, event: ReferenceSet) -> None:
-        self.terms[event.instrument].set_reference(event.price)
+        terms = self.terms[event.instrument]
+        if self._ratio is not None:  # a split ends with it; the trades since the reference was set are as they were
+            terms.reference, self._ratio = event.price, None
+        else:
+            terms.set_reference(event.price)
 
     def _uncrossed(self, event: Uncrossed) -> None:
         if event.volume:
