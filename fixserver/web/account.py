@@ -1,6 +1,7 @@
 """The routes for a participant who is signed in: what his accounts have and how they came to have it; it knows nobody else's.
 
-Balances and statements are the ledger's. What is reserved is that of the open orders, as the feed has them.
+Balances and statements are the ledger's. What is reserved is that of open orders, of what is blocked and of short positions, as
+the feed has them.
 """
 
 from __future__ import annotations
@@ -33,10 +34,13 @@ ASSET_MAX = 64
 
 
 class Balance(msgspec.Struct, frozen=True):
-    """Of a currency. `available` is what is not reserved for open orders."""
+    """Of a currency. Of `total`, `settled` is there, and `unsettled` is to be received (above 0) or paid. `reserved` is for open
+    orders and for short positions, or is blocked until it is there; `available` is the rest."""
 
     asset: str
     total: str
+    settled: str
+    unsettled: str
     reserved: str
     available: str
 
@@ -50,10 +54,12 @@ class Balances(msgspec.Struct, frozen=True):
 
 
 class Holding(msgspec.Struct, frozen=True):
-    """Of an instrument. `value` is the quantity at the last price; both are null where it never traded."""
+    """Of an instrument, as in Balance. `value` is the quantity at the last price; both are null where it never traded."""
 
     symbol: str
     quantity: str
+    settled: str
+    unsettled: str
     reserved: str
     available: str
     last: str | None
@@ -149,35 +155,44 @@ def _ledger_unavailable(_: LedgerUnavailable) -> ApiError:
 
 def balances_of(backend: Backend, account: str, found: LedgerBalances) -> Balances:
     """What the ledger found, as JSON says it."""
-    reserved = backend.feed.own.reserved(account)
-    shown = [
-        Balance(row.asset.name, _text(row.amount, row.asset), _text(kept, row.asset), _text(row.amount - kept, row.asset))
-        for row in found.balances
-        if row.asset.kind == CURRENCY
-        for kept in (reserved.get(row.asset.name, 0),)
-    ]
+    reserved = _reserved(backend, account, found)
+    shown = []
+    for row in found.balances:
+        if row.asset.kind == CURRENCY:
+            kept = reserved.get(row.asset.name, 0)
+            amounts = row.total, row.settled, row.unsettled, kept, row.total - kept
+            shown.append(Balance(row.asset.name, *(_text(amount, row.asset) for amount in amounts)))
     return Balances(account, found.event_seq, shown)
 
 
+def _reserved(backend: Backend, account: str, found: LedgerBalances) -> dict[str, int]:
+    """By asset. The margin goes by what the ledger has of each instrument."""
+    return backend.feed.own.reserved(account, {row.asset.name: row.total for row in found.balances})
+
+
 def holdings_of(backend: Backend, account: str, found: LedgerBalances) -> Holdings:
-    """The same of instruments: those of which the account has any, or owes some."""
-    reserved = backend.feed.own.reserved(account)
+    """The same of instruments: those of which the account has any, owes some, or is to receive or deliver some."""
+    reserved = _reserved(backend, account, found)
     shown = []
     for row in found.balances:
         kept = reserved.get(row.asset.name, 0)
-        if row.asset.kind == CURRENCY or not (row.amount or kept):
+        if row.asset.kind == CURRENCY or not (row.total or row.unsettled or kept):
             continue
         book = backend.feed.depth.books.get(row.asset.name)
         last = book.last.price if book is not None and book.last is not None else None
         price_decimals = row.asset.price_decimals or 0
+        amounts = row.total, row.settled, row.unsettled, kept, row.total - kept
+        quantity, settled, unsettled, held_back, available = (_text(amount, row.asset) for amount in amounts)
         shown.append(
             Holding(
                 symbol=row.asset.name,
-                quantity=_text(row.amount, row.asset),
-                reserved=_text(kept, row.asset),
-                available=_text(row.amount - kept, row.asset),
+                quantity=quantity,
+                settled=settled,
+                unsettled=unsettled,
+                reserved=held_back,
+                available=available,
                 last=None if last is None else decimal_text(last, price_decimals),
-                value=None if last is None else shapes.value_text(row.amount * last, price_decimals + row.asset.decimals),
+                value=None if last is None else shapes.value_text(row.total * last, price_decimals + row.asset.decimals),
             )
         )
     return Holdings(account, found.event_seq, shown)

@@ -167,7 +167,7 @@ def test_what_clearing_is_told_and_tells_is_a_line_each() -> None:
         ),
         (DeliveriesHeld(1, "ann", "X", False), "DeliveriesHeld account=ann asset=X held=no"),
         (DeliveriesHeld(1, "ann", "", True, "e"), "DeliveriesHeld account=ann held=yes by=e"),
-        (BalanceChanged(1, "ann", "X", "1500", "2500"), "BalanceChanged account=ann asset=X amount=1.500 balance=2.500"),
+        (BalanceChanged(1, "ann", "X", "1500", "2500"), "BalanceChanged account=ann asset=X amount=1.50 balance=2.50"),
         (
             ObligationNetted(1, "ann", "X", -2_000, 9_900, "-5000000000", "20240102", 3),
             "ObligationNetted account=ann instrument=X quantity=-2.000 price=99.00 money=-0.50 trading_day=20240102 due=3",
@@ -186,7 +186,10 @@ def test_what_clearing_is_told_and_tells_is_a_line_each() -> None:
             "BoughtIn obligation=1 account=ann receiving_obligation=2 receiving_account=bob instrument=X quantity=1.000"
             " price=100.00 value=99.00 money=2.00 fault=securities",
         ),
-        (DividendCredited(1, "ann", "X", 2_000, million), "DividendCredited account=ann instrument=X quantity=2.000 amount=1000000.00"),
+        (
+            DividendCredited(1, "ann", "X", 2_000, million),
+            "DividendCredited account=ann instrument=X quantity=2.000 amount=1000000.00",
+        ),
         (
             InstrumentSplit(1, "X", 3, 2, 5, 0, 7, "e"),
             "InstrumentSplit instrument=X numerator=3 denominator=2 accounts=5 obligations=0 orders=7 by=e",
@@ -195,7 +198,10 @@ def test_what_clearing_is_told_and_tells_is_a_line_each() -> None:
             HoldingSplit(1, "ann", "X", 500, 0, "1"),
             "HoldingSplit account=ann instrument=X settled_change=0.500 unsettled_change=0.000 cash=0.0000000001",
         ),
-        (ObligationSplit(1, 9, "ann", "X", 4_000, 2), "ObligationSplit obligation=9 account=ann instrument=X quantity=4.000 multiple=2"),
+        (
+            ObligationSplit(1, 9, "ann", "X", 4_000, 2),
+            "ObligationSplit obligation=9 account=ann instrument=X quantity=4.000 multiple=2",
+        ),
         (
             OrderSplit(1, 7, "X", 5_000, 3_000, 2_000, 1_000, 0, conditions),
             "OrderSplit order_id=7 instrument=X price=50.00 quantity=3.000 leaves=2.000 executed=1.000 stop_price=50.25",

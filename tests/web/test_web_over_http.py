@@ -216,11 +216,17 @@ def test_balance_holdings_and_statement_of_who_has_traded(asking: Asking) -> Non
     assert found.pop("event_number") >= int(number)
     assert found == {
         "account": "TRADER8",
-        "balances": [{"asset": "USD", "total": "999999000.00", "reserved": "400.00", "available": "999998600.00"}],
+        "balances": [
+            {
+                "asset": "USD", "total": "999999000.00", "settled": "999999000.00", "unsettled": "0.00", "reserved": "400.00",
+                "available": "999998600.00",
+            },
+        ],
     }
     found = asking.json("holdings?account=TRADER8", headers=me)
     assert found["account"] == "TRADER8" and found["holdings"][0] == {
-        "symbol": "AAPL", "quantity": "1000010", "reserved": "3", "available": "1000007", "last": "100.00", "value": "100001000.00",
+        "symbol": "AAPL", "quantity": "1000010", "settled": "1000010", "unsettled": "0", "reserved": "3", "available": "1000007",
+        "last": "100.00", "value": "100001000.00",
     }  # fmt: skip
     lines = asking.json("statement?limit=1000", headers=me)
     assert (lines["account"], lines["opening"], lines["next"]) == ("TRADER8", [], None)

@@ -48,6 +48,8 @@ export function openHoldings({ account, session, market }) {
     [
       { name: "asset", title: "Cash", write: (one) => one.asset },
       { name: "total", title: "Total", number: true, write: (one) => money(one.total) },
+      { name: "settled", title: "Settled", number: true, write: (one) => money(one.settled) },
+      { name: "unsettled", title: "Unsettled", number: true, write: (one) => money(one.unsettled) },
       { name: "reserved", title: "Reserved", number: true, write: (one) => money(one.reserved) },
       { name: "available", title: "Available", number: true, write: (one) => money(one.available) },
     ],
@@ -58,6 +60,8 @@ export function openHoldings({ account, session, market }) {
     [
       { name: "symbol", title: "Holding", write: (one) => one.symbol },
       { name: "quantity", title: "Quantity", number: true, write: (one) => figures.quantity(one.quantity) },
+      { name: "settled", title: "Settled", number: true, write: (one) => figures.quantity(one.settled) },
+      { name: "unsettled", title: "Unsettled", number: true, write: (one) => figures.quantity(one.unsettled) },
       { name: "reserved", title: "Reserved", number: true, write: (one) => figures.quantity(one.reserved) },
       { name: "available", title: "Available", number: true, write: (one) => figures.quantity(one.available) },
       { name: "last", title: "Last", number: true, write: (one) => figures.price(one.last) },
