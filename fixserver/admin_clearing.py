@@ -130,7 +130,6 @@ class ClearingActions:
             "settlement_days": engine.settlement_day,
             "obligations": len(obligations),
             "failing": sum(1 for obligation in obligations if obligation.days),
-            "buy_ins": engine.buy_ins,
             "held": {name: sorted(account.held) for name, account in sorted(engine.accounts.items()) if account.held},
             "margin_calls": {name: sorted(account.called) for name, account in sorted(engine.accounts.items()) if account.called},
         }
