@@ -20,7 +20,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -53,6 +53,7 @@ def configuration(
     *,
     instruments: dict[str, dict[str, Any]] | None = None,
     participants: dict[str, dict[str, Any]] | None = None,
+    fees: Sequence[dict[str, str]] = (),
     **sections: dict[str, Any],
 ) -> str:
     """A venue's TOML with free ports, two instruments and TRADER1 to TRADER8, unless told otherwise."""
@@ -60,6 +61,7 @@ def configuration(
         "venue": {"dictionaries": str(DICTIONARIES)},
         "exchange": {"port": 0, "metrics_port": 0, "durability": "os", "orders_per_second": 0, "cancels_per_second": 0},
         "clearing": {"metrics_port": 0},
+        "settlement": {},
         "marketdata": {"port": 0, "metrics_port": 0},
         "web": {"port": 0, "requests_per_second": 0, "logins_per_minute": 0},
         "history": {"metrics_port": 0},
@@ -73,6 +75,8 @@ def configuration(
         lines += ["[[instruments]]", *_toml({"symbol": symbol, **INSTRUMENT, **terms})]
     for name, terms in (participants or TRADERS).items():
         lines += ["[[participants]]", *_toml({"name": name, "password": PASSWORD_HASH, **terms})]
+    for rule in fees:
+        lines += ["[[fees]]", *_toml(rule)]
     return "\n".join(lines) + "\n"
 
 

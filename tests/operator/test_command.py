@@ -189,7 +189,8 @@ def test_participants(venue: Venue, console: Console) -> None:
     assert row[:9] == ["CONSUL", "normal", "0", "0", "9", "0", "1000.00", "3", "0"]
     shown = console.done("participant", "show", "CONSUL")
     assert shown[-4:] == [
-        "ASSET   TOTAL  RESERVED", "USD    100.75      0.00", "AAPL        5         0", "MSFT        5         0",
+        "ASSET   TOTAL  SETTLED  UNSETTLED  RESERVED", "USD    100.75   100.75       0.00      0.00",
+        "AAPL        5        5          0         0", "MSFT        5        5          0         0",
     ]  # fmt: skip
     assert without_number(console.done("kill", "CONSUL")) == [
         f'AccessSet participant=CONSUL access=killed affected=0 by="{BY}"'

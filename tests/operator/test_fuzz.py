@@ -31,6 +31,8 @@ PLAUSIBLE: dict[str, tuple[Any, ...]] = {
     "tick": ("0.01",), "lot": ("1",), "band": ("50",), "next_in": (5,), "next_out": (7,), "phase": ("continuous", "pre-open"),
     "quantity": ("3", "1"), "text": ("hello",), "cash": ("10",), "price_decimals": (2,), "quantity_decimals": (0,),
     "market": ("MAIN",), "maker_fee": ("0",), "taker_fee": ("0",), "dynamic_band": ("0",), "place": (None,),
+    "ratio": ("2:1", "1:2"), "cycle_days": (0, 1), "buy_in_days": (0, 2), "buy_in_premium": ("0.01",), "maker": ("0", "-0.0001"),
+    "taker": ("0.0002",), "initial": ("0.5",), "maintenance": ("0.25", "0"),
 }  # fmt: skip
 NUMBERS = (0, 1, 2, 7, 17, 30, -1, 10**9, 2**31, 2**63 - 1, 2**63, 2**64, -(2**63), 10**30)
 

@@ -197,7 +197,8 @@ def test_an_instrument_is_added_and_traded_at_once(venue: Venue, operator: Opera
         "symbol": "NEW1", "market": "FRESH", "phase": "continuous", "last": "", "bid": "", "offer": "", "reference": "5.000",
         "low": "4.000", "high": "6.000", "currency": "USD", "price_decimals": 3, "quantity_decimals": 2, "tick": "0.005",
         "lot": "0.10", "quantity_max": "50.00", "value_max": "10000.00", "reference_price": "5.000", "band": "20",
-        "dynamic_band": "3", "pause_seconds": 60, "maker_fee": "-0.0001", "taker_fee": "0.0002", "by": BY,
+        "dynamic_band": "3", "pause_seconds": 60, "maker_fee": "-0.0001", "taker_fee": "0.0002",
+        "initial_margin": "0", "maintenance_margin": "0", "by": BY,
     }  # fmt: skip
     client = venue.client("TRADER2").logon()
     client.send("D", order("n1", quantity="1.10", price="5.005", symbol="NEW1"))

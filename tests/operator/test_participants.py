@@ -77,10 +77,10 @@ def test_who_is_added_may_trade_at_once_on_every_version(venue: Venue, operator:
         "cancel_grace_seconds": 0, "by": BY,
         "accounts": [
             {
-                "account": "NEWBIE", "short_max": 3, "self_trade": "decrement",
+                "account": "NEWBIE", "short_max": 3, "self_trade": "decrement", "held": [], "margin_calls": [],
                 "balances": [
-                    {"asset": "USD", "total": "50000.25", "reserved": "180.00"},
-                    {"asset": "AAPL", "total": "7", "reserved": "0"},
+                    {"asset": "USD", "total": "50000.25", "settled": "50000.25", "unsettled": "0.00", "reserved": "180.00"},
+                    {"asset": "AAPL", "total": "7", "settled": "7", "unsettled": "0", "reserved": "0"},
                 ],
             }
         ],
