@@ -82,6 +82,7 @@ from matching.messages import (
     Uncrossed,
     Withdraw,
 )
+from tests.matching.test_engine_clearing_events import CLEARING
 
 NOW = 1_700_000_000_000_000_000
 
@@ -316,9 +317,9 @@ def test_every_field_of_every_event():
     engine = Engine()
     for number, (command, expected) in enumerate(SCRIPT, 1):
         assert engine.apply(number, NOW + number, [command]) == expected
-    kinds = {type(event) for _, events in SCRIPT for event in events}
+    kinds = {type(event) for _, events in (*SCRIPT, *CLEARING) for event in events}
     assert kinds == set(messages.Event.__args__)
-    assert {type(command) for command, _ in SCRIPT} == set(messages.Command.__args__)
+    assert {type(command) for command, _ in (*SCRIPT, *CLEARING)} == set(messages.Command.__args__)
 
 
 def test_one_batch_tells_the_same():
