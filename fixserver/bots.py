@@ -21,7 +21,7 @@ from typing import Any
 
 from fixserver import config as configuration
 from fixserver import roster, scoreboard
-from fixserver.addresses import fix_port
+from fixserver.addresses import fix_port, host_of
 from fixserver.broker import Broker, Fill, Quote, Quotes, side_word
 from fixserver.client import Client, Happened, Line
 from fixserver.config import Config, ConfigError
@@ -399,6 +399,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--rate", type=_rate, default=RATE, metavar="N", help="turns a second, of all bots that take turns (%(default)s)")
     add("--seconds", type=_seconds, default=0.0, metavar="N", help="stop after so many seconds (never)")
     add("--password", default="demo", help="of all bots (%(default)s)")
+    add("--password-file", type=Path, metavar="FILE", help="instead: its one line is the password")
     add("--json", action="store_true", help="the scoreboard as JSON, and nothing else on standard output")
     add("--quiet", action="store_true", help="only the scoreboard")
 
@@ -434,6 +435,16 @@ def chosen(config: Config, makers: int, noise: int, momentum: int) -> list[Seat]
     return roster.seats(config, [Wanted(word, strategy, count, strategy.participants) for word, strategy, count in kinds])
 
 
+def password_of(args: argparse.Namespace) -> str:
+    """Raises ConfigError."""
+    if args.password_file is None:
+        return str(args.password)
+    password, fault = configuration.line_of(args.password_file)
+    if fault:
+        raise ConfigError("bots", "--password-file", fault)
+    return password
+
+
 def dictionary_of(config: Config) -> Path:
     """The venue's dictionary for FIX 4.4, or the one that QuickFIX brings."""
     own = config.dictionaries / "FIX44.xml"
@@ -457,15 +468,15 @@ class _Stopped:
 
 def run(args: argparse.Namespace) -> int:
     """Exit code 0: they traded until told to stop; 1: the venue refuses them, or a strategy failed. Raises ConfigError."""
-    config = configuration.load(args.config)
+    config = configuration.load(args.config, ())
     asked = args.bots
     seats = roster.seats(config, roster.wanted(asked)) if asked else chosen(config, args.makers, args.noise, args.momentum)
     names = [seat.name for seat in seats]
     quiet = args.quiet or args.json
     port, feed_port = fix_port(config, args.data, "exchange"), fix_port(config, args.data, "marketdata")
-    lines = [Line(name, venue_of(config, name), args.host or config.exchange.address, port) for name in names]
-    lines.append(Line(names[0], config.venue.market_data_name, args.host or config.marketdata.address, feed_port))
-    client = Client(lines, args.password, dictionary_of(config))
+    lines = [Line(name, venue_of(config, name), args.host or host_of(config.exchange), port) for name in names]
+    lines.append(Line(names[0], config.venue.market_data_name, args.host or host_of(config.marketdata), feed_port))
+    client = Client(lines, password_of(args), dictionary_of(config))
     bots = Bots(config, seats, args.seed, f"b{time.time_ns() // 1_000_000:x}", client)
     stopped = _Stopped()
     if not quiet:

@@ -130,7 +130,7 @@ def _prepare(args: argparse.Namespace, name: str, *sections: str) -> Config:
         datefmt="%Y-%m-%dT%H:%M:%S",
         stream=sys.stderr,
     )
-    config = load(args.config)
+    config = load(args.config, sections)
     try:
         args.data.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -276,6 +276,12 @@ def _add_admin(subparsers: Subparsers, help_text: str) -> None:
     admin_command.add_arguments(_add(subparsers, "admin", help_text, admin_command.run, **said))
 
 
+def _add_secrets(subparsers: Subparsers, help_text: str) -> None:
+    from fixserver import secrets_command
+
+    secrets_command.add_arguments(_add(subparsers, "secrets", help_text, secrets_command.run))
+
+
 def _add_dictionaries(subparsers: Subparsers, help_text: str) -> None:
     from fixserver import dictionaries
 
@@ -308,6 +314,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[Subparsers, str], None]]] = {
     "journal": ("look into what the exchange wrote: verify, dump, digest", _add_journal),
     "plot": ("draw the book, the trades or the latency of a venue: PNG or SVG", _add_plot),
     "participant": ("make an entry of the configuration for somebody who trades", _add_participant),
+    "secrets": ("make certificates and passwords for a venue in containers", _add_secrets),
     "dictionaries": ("make the venue's FIX dictionaries", _add_dictionaries),
     "version": ("say which version this is", _add_version),
 }

@@ -15,7 +15,7 @@ import socket
 import tomllib
 import typing
 import zoneinfo
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal
@@ -41,6 +41,7 @@ MARKET_DATA_SUFFIX = "-MD"
 FEE_DECIMALS = 6
 BAND_DECIMALS = 2
 PARTICIPANTS_MAX = 10_000
+SECRET_BYTES_MAX = 4096
 DECIMAL_TEXT_MAX = 40
 AS_THE_EXCHANGE = -1
 CANCEL_ONLY_SECONDS_MAX = 3600
@@ -136,9 +137,11 @@ class Venue(_Section, kw_only=True):
 
 class Listener(_Section, kw_only=True):
     """A FIX port and what its connections may cost. TLS is on when `certificate` names a file, and then
-    a client must bring a certificate of its own when `client_ca` names one too."""
+    a client must bring a certificate of its own when `client_ca` names one too. `host` is the name that the venue's
+    other processes know the machine or container by; empty: they are on this machine."""
 
     address: str = "127.0.0.1"
+    host: str = ""
     port: int
     metrics_port: int
     connections_max: int = 200
@@ -167,9 +170,11 @@ class Exchange(Listener, kw_only=True):
 
 
 class Clearing(_Section, kw_only=True):
-    """The ledger. An empty `database` is an SQLite file in the data directory."""
+    """The ledger. An empty `database` is an SQLite file in the data directory. The password of a PostgreSQL user may stand
+    in a file of its own, whose one line it is."""
 
     database: str = ""
+    database_password_file: str = ""
     metrics_port: int = 9102
 
 
@@ -202,10 +207,11 @@ class Web(_Section, kw_only=True):
 
 
 class History(_Section, kw_only=True):
-    """Orders, trades and candles in a database. An empty `database` is an SQLite file in the data directory."""
+    """Orders, trades and candles in a database; as for [clearing]."""
 
     enabled: bool = True
     database: str = ""
+    database_password_file: str = ""
     metrics_port: int = 9104
 
 
@@ -322,11 +328,13 @@ class Participant(_Section, kw_only=True):
 
     In a file, `count = 8` with the name TRADER stands for TRADER1 to TRADER8; load() gives the eight,
     each with count 0. It also puts the rates and numbers of [exchange] in where the entry has none of its own.
-    `value_max` bounds one order of his, besides the instrument's own; "0" is no limit.
+    `value_max` bounds one order of his, besides the instrument's own; "0" is no limit. The hash of his password may stand in
+    a file of its own, `password_file`, whose one line it is.
     """
 
     name: str
-    password: str
+    password: str = ""
+    password_file: str = ""
     count: int = 0
     cash: str = "0"
     holdings: dict[str, str] = {}
@@ -399,6 +407,16 @@ class Config(_File, kw_only=True):
                 return participant
         raise KeyError(name)
 
+    def database_password(self, kept: Clearing | History) -> str:
+        """What its `database_password_file` holds; empty where there is none. Raises ConfigError."""
+        if not kept.database_password_file:
+            return ""
+        text, fault = line_of(self.path / kept.database_password_file)
+        if fault:
+            section = "clearing" if kept is self.clearing else "history"
+            raise ConfigError(self.file, f"{section}.database_password_file", fault)
+        return text
+
     def deposits(self, participant: Participant) -> list[Command]:
         """What the participant's account begins with, as commands."""
         decimals = {instrument.symbol: instrument.quantity_decimals for instrument in self.instruments}
@@ -452,8 +470,12 @@ class Config(_File, kw_only=True):
 # ----------------------------------------------------------------------------------------------- loading
 
 
-def load(path: Path) -> Config:
-    """Read and check a configuration file, or raise ConfigError."""
+def load(path: Path, sections: Collection[str] | None = None) -> Config:
+    """Read and check a configuration file, or raise ConfigError.
+
+    The file may name others: certificates and passwords. Those of `sections` have to be there (None: all of them), so that a
+    process that has no use for a key need not be able to read it.
+    """
     path = Path(path)
     try:
         data = tomllib.loads(path.read_bytes().decode())
@@ -463,10 +485,10 @@ def load(path: Path) -> Config:
         raise ConfigError(path, "", f"byte {error.start} is not UTF-8 text") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(path, "", f"not TOML: {error}") from None
-    return from_data(data, path)
+    return from_data(data, path, sections)
 
 
-def from_data(data: dict[str, Any], path: Path) -> Config:
+def from_data(data: dict[str, Any], path: Path, sections: Collection[str] | None = None) -> Config:
     """The same for what has been read already; `path` is the file that errors name."""
     try:
         read = msgspec.convert(data, _File)
@@ -486,9 +508,13 @@ def from_data(data: dict[str, Any], path: Path) -> Config:
         file=path,
         path=path.parent,
     )
-    for key, what in _faults(config):
+    for key, what in _faults(config, sections):
         raise ConfigError(path, key, what)
-    config.participants = _expanded(config)
+    config.participants = _expanded(config, sections)
+    for listener in (config.exchange, config.marketdata, config.web):
+        for key in ("certificate", "private_key", "client_ca"):
+            if name := getattr(listener, key, ""):
+                setattr(listener, key, str(config.path / name))
     return config
 
 
@@ -538,12 +564,19 @@ def _type_of(key: str) -> Any:
 
 # What [exchange] limits for everybody, and each participant for himself.
 _LIMITS = ("orders_per_second", "cancels_per_second", "open_orders_max", "orders_per_day_max")
+# Who checks passwords of participants.
+_DOORS = ("exchange", "marketdata")
 
 
-def _faults(config: Config) -> Iterator[tuple[str, str]]:
+def _reads(sections: Collection[str] | None, *names: str) -> bool:
+    """Whether who loads the configuration is one of these."""
+    return sections is None or any(name in sections for name in names)
+
+
+def _faults(config: Config, sections: Collection[str] | None) -> Iterator[tuple[str, str]]:
     """Everything that the shape alone does not rule out, as (key, what), in the order of the file."""
     yield from _venue_faults(config)
-    yield from _listener_faults(config, "exchange", config.exchange)
+    yield from _listener_faults(config, "exchange", config.exchange, sections)
     if not 0 <= config.exchange.cancel_only_seconds <= CANCEL_ONLY_SECONDS_MAX:
         yield "exchange.cancel_only_seconds", f"{config.exchange.cancel_only_seconds} is not from 0 to {CANCEL_ONLY_SECONDS_MAX}"
     if config.exchange.snapshot_commands < 1:
@@ -551,19 +584,19 @@ def _faults(config: Config) -> Iterator[tuple[str, str]]:
     for key in _LIMITS:
         if (most := getattr(config.exchange, key)) < 0:
             yield f"exchange.{key}", f"{most} is below zero (0 is no limit)"
-    yield from _database_faults("clearing", config.clearing.database)
-    yield from _listener_faults(config, "marketdata", config.marketdata)
+    yield from _database_faults(config, "clearing", config.clearing, sections)
+    yield from _listener_faults(config, "marketdata", config.marketdata, sections)
     if config.marketdata.subscriptions_max < 1:
         yield "marketdata.subscriptions_max", f"{config.marketdata.subscriptions_max} is not above zero"
-    yield from _web_faults(config)
-    yield from _database_faults("history", config.history.database)
+    yield from _web_faults(config, sections)
+    yield from _database_faults(config, "history", config.history, sections)
     if config.history.database and config.history.database == config.clearing.database:
         yield "history.database", "is that of the ledger, which has tables of the same names: name another"
     yield from _multicast_faults(config.multicast)
     yield from _port_faults(config)
     yield from _schedule_faults(config)
     yield from _instrument_faults(config)
-    yield from _participant_faults(config)
+    yield from _participant_faults(config, sections)
 
 
 def _venue_faults(config: Config) -> Iterator[tuple[str, str]]:
@@ -588,20 +621,26 @@ def _venue_faults(config: Config) -> Iterator[tuple[str, str]]:
         yield "venue.dictionaries", f"{config.dictionaries / missing[0]} is not there: `fixserver dictionaries` makes it"
 
 
-def _listener_faults(config: Config, section: str, listener: Listener) -> Iterator[tuple[str, str]]:
+def _listener_faults(
+    config: Config, section: str, listener: Listener, sections: Collection[str] | None
+) -> Iterator[tuple[str, str]]:
     if not _is_host(listener.address):
         yield f"{section}.address", f"{_quoted(listener.address)} is not an address to listen on"
+    if listener.host and not _is_host(listener.host):
+        yield f"{section}.host", f"{_quoted(listener.host)} is not the name or address of a machine"
     limits = {"connections_max": 1, "frame_bytes_max": 1024, "send_buffer_bytes_max": 65_536, "logon_seconds": 1}
     for key, least in limits.items():
         if (value := getattr(listener, key)) < least:
             yield f"{section}.{key}", f"{value} is below the least there can be, {least}"
-    yield from _tls_faults(config, section, listener, ("certificate", "private_key", "client_ca"))
+    yield from _tls_faults(config, section, listener, ("certificate", "private_key", "client_ca"), sections)
 
 
-def _tls_faults(config: Config, section: str, listener: Listener | Web, names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+def _tls_faults(
+    config: Config, section: str, listener: Listener | Web, names: tuple[str, ...], sections: Collection[str] | None
+) -> Iterator[tuple[str, str]]:
     for key in names:
         name = getattr(listener, key)
-        if name and not (config.path / name).is_file():
+        if name and _reads(sections, section) and not (config.path / name).is_file():
             yield f"{section}.{key}", f"{config.path / name} is not there"
     if listener.certificate and not listener.private_key:
         yield f"{section}.private_key", "is missing: a certificate needs its key"
@@ -610,12 +649,22 @@ def _tls_faults(config: Config, section: str, listener: Listener | Web, names: t
             yield f"{section}.certificate", f"is missing, and {key} is of no use without"
 
 
-def _database_faults(section: str, database: str) -> Iterator[tuple[str, str]]:
-    if database and not database.startswith(("sqlite:///", "postgresql+psycopg://")):
+def _database_faults(
+    config: Config, section: str, kept: Clearing | History, sections: Collection[str] | None
+) -> Iterator[tuple[str, str]]:
+    if kept.database and not kept.database.startswith(("sqlite:///", "postgresql+psycopg://")):
         yield f"{section}.database", "not a URL that begins with postgresql+psycopg:// or sqlite:/// (empty: a file in --data)"
+    if kept.database_password_file:
+        key = f"{section}.database_password_file"
+        if not kept.database.startswith("postgresql"):
+            yield key, f"is of no use: {section}.database is not PostgreSQL"
+        if _reads(sections, section):
+            _, fault = line_of(config.path / kept.database_password_file)
+            if fault:
+                yield key, fault
 
 
-def _web_faults(config: Config) -> Iterator[tuple[str, str]]:
+def _web_faults(config: Config, sections: Collection[str] | None) -> Iterator[tuple[str, str]]:
     web = config.web
     if not _is_host(web.address):
         yield "web.address", f"{_quoted(web.address)} is not an address to listen on"
@@ -631,7 +680,7 @@ def _web_faults(config: Config) -> Iterator[tuple[str, str]]:
     for number, origin in enumerate(web.origins):
         if origin != "*" and not re.fullmatch(r"https?://[A-Za-z0-9.:\[\]-]+", origin, re.ASCII):
             yield f"web.origins[{number}]", f'{_quoted(origin)} is not an origin such as "https://example.com"'
-    yield from _tls_faults(config, "web", web, ("certificate", "private_key"))
+    yield from _tls_faults(config, "web", web, ("certificate", "private_key"), sections)
 
 
 def _multicast_faults(multicast: Multicast) -> Iterator[tuple[str, str]]:
@@ -799,7 +848,7 @@ def term_faults(instrument: Instrument) -> Iterator[tuple[str, str]]:
         yield "value_max", f"{_quoted(instrument.value_max)} is above {most}, the most that one order can be worth"
 
 
-def _participant_faults(config: Config) -> Iterator[tuple[str, str]]:
+def _participant_faults(config: Config, sections: Collection[str] | None) -> Iterator[tuple[str, str]]:
     names: dict[str, int] = {}
     decimals = {instrument.symbol: instrument.quantity_decimals for instrument in config.instruments}
     for number, participant in enumerate(config.participants):
@@ -816,7 +865,16 @@ def _participant_faults(config: Config) -> Iterator[tuple[str, str]]:
             if name == config.web.comp_id and config.web.enabled:
                 yield f"{at}.name", f"{_quoted(name)} is that of web.comp_id too"
             names[name] = number
-        if not passwords.is_hash(participant.password):
+        if participant.password_file:
+            if participant.password:
+                yield f"{at}.password", "stands there beside a password_file: one of the two is enough"
+            if _reads(sections, *_DOORS):
+                text, fault = line_of(config.path / participant.password_file)
+                if fault or not passwords.is_hash(text):
+                    yield f"{at}.password_file", fault or "does not hold a hash made by `fixserver participant add`"
+        elif not participant.password:
+            yield f"{at}.password", "is missing"
+        elif not passwords.is_hash(participant.password):
             yield f"{at}.password", "is not a hash made by `fixserver participant add`"
         yield from ((f"{at}.{key}", what) for key, what in account_faults(participant, decimals))
     if len(names) > PARTICIPANTS_MAX:
@@ -854,13 +912,21 @@ def account_faults(participant: Participant, decimals: dict[str, int]) -> Iterat
             yield f"quickfix.{setting}", f"{_quoted(value)} is not printable text"
 
 
-def _expanded(config: Config) -> list[Participant]:
-    """One Participant a name, with the limits of [exchange] where it has none of its own."""
+def _expanded(config: Config, sections: Collection[str] | None) -> list[Participant]:
+    """One Participant a name, with the limits of [exchange] where it has none of its own, and the password's hash that its
+    file holds. Nobody knows the password of the hash that stands for a file that is not read."""
+
+    def password_of(participant: Participant) -> str:
+        if not participant.password_file:
+            return participant.password
+        return line_of(config.path / participant.password_file)[0] if _reads(sections, *_DOORS) else passwords.DECOY
+
     return [
         msgspec.structs.replace(
             participant,
             name=name,
             count=0,
+            password=password_of(participant),
             **{key: _own(getattr(participant, key), getattr(config.exchange, key)) for key in _LIMITS},
         )
         for participant in config.participants
@@ -894,6 +960,19 @@ def _units(text: str, decimals: int) -> tuple[int, str]:
         return to_units(text, decimals), ""
     except ValueError as error:
         return 0, str(error)
+
+
+def line_of(path: Path) -> tuple[str, str]:
+    """The one line that a file with a secret holds, or what is wrong with it, which does not tell the line."""
+    try:
+        lines = path.read_bytes()[:SECRET_BYTES_MAX].decode().splitlines()
+    except OSError as error:
+        return "", f"{path}: {(error.strerror or str(error)).lower()}"
+    except UnicodeDecodeError:
+        return "", f"{path} is not UTF-8 text"
+    if len(lines) != 1 or not lines[0]:
+        return "", f"{path} has to hold one line, and holds {len(lines)}" if len(lines) != 1 else f"{path} holds an empty line"
+    return lines[0], ""
 
 
 def _is_host(text: str) -> bool:
