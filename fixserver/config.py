@@ -23,6 +23,7 @@ from typing import Any, Literal
 import msgspec
 
 from fixserver import passwords
+from fixserver.addressing import network
 from matching.instruments import decimal_text
 from matching.messages import (
     INT64_MAX,
@@ -49,6 +50,7 @@ GRACE_SECONDS_MAX = 86_400
 PAUSE_SECONDS_MAX = 86_400
 NANOSECONDS = 10**9
 MAIN_MARKET = "MAIN"
+THIS_MACHINE = ("127.0.0.1", "::1")
 
 # The phases that a time of day can begin. The others are an operator's, or what a price brings about.
 ScheduledPhase = Literal["closed", "pre-open", "opening-auction", "continuous", "closing-auction", "closing-price"]
@@ -137,20 +139,32 @@ class Venue(_Section, kw_only=True):
 
 class Listener(_Section, kw_only=True):
     """A FIX port and what its connections may cost. TLS is on when `certificate` names a file, and then
-    a client must bring a certificate of its own when `client_ca` names one too. `host` is the name that the venue's
-    other processes know the machine or container by; empty: they are on this machine."""
+    a client must bring a certificate of its own when `client_ca` names one too; with `client_names`, one whose
+    common name is his SenderCompID. `host` is the name that the venue's other processes know the machine or container by;
+    empty: they are on this machine.
+
+    Addresses are listed as "10.1.2.3" or "10.0.0.0/8". From `allow_from` alone connections are taken; empty: from
+    anywhere. `connections_per_address` and `logons_per_minute` (of an address, where each connection counts as one, and of
+    a name) are not for `unlimited`; 0 is no limit. From `proxy_from` come balancers, which say by the PROXY protocol for
+    whom they connect."""
 
     address: str = "127.0.0.1"
     host: str = ""
     port: int
     metrics_port: int
     connections_max: int = 200
+    connections_per_address: int = 50
+    logons_per_minute: int = 60
+    allow_from: list[str] = []
+    unlimited: list[str] = msgspec.field(default_factory=lambda: list(THIS_MACHINE))
+    proxy_from: list[str] = []
     frame_bytes_max: int = 65_536
     send_buffer_bytes_max: int = 8 * 2**20
     logon_seconds: int = 5
     certificate: str = ""
     private_key: str = ""
     client_ca: str = ""
+    client_names: bool = False
 
 
 class Exchange(Listener, kw_only=True):
@@ -189,13 +203,18 @@ class MarketData(Listener, kw_only=True):
 class Web(_Section, kw_only=True):
     """REST, WebSocket and the page. `comp_id` is the FIX session by which the orders of people who are signed in
     come in, each with his name in OnBehalfOfCompID(115). `origins` are pages of elsewhere that may ask ("*": any).
-    `requests_per_second` and `logins_per_minute` are those of one address; 0 is no limit. TLS as in [exchange]."""
+    `requests_per_second` and `logins_per_minute` are those of one address; 0 is no limit. TLS, and addresses by list, as in
+    [exchange]."""
 
     enabled: bool = True
     address: str = "127.0.0.1"
     port: int = 8080
     comp_id: str = "WEB"
     connections_max: int = 2_000
+    connections_per_address: int = 200
+    allow_from: list[str] = []
+    unlimited: list[str] = msgspec.field(default_factory=lambda: list(THIS_MACHINE))
+    proxy_from: list[str] = []
     request_bytes_max: int = 65_536
     stream_buffer_bytes_max: int = 4 * 2**20
     requests_per_second: int = 200
@@ -329,7 +348,8 @@ class Participant(_Section, kw_only=True):
     In a file, `count = 8` with the name TRADER stands for TRADER1 to TRADER8; load() gives the eight,
     each with count 0. It also puts the rates and numbers of [exchange] in where the entry has none of its own.
     `value_max` bounds one order of his, besides the instrument's own; "0" is no limit. The hash of his password may stand in
-    a file of its own, `password_file`, whose one line it is.
+    a file of its own, `password_file`, whose one line it is. From `allow_from` alone he may log on and sign in; empty: from
+    anywhere.
     """
 
     name: str
@@ -348,6 +368,7 @@ class Participant(_Section, kw_only=True):
     cancel_on_disconnect: Literal["none", "day", "all"] = "none"
     cancel_grace_seconds: int = 0
     venue_comp_id: str = ""
+    allow_from: list[str] = []
     quickfix: dict[str, str | int | bool] = {}
 
     def define(self) -> DefineAccount:
@@ -511,10 +532,10 @@ def from_data(data: dict[str, Any], path: Path, sections: Collection[str] | None
     for key, what in _faults(config, sections):
         raise ConfigError(path, key, what)
     config.participants = _expanded(config, sections)
-    for listener in (config.exchange, config.marketdata, config.web):
-        for key in ("certificate", "private_key", "client_ca"):
-            if name := getattr(listener, key, ""):
-                setattr(listener, key, str(config.path / name))
+    for section in (getattr(config, name) for name in config.__struct_fields__):
+        for key in _FILES:
+            if isinstance(section, Listener | Web) and (name := getattr(section, key, None)):
+                setattr(section, key, str(config.path / name))
     return config
 
 
@@ -561,6 +582,8 @@ def _type_of(key: str) -> Any:
 
 
 # ------------------------------------------------------------------------------------------ what may be
+
+_FILES = ("certificate", "private_key", "client_ca")
 
 # What [exchange] limits for everybody, and each participant for himself.
 _LIMITS = ("orders_per_second", "cancels_per_second", "open_orders_max", "orders_per_day_max")
@@ -628,11 +651,29 @@ def _listener_faults(
         yield f"{section}.address", f"{_quoted(listener.address)} is not an address to listen on"
     if listener.host and not _is_host(listener.host):
         yield f"{section}.host", f"{_quoted(listener.host)} is not the name or address of a machine"
-    limits = {"connections_max": 1, "frame_bytes_max": 1024, "send_buffer_bytes_max": 65_536, "logon_seconds": 1}
+    limits = {
+        "connections_max": 1, "connections_per_address": 0, "logons_per_minute": 0, "frame_bytes_max": 1024,
+        "send_buffer_bytes_max": 65_536, "logon_seconds": 1,
+    }  # fmt: skip
     for key, least in limits.items():
         if (value := getattr(listener, key)) < least:
             yield f"{section}.{key}", f"{value} is below the least there can be, {least}"
-    yield from _tls_faults(config, section, listener, ("certificate", "private_key", "client_ca"), sections)
+    yield from _address_faults(section, listener, ("allow_from", "unlimited", "proxy_from"))
+    yield from _tls_faults(config, section, listener, _FILES, sections)
+    if listener.client_names and not listener.client_ca:
+        yield f"{section}.client_ca", "is missing, and client_names is of no use without"
+
+
+def _address_faults(at: str, section: Any, keys: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """What is wrong with lists of addresses."""
+    for key in keys:
+        for number, text in enumerate(getattr(section, key)):
+            try:
+                network(text)
+            except ValueError as error:
+                said = str(error)
+                why = "has bits set beyond its length" if "host bits" in said else "is neither an address nor a network"
+                yield f"{at}.{key}[{number}]", f'{_quoted(text)} {why}: such as "10.1.2.3" or "10.0.0.0/8"'
 
 
 def _tls_faults(
@@ -671,8 +712,8 @@ def _web_faults(config: Config, sections: Collection[str] | None) -> Iterator[tu
     if not is_name(web.comp_id):
         yield "web.comp_id", f"{_quoted(web.comp_id)} is not a CompID: {NAME_IS}"
     limits = {
-        "connections_max": 1, "request_bytes_max": 1024, "stream_buffer_bytes_max": 65_536, "requests_per_second": 0,
-        "logins_per_minute": 0, "token_minutes": 1,
+        "connections_max": 1, "connections_per_address": 0, "request_bytes_max": 1024, "stream_buffer_bytes_max": 65_536,
+        "requests_per_second": 0, "logins_per_minute": 0, "token_minutes": 1,
     }  # fmt: skip
     for key, least in limits.items():
         if (value := getattr(web, key)) < least:
@@ -680,6 +721,7 @@ def _web_faults(config: Config, sections: Collection[str] | None) -> Iterator[tu
     for number, origin in enumerate(web.origins):
         if origin != "*" and not re.fullmatch(r"https?://[A-Za-z0-9.:\[\]-]+", origin, re.ASCII):
             yield f"web.origins[{number}]", f'{_quoted(origin)} is not an origin such as "https://example.com"'
+    yield from _address_faults("web", web, ("allow_from", "unlimited", "proxy_from"))
     yield from _tls_faults(config, "web", web, ("certificate", "private_key"), sections)
 
 
@@ -876,6 +918,7 @@ def _participant_faults(config: Config, sections: Collection[str] | None) -> Ite
             yield f"{at}.password", "is missing"
         elif not passwords.is_hash(participant.password):
             yield f"{at}.password", "is not a hash made by `fixserver participant add`"
+        yield from _address_faults(at, participant, ("allow_from",))
         yield from ((f"{at}.{key}", what) for key, what in account_faults(participant, decimals))
     if len(names) > PARTICIPANTS_MAX:
         yield "participants", f"{len(names)} are more than {PARTICIPANTS_MAX}"

@@ -97,7 +97,9 @@ class Exchange:
             hashes[config.web.comp_id] = self._web_password_hash()
         self.port = self._port = listen(
             config, "exchange.port", config.exchange.address, config.exchange.port,
-            lambda: FixPort(self.loop, self.sessions, config.exchange, hashes, log.info),
+            lambda: FixPort(
+                self.loop, self.sessions, config.exchange, hashes, log.info, allow_from=allowed_addresses(config)
+            ),
         )  # fmt: skip
         address = config.venue.metrics_address
         self.scrape = listen(
@@ -317,6 +319,7 @@ class Exchange:
         metrics.sessions = sum(1 for session in self.sessions.by_name.values() if session.logged_on)
         metrics.connections = len(self.port.connections)
         metrics.connections_refused.update(self.port.cut)
+        metrics.logons.update(self.port.logons)
         metrics.messages_sent.update(self.sessions.messages_sent)
         metrics.messages_received.update(self.sessions.messages_received)
         metrics.resting_orders = self.gateway.open_orders
@@ -353,6 +356,11 @@ def add_sessions(
     except SettingRefused as error:
         key = f"participants.{error.participant}.quickfix" if error.participant else "participants"
         raise ConfigError(config.file, key, str(error)) from None
+
+
+def allowed_addresses(config: Config) -> dict[str, list[str]]:
+    """Of those participants who may come from some addresses alone."""
+    return {participant.name: participant.allow_from for participant in config.participants if participant.allow_from}
 
 
 def log_out_all(sessions: Sessions, participant: str, text: str) -> None:

@@ -73,6 +73,7 @@ class ExchangeMetrics(Collector):
         self.sessions = 0
         self.connections = 0
         self.connections_refused = Labelled()
+        self.logons = Labelled()
         self.messages_received = Labelled()
         self.messages_sent = Labelled()
         self.orders = 0
@@ -90,6 +91,7 @@ class ExchangeMetrics(Collector):
         yield GaugeMetricFamily("fixserver_sessions", "FIX sessions that are logged on.", self.sessions)
         yield GaugeMetricFamily("fixserver_connections", "Connections that are open, logged on or not.", self.connections)
         yield _labelled("fixserver_connections_refused", "Connections closed on arrival.", "cause", self.connections_refused)
+        yield _labelled("fixserver_logons", "Logons, by what became of them.", "outcome", self.logons)
         yield _labelled("fixserver_messages_received", "FIX messages taken in, by MsgType(35).", "type", self.messages_received)
         yield _labelled("fixserver_messages_sent", "FIX messages sent, by MsgType(35).", "type", self.messages_sent)
         yield CounterMetricFamily("fixserver_orders", "Orders entered, refused ones included.", self.orders)

@@ -26,6 +26,7 @@ def test_every_counter_is_on_the_page() -> None:
     counters.orders += 5
     counters.trades += 4
     counters.connections_refused.add("limit")
+    counters.logons.add("accepted", 6)
     counters.messages_received.add("D", 5)
     counters.messages_sent.add("8", 9)
     counters.rejects.add("18")
@@ -39,6 +40,7 @@ def test_every_counter_is_on_the_page() -> None:
         "fixserver_sessions": 2,
         "fixserver_connections": 3,
         "fixserver_connections_refused_total cause=limit": 1,
+        "fixserver_logons_total outcome=accepted": 6,
         "fixserver_messages_received_total type=D": 5,
         "fixserver_messages_sent_total type=8": 9,
         "fixserver_orders_total": 5,
