@@ -36,6 +36,7 @@ from matching.messages import (
     Deposit,
     SelfTrade,
 )
+from matching.recordlog import SEGMENT_BYTES_MAX
 
 DICTIONARIES = ("FIX42.xml", "FIX44.xml", "FIXT11.xml", "FIX50SP2.xml")
 MARKET_DATA_SUFFIX = "-MD"
@@ -47,6 +48,7 @@ DECIMAL_TEXT_MAX = 40
 AS_THE_EXCHANGE = -1
 CANCEL_ONLY_SECONDS_MAX = 3600
 GRACE_SECONDS_MAX = 86_400
+SEGMENT_BYTES_MIN = 65_536
 PAUSE_SECONDS_MAX = 86_400
 NANOSECONDS = 10**9
 MAIN_MARKET = "MAIN"
@@ -168,7 +170,8 @@ class Listener(_Section, kw_only=True):
 
 
 class Exchange(Listener, kw_only=True):
-    """Order entry. `durability` "fsync" survives a loss of power, "os" only a crash of the process.
+    """Order entry. `durability` "fsync" survives a loss of power, "os" only a crash of the process. Journal and event log
+    go on in a new file after `segment_bytes_max` bytes: whole files are what can be archived.
     The rates and numbers of orders are a participant's, unless he has his own; 0 is no limit. For
     `cancel_only_seconds` after a restart only cancels are taken; 0: orders are taken at once."""
 
@@ -176,6 +179,7 @@ class Exchange(Listener, kw_only=True):
     metrics_port: int = 9101
     durability: Literal["fsync", "os"] = "fsync"
     snapshot_commands: int = 1_000_000
+    segment_bytes_max: int = SEGMENT_BYTES_MAX
     orders_per_second: int = 1_000
     cancels_per_second: int = 2_000
     open_orders_max: int = 0
@@ -604,6 +608,9 @@ def _faults(config: Config, sections: Collection[str] | None) -> Iterator[tuple[
         yield "exchange.cancel_only_seconds", f"{config.exchange.cancel_only_seconds} is not from 0 to {CANCEL_ONLY_SECONDS_MAX}"
     if config.exchange.snapshot_commands < 1:
         yield "exchange.snapshot_commands", f"{config.exchange.snapshot_commands} is not above zero"
+    if not SEGMENT_BYTES_MIN <= config.exchange.segment_bytes_max <= SEGMENT_BYTES_MAX:
+        what = f"{config.exchange.segment_bytes_max} is not from {SEGMENT_BYTES_MIN} to {SEGMENT_BYTES_MAX}"
+        yield "exchange.segment_bytes_max", what
     for key in _LIMITS:
         if (most := getattr(config.exchange, key)) < 0:
             yield f"exchange.{key}", f"{most} is below zero (0 is no limit)"

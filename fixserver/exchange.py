@@ -76,7 +76,7 @@ class Exchange:
         self.config = config
         self.data = data
         self.metrics = ExchangeMetrics()
-        self.core = Sequencer(data, config.exchange.durability, clock)
+        self.core = Sequencer(data, config.exchange.durability, clock, config.exchange.segment_bytes_max)
         self.session_log = SessionLog(data / "sessions")
         self.gateway = Gateway(config, self.core, self.metrics, log.info)
         traffic = Traffic(lambda name: name in self.core.engine.participants) if config.web.enabled else None
