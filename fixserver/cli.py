@@ -276,6 +276,12 @@ def _add_admin(subparsers: Subparsers, help_text: str) -> None:
     admin_command.add_arguments(_add(subparsers, "admin", help_text, admin_command.run, **said))
 
 
+def _add_doctor(subparsers: Subparsers, help_text: str) -> None:
+    from fixserver import doctor
+
+    doctor.add_arguments(_add(subparsers, "doctor", help_text, doctor.run))
+
+
 def _add_secrets(subparsers: Subparsers, help_text: str) -> None:
     from fixserver import secrets_command
 
@@ -314,6 +320,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[Subparsers, str], None]]] = {
     "journal": ("look into what the exchange wrote: verify, dump, digest", _add_journal),
     "plot": ("draw the book, the trades or the latency of a venue: PNG or SVG", _add_plot),
     "participant": ("make an entry of the configuration for somebody who trades", _add_participant),
+    "doctor": ("look at all that a venue needs, and say what is wrong and what to do", _add_doctor),
     "secrets": ("make certificates and passwords for a venue in containers", _add_secrets),
     "dictionaries": ("make the venue's FIX dictionaries", _add_dictionaries),
     "version": ("say which version this is", _add_version),
