@@ -373,7 +373,6 @@ def _leftovers(data: Path, at_work: set[str]) -> Iterator[Finding]:
     left = [path for pattern in ("*.partial", "*.new", "*/*.partial") for path in sorted(data.glob(pattern))]
     if not at_work:
         left += [path for name in ("admin.sock", "traffic.sock") if _is_dead_socket(path := data / name)]
-        left += sorted(data.glob("*.ports"))
     if not left:
         return
     names = ", ".join(str(path.relative_to(data)) for path in left[:5]) + (" ..." if len(left) > 5 else "")
