@@ -25,7 +25,7 @@ ALLOWED = {
     },
     "fixserver": {
         "matching", "following", "clearing", "marketdata", "msgspec", "quickfix", "prometheus_client", "sqlalchemy", "matplotlib",
-        "textual", *WEB,
+        "textual", "packaging", *WEB,
     },
 }  # fmt: skip
 # The engine is a function of its commands: nothing in it may know the time, chance, files, the network or other threads.
