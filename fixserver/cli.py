@@ -282,6 +282,12 @@ def _add_doctor(subparsers: Subparsers, help_text: str) -> None:
     doctor.add_arguments(_add(subparsers, "doctor", help_text, doctor.run))
 
 
+def _add_certificates(subparsers: Subparsers, help_text: str) -> None:
+    from fixserver import certificates_command
+
+    certificates_command.add_arguments(_add(subparsers, "certificates", help_text, certificates_command.run))
+
+
 def _add_secrets(subparsers: Subparsers, help_text: str) -> None:
     from fixserver import secrets_command
 
@@ -321,6 +327,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[Subparsers, str], None]]] = {
     "plot": ("draw the book, the trades or the latency of a venue: PNG or SVG", _add_plot),
     "participant": ("make an entry of the configuration for somebody who trades", _add_participant),
     "doctor": ("look at all that a venue needs, and say what is wrong and what to do", _add_doctor),
+    "certificates": ("make a private authority, and certificates of a venue and its clients", _add_certificates),
     "secrets": ("make certificates and passwords for a venue in containers", _add_secrets),
     "dictionaries": ("make the venue's FIX dictionaries", _add_dictionaries),
     "version": ("say which version this is", _add_version),

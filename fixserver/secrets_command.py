@@ -9,12 +9,10 @@ from __future__ import annotations
 import argparse
 import os
 import secrets
-import shutil
-import subprocess
-import tempfile
 from pathlib import Path
 
-from fixserver import passwords
+from fixserver import certificates, passwords
+from fixserver.certificates import CannotMake, Signed
 from fixserver.config import ConfigError
 from fixserver.participant_command import ALPHABET, GENERATED_CHARACTERS
 
@@ -22,7 +20,6 @@ from fixserver.participant_command import ALPHABET, GENERATED_CHARACTERS
 PASSWORDS = ("postgres_password", "clearing_password", "history_password", "grafana_password")
 PASSWORDS_WITH_HASH = ("trader_password", "bots_password")
 NAMES = ("localhost", "127.0.0.1", "exchange", "marketdata")
-DAYS = 825
 _OWNER_ALONE, _ALL_MAY_READ = 0o700, 0o444
 
 
@@ -86,44 +83,15 @@ def _write(directory: Path, name: str, text: str) -> list[str]:
 
 def _certificates(directory: Path, names: list[str]) -> list[str]:
     """An authority where there is none, and the venue's certificate with its key."""
-    if shutil.which("openssl") is None:
-        raise ConfigError("secrets", "", "there is no openssl, which makes the certificates. On Debian: sudo apt install openssl")
-    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
-    with tempfile.TemporaryDirectory(dir=directory) as place:
-        work = Path(place)
-
-        def openssl(*arguments: str) -> None:
-            done = subprocess.run(["openssl", *arguments], cwd=work, capture_output=True, text=True, check=False)
-            if done.returncode:
-                said = done.stderr.strip().splitlines() or ["it does not say why"]
-                raise ConfigError("secrets", "", f"openssl {arguments[0]}: {said[-1]}")
-
-        ours = (directory / "ca.pem").exists() and (directory / "ca.key").exists()
-        if ours:
-            for name in ("ca.pem", "ca.key"):
-                shutil.copyfile(directory / name, work / name)
-        else:
-            subject = ("-subj", "/CN=fixserver authority", "-days", str(DAYS))
-            openssl("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", *subject)
-        alternatives = ",".join(f"{'IP' if _is_address(name) else 'DNS'}:{name}" for name in dict.fromkeys(names))
-        (work / "extensions").write_text(f"subjectAltName={alternatives}\nextendedKeyUsage=serverAuth,clientAuth\n")
-        openssl("req", *key, "-keyout", "venue.key", "-out", "venue.csr", "-subj", f"/CN={names[-1]}")
-        openssl(
-            "x509", "-req", "-in", "venue.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", str(DAYS),
-            "-out", "venue.pem", "-extfile", "extensions",
-        )  # fmt: skip
-        made: list[str] = []
-        for name in ("venue.key", "venue.pem") if ours else ("ca.pem", "ca.key", "venue.key", "venue.pem"):
-            made += _write(directory, name, (work / name).read_text())
-        (directory / "ca.key").chmod(0o400)  # which no container needs
-    return made
-
-
-def _is_address(text: str) -> bool:
-    import ipaddress
-
+    made: list[str] = []
     try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
+        if (directory / "ca.pem").exists() and (directory / "ca.key").exists():
+            authority = Signed((directory / "ca.pem").read_text(), (directory / "ca.key").read_text())
+        else:
+            authority = certificates.authority()
+            made += _write(directory, "ca.pem", authority.certificate) + _write(directory, "ca.key", authority.key)
+            (directory / "ca.key").chmod(0o400)  # which no container needs
+        venue = certificates.sign(authority, names[-1], names)
+    except CannotMake as error:
+        raise ConfigError("secrets", "", str(error)) from None
+    return made + _write(directory, "venue.key", venue.key) + _write(directory, "venue.pem", venue.certificate)
