@@ -300,6 +300,20 @@ def _add_dictionaries(subparsers: Subparsers, help_text: str) -> None:
     dictionaries.add_arguments(_add(subparsers, "dictionaries", help_text, dictionaries.run))
 
 
+def _add_dashboards(subparsers: Subparsers, help_text: str) -> None:
+    def run(args: argparse.Namespace) -> int:
+        from fixserver import dashboards
+
+        for path in dashboards.write(args.to):
+            print(path)
+        return 0
+
+    parser = _add(subparsers, "dashboards", help_text, run)
+    parser.add_argument(
+        "--to", type=Path, default=Path("config/grafana/dashboards"), metavar="DIR", help="where they go (%(default)s)"
+    )
+
+
 def _add_version(subparsers: Subparsers, help_text: str) -> None:
     def run(_: argparse.Namespace) -> int:
         from importlib.metadata import version
@@ -330,6 +344,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[Subparsers, str], None]]] = {
     "certificates": ("make a private authority, and certificates of a venue and its clients", _add_certificates),
     "secrets": ("make certificates and passwords for a venue in containers", _add_secrets),
     "dictionaries": ("make the venue's FIX dictionaries", _add_dictionaries),
+    "dashboards": ("make the dashboards for Grafana", _add_dashboards),
     "version": ("say which version this is", _add_version),
 }
 

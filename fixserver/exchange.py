@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
@@ -20,7 +21,7 @@ from fixserver.config import Config, ConfigError, Participant
 from fixserver.gateway import Gateway
 from fixserver.loop import Loop
 from fixserver.members import Member, password_hash
-from fixserver.metrics import ExchangeMetrics, Page, registry_of
+from fixserver.metrics import ExchangeMetrics, Page, Turn, registry_of
 from fixserver.port import FixPort
 from fixserver.scrape import ScrapePort
 from fixserver.sessionlog import SessionLog
@@ -241,7 +242,15 @@ class Exchange:
             self.port.flush()
         self._awake_seconds = 0.0
         if gateway.turn_commands:
-            self.metrics.order_latency_seconds.observe(time.perf_counter() - now, gateway.turn_commands)
+            began, journal, apply, ended = (
+                gateway.turn_began, gateway.turn_journal_seconds, gateway.turn_apply_seconds, gateway.turn_ended
+            )  # fmt: skip
+            sent = time.perf_counter()
+            self.metrics.turns.append(
+                Turn(
+                    gateway.turn_commands, began - now, journal, apply, ended - began - journal - apply, sent - ended, sent - now
+                )
+            )
             gateway.turn_commands = 0
             self._awake_seconds = AWAKE_SECONDS
         if now >= self._note_at:
@@ -271,6 +280,7 @@ class Exchange:
     def _tick(self, now: float) -> None:
         self.sessions.set_timers()
         self.gateway.on_tick()
+        self.metrics.count_turns()
         self.port.tick()
         self.scrape.tick()
         self.admin.tick()
@@ -282,7 +292,10 @@ class Exchange:
             self.session_log.sync()
         succeeded = self.core.snapshot_ended()
         if succeeded is False:
+            self.metrics.snapshots_failed += 1
             log.warning("the snapshot failed; the journal has everything, recovery takes longer")
+        elif succeeded:
+            self.metrics.snapshots += 1
         if succeeded is not None:
             self.admin_desk.snapshot_ended(succeeded)
 
@@ -325,6 +338,12 @@ class Exchange:
         metrics.resting_orders = self.gateway.open_orders
         metrics.journal_head = engine.command_seq
         metrics.event_head = engine.event_seq
+        metrics.count_turns()
+        metrics.connections_max = self.port.connections_max
+        metrics.unread_bytes = sum(len(connection.backlog) for connection in self.port.connections.values())
+        metrics.instruments = Counter(instrument.phase for instrument in engine.instruments.values())
+        disk = os.statvfs(self.data)
+        metrics.disk_bytes, metrics.disk_free_bytes = disk.f_blocks * disk.f_frsize, disk.f_bavail * disk.f_frsize
 
 
 # ------------------------------------------------------------------------------------- shared with the feed
