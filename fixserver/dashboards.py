@@ -76,6 +76,9 @@ VENUE = Dashboard(
                 Panel("Connections closed by us", PER_SECOND, "By cause. A rise without one of sessions is somebody knocking.", [
                     Query(_rate("fixserver_connections_refused_total", "cause"), "{{cause}}"),
                 ]),
+                Panel("Logons", PER_SECOND, "By what became of them. Many refused: a wrong setting, or somebody guesses.", [
+                    Query(_rate("fixserver_logons_total", "outcome"), "{{outcome}}"),
+                ], 24),
             ],
         ),
         Row(

@@ -347,7 +347,7 @@ class FixPort:
         if self.connections_max < listener.connections_max:
             say(f"{self.connections_max} connections are taken, not {listener.connections_max}: the process may open no more files")
         self.dirty: dict[int, Connection] = {}
-        self.cut: dict[str, int] = {}
+        self.cut = dict.fromkeys(CAUSES, 0)  # all of them: who looks for a rise cannot see one that begins at 1
         self.read_at = 0.0
         self._password_hashes = password_hashes
         self._known_good: dict[str, bytes] = {}
