@@ -32,7 +32,7 @@ from clearing.postings import (
 from following import follower
 from following.database import DatabaseGone, trouble_named
 from following.eventlog import Record
-from following.follower import Cursor, begin_cursor, cursor_behind, due_records, move_cursor
+from following.follower import Cursor, begin_cursor, confirm_cursor, cursor_behind, due_records, move_cursor
 from matching.messages import INT64_MAX
 
 _ACCOUNT_COLUMNS, _ASSET_COLUMNS = AccountRow._fields, AssetRow._fields
@@ -159,6 +159,17 @@ class Ledger:
                 for table in reversed(schema.metadata.sorted_tables):
                     self._connection.execute(delete(table))
         self.load()
+
+    def confirm(self) -> None:
+        """See that the database is there, and stands where this one left it. Raises as post() does; then load() first."""
+        if self._connection is None:
+            raise DatabaseGone("not connected")
+        try:
+            with trouble_named(self.engine):
+                confirm_cursor(self._connection, schema.cursor, self.cursor, self.name)
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Let go of the connection; what was not committed is undone."""

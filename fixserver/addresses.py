@@ -6,9 +6,14 @@ import json
 from pathlib import Path
 from typing import Literal
 
-from fixserver.config import Config, ConfigError
+from fixserver.config import Config, ConfigError, Listener
 
 HERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # who listens everywhere is here, too
+
+
+def host_of(listener: Listener) -> str:
+    """Where a process of the venue is reached, from wherever else the venue's programs are."""
+    return listener.host or HERE.get(listener.address, listener.address)
 
 
 def fix_port(config: Config, data: Path | None, process: Literal["exchange", "marketdata"]) -> int:

@@ -21,7 +21,7 @@ from typing import Any
 
 from fixserver import config as configuration
 from fixserver import roster, scoreboard
-from fixserver.addresses import fix_port
+from fixserver.addresses import fix_port, host_of
 from fixserver.broker import Broker, Fill, Quote, Quotes, side_word
 from fixserver.client import Client, Happened, Line
 from fixserver.config import Config, ConfigError
@@ -29,6 +29,7 @@ from fixserver.positions import Filled, Order, Positions, positions_of
 from fixserver.roster import Seat, Wanted
 from fixserver.scoreboard import INVENTORY_SECONDS, Standing
 from fixserver.strategies import MarketMaker, Paced, Strategy
+from fixserver.tunnel import Tunnel, trusting
 
 SOH = "\x01"
 MAKER_TURNS = 3  # turns a maker has for each one of a trader: it keeps many quotes
@@ -399,6 +400,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--rate", type=_rate, default=RATE, metavar="N", help="turns a second, of all bots that take turns (%(default)s)")
     add("--seconds", type=_seconds, default=0.0, metavar="N", help="stop after so many seconds (never)")
     add("--password", default="demo", help="of all bots (%(default)s)")
+    add("--password-file", type=Path, metavar="FILE", help="instead: its one line is the password")
+    add("--ca", type=Path, metavar="FILE", help="who signs the venue's certificate (it does, where the configuration names one)")
     add("--json", action="store_true", help="the scoreboard as JSON, and nothing else on standard output")
     add("--quiet", action="store_true", help="only the scoreboard")
 
@@ -434,6 +437,28 @@ def chosen(config: Config, makers: int, noise: int, momentum: int) -> list[Seat]
     return roster.seats(config, [Wanted(word, strategy, count, strategy.participants) for word, strategy, count in kinds])
 
 
+def password_of(args: argparse.Namespace) -> str:
+    """Raises ConfigError."""
+    if args.password_file is None:
+        return str(args.password)
+    password, fault = configuration.line_of(args.password_file)
+    if fault:
+        raise ConfigError("bots", "--password-file", fault)
+    return password
+
+
+def tunnel_of(config: Config, ca: Path | None) -> Tunnel | None:
+    """For a venue that speaks TLS, which QuickFIX does not. Raises ConfigError."""
+    own = [name for name in (config.exchange.certificate, config.marketdata.certificate) if name]
+    trusted = [str(ca)] if ca is not None else own
+    if not trusted:
+        return None
+    try:
+        return Tunnel(trusting(*trusted, by_name=ca is not None))
+    except OSError as error:
+        raise ConfigError("bots", "--ca", f"{' or '.join(trusted)}: {error.strerror or error}") from None
+
+
 def dictionary_of(config: Config) -> Path:
     """The venue's dictionary for FIX 4.4, or the one that QuickFIX brings."""
     own = config.dictionaries / "FIX44.xml"
@@ -457,25 +482,32 @@ class _Stopped:
 
 def run(args: argparse.Namespace) -> int:
     """Exit code 0: they traded until told to stop; 1: the venue refuses them, or a strategy failed. Raises ConfigError."""
-    config = configuration.load(args.config)
+    config = configuration.load(args.config, ())
     asked = args.bots
     seats = roster.seats(config, roster.wanted(asked)) if asked else chosen(config, args.makers, args.noise, args.momentum)
     names = [seat.name for seat in seats]
     quiet = args.quiet or args.json
     port, feed_port = fix_port(config, args.data, "exchange"), fix_port(config, args.data, "marketdata")
-    lines = [Line(name, venue_of(config, name), args.host or config.exchange.address, port) for name in names]
-    lines.append(Line(names[0], config.venue.market_data_name, args.host or config.marketdata.address, feed_port))
-    client = Client(lines, args.password, dictionary_of(config))
+    lines = [Line(name, venue_of(config, name), args.host or host_of(config.exchange), port) for name in names]
+    lines.append(Line(names[0], config.venue.market_data_name, args.host or host_of(config.marketdata), feed_port))
+    password = password_of(args)
+    tunnel = tunnel_of(config, args.ca)
+    if tunnel is not None:
+        lines = [line._replace(host="127.0.0.1", port=tunnel.to(line.host, line.port)) for line in lines]
+    client = Client(lines, password, dictionary_of(config))
     bots = Bots(config, seats, args.seed, f"b{time.time_ns() // 1_000_000:x}", client)
     stopped = _Stopped()
     if not quiet:
-        print(f"bots: {len(names)} bots trade at {lines[0].host}:{port}, {args.rate} turns a second together", flush=True)
+        where = f"{args.host or host_of(config.exchange)}:{port}"
+        print(f"bots: {len(names)} bots trade at {where}, {args.rate} turns a second together", flush=True)
     client.start()
     try:
         problem = trade(bots, client, args.rate, args.seconds, stopped, quiet)
         leave(bots, client)
     finally:
         client.stop()
+        if tunnel is not None:
+            tunnel.close()
         # QuickFIX has to go while Python still stands: bots and their brokers know each other, and would keep it to the very end.
         bots.client = None
         stopped.restore()

@@ -21,7 +21,7 @@ log = logging.getLogger("fixserver.clearing")
 
 
 def database_url(config: Config, data: Path) -> str | URL:
-    return config.clearing.database or sqlite_url(data / "ledger.sqlite")
+    return database_process.with_password(config, config.clearing) or sqlite_url(data / "ledger.sqlite")
 
 
 def only_writer(data: Path) -> contextlib.AbstractContextManager[None]:

@@ -130,7 +130,7 @@ def _prepare(args: argparse.Namespace, name: str, *sections: str) -> Config:
         datefmt="%Y-%m-%dT%H:%M:%S",
         stream=sys.stderr,
     )
-    config = load(args.config)
+    config = load(args.config, sections)
     try:
         args.data.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -276,10 +276,42 @@ def _add_admin(subparsers: Subparsers, help_text: str) -> None:
     admin_command.add_arguments(_add(subparsers, "admin", help_text, admin_command.run, **said))
 
 
+def _add_doctor(subparsers: Subparsers, help_text: str) -> None:
+    from fixserver import doctor
+
+    doctor.add_arguments(_add(subparsers, "doctor", help_text, doctor.run))
+
+
+def _add_certificates(subparsers: Subparsers, help_text: str) -> None:
+    from fixserver import certificates_command
+
+    certificates_command.add_arguments(_add(subparsers, "certificates", help_text, certificates_command.run))
+
+
+def _add_secrets(subparsers: Subparsers, help_text: str) -> None:
+    from fixserver import secrets_command
+
+    secrets_command.add_arguments(_add(subparsers, "secrets", help_text, secrets_command.run))
+
+
 def _add_dictionaries(subparsers: Subparsers, help_text: str) -> None:
     from fixserver import dictionaries
 
     dictionaries.add_arguments(_add(subparsers, "dictionaries", help_text, dictionaries.run))
+
+
+def _add_dashboards(subparsers: Subparsers, help_text: str) -> None:
+    def run(args: argparse.Namespace) -> int:
+        from fixserver import dashboards
+
+        for path in dashboards.write(args.to):
+            print(path)
+        return 0
+
+    parser = _add(subparsers, "dashboards", help_text, run)
+    parser.add_argument(
+        "--to", type=Path, default=Path("config/grafana/dashboards"), metavar="DIR", help="where they go (%(default)s)"
+    )
 
 
 def _add_version(subparsers: Subparsers, help_text: str) -> None:
@@ -308,7 +340,11 @@ _COMMANDS: dict[str, tuple[str, Callable[[Subparsers, str], None]]] = {
     "journal": ("look into what the exchange wrote: verify, dump, digest", _add_journal),
     "plot": ("draw the book, the trades or the latency of a venue: PNG or SVG", _add_plot),
     "participant": ("make an entry of the configuration for somebody who trades", _add_participant),
+    "doctor": ("look at all that a venue needs, and say what is wrong and what to do", _add_doctor),
+    "certificates": ("make a private authority, and certificates of a venue and its clients", _add_certificates),
+    "secrets": ("make certificates and passwords for a venue in containers", _add_secrets),
     "dictionaries": ("make the venue's FIX dictionaries", _add_dictionaries),
+    "dashboards": ("make the dashboards for Grafana", _add_dashboards),
     "version": ("say which version this is", _add_version),
 }
 

@@ -15,7 +15,7 @@ import socket
 import tomllib
 import typing
 import zoneinfo
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal
@@ -23,6 +23,7 @@ from typing import Any, Literal
 import msgspec
 
 from fixserver import passwords
+from fixserver.addressing import network
 from matching.instruments import decimal_text
 from matching.messages import (
     INT64_MAX,
@@ -38,16 +39,19 @@ from matching.messages import (
     SetMargin,
     SetSettlement,
 )
+from matching.recordlog import SEGMENT_BYTES_MAX
 
 DICTIONARIES = ("FIX42.xml", "FIX44.xml", "FIXT11.xml", "FIX50SP2.xml")
 MARKET_DATA_SUFFIX = "-MD"
 FEE_DECIMALS = 6
 BAND_DECIMALS = 2
 PARTICIPANTS_MAX = 10_000
+SECRET_BYTES_MAX = 4096
 DECIMAL_TEXT_MAX = 40
 AS_THE_EXCHANGE = -1
 CANCEL_ONLY_SECONDS_MAX = 3600
 GRACE_SECONDS_MAX = 86_400
+SEGMENT_BYTES_MIN = 65_536
 PAUSE_SECONDS_MAX = 86_400
 CYCLE_DAYS_MAX = 10
 BUY_IN_DAYS_MAX = 1_000
@@ -55,6 +59,7 @@ MARGIN_PPM_MAX = 10 * 10**FEE_DECIMALS
 FEE_RULES_MAX = 100_000
 NANOSECONDS = 10**9
 MAIN_MARKET = "MAIN"
+THIS_MACHINE = ("127.0.0.1", "::1")
 
 # The phases that a time of day can begin. The others are an operator's, or what a price brings about.
 ScheduledPhase = Literal["closed", "pre-open", "opening-auction", "continuous", "closing-auction", "closing-price"]
@@ -143,22 +148,37 @@ class Venue(_Section, kw_only=True):
 
 class Listener(_Section, kw_only=True):
     """A FIX port and what its connections may cost. TLS is on when `certificate` names a file, and then
-    a client must bring a certificate of its own when `client_ca` names one too."""
+    a client must bring a certificate of its own when `client_ca` names one too; with `client_names`, one whose
+    common name is his SenderCompID. `host` is the name that the venue's other processes know the machine or container by;
+    empty: they are on this machine.
+
+    Addresses are listed as "10.1.2.3" or "10.0.0.0/8". From `allow_from` alone connections are taken; empty: from
+    anywhere. `connections_per_address` and `logons_per_minute` (of an address, where each connection counts as one, and of
+    a name) are not for `unlimited`; 0 is no limit. From `proxy_from` come balancers, which say by the PROXY protocol for
+    whom they connect."""
 
     address: str = "127.0.0.1"
+    host: str = ""
     port: int
     metrics_port: int
     connections_max: int = 200
+    connections_per_address: int = 50
+    logons_per_minute: int = 60
+    allow_from: list[str] = []
+    unlimited: list[str] = msgspec.field(default_factory=lambda: list(THIS_MACHINE))
+    proxy_from: list[str] = []
     frame_bytes_max: int = 65_536
     send_buffer_bytes_max: int = 8 * 2**20
     logon_seconds: int = 5
     certificate: str = ""
     private_key: str = ""
     client_ca: str = ""
+    client_names: bool = False
 
 
 class Exchange(Listener, kw_only=True):
-    """Order entry. `durability` "fsync" survives a loss of power, "os" only a crash of the process.
+    """Order entry. `durability` "fsync" survives a loss of power, "os" only a crash of the process. Journal and event log
+    go on in a new file after `segment_bytes_max` bytes: whole files are what can be archived.
     The rates and numbers of orders are a participant's, unless he has his own; 0 is no limit. For
     `cancel_only_seconds` after a restart only cancels are taken; 0: orders are taken at once."""
 
@@ -166,6 +186,7 @@ class Exchange(Listener, kw_only=True):
     metrics_port: int = 9101
     durability: Literal["fsync", "os"] = "fsync"
     snapshot_commands: int = 1_000_000
+    segment_bytes_max: int = SEGMENT_BYTES_MAX
     orders_per_second: int = 1_000
     cancels_per_second: int = 2_000
     open_orders_max: int = 0
@@ -174,9 +195,11 @@ class Exchange(Listener, kw_only=True):
 
 
 class Clearing(_Section, kw_only=True):
-    """The ledger. An empty `database` is an SQLite file in the data directory."""
+    """The ledger. An empty `database` is an SQLite file in the data directory. The password of a PostgreSQL user may stand
+    in a file of its own, whose one line it is."""
 
     database: str = ""
+    database_password_file: str = ""
     metrics_port: int = 9102
 
 
@@ -191,13 +214,18 @@ class MarketData(Listener, kw_only=True):
 class Web(_Section, kw_only=True):
     """REST, WebSocket and the page. `comp_id` is the FIX session by which the orders of people who are signed in
     come in, each with his name in OnBehalfOfCompID(115). `origins` are pages of elsewhere that may ask ("*": any).
-    `requests_per_second` and `logins_per_minute` are those of one address; 0 is no limit. TLS as in [exchange]."""
+    `requests_per_second` and `logins_per_minute` are those of one address; 0 is no limit. TLS, and addresses by list, as in
+    [exchange]."""
 
     enabled: bool = True
     address: str = "127.0.0.1"
     port: int = 8080
     comp_id: str = "WEB"
     connections_max: int = 2_000
+    connections_per_address: int = 200
+    allow_from: list[str] = []
+    unlimited: list[str] = msgspec.field(default_factory=lambda: list(THIS_MACHINE))
+    proxy_from: list[str] = []
     request_bytes_max: int = 65_536
     stream_buffer_bytes_max: int = 4 * 2**20
     requests_per_second: int = 200
@@ -209,10 +237,11 @@ class Web(_Section, kw_only=True):
 
 
 class History(_Section, kw_only=True):
-    """Orders, trades and candles in a database. An empty `database` is an SQLite file in the data directory."""
+    """Orders, trades and candles in a database; as for [clearing]."""
 
     enabled: bool = True
     database: str = ""
+    database_password_file: str = ""
     metrics_port: int = 9104
 
 
@@ -382,11 +411,14 @@ class Participant(_Section, kw_only=True):
 
     In a file, `count = 8` with the name TRADER stands for TRADER1 to TRADER8; load() gives the eight,
     each with count 0. It also puts the rates and numbers of [exchange] in where the entry has none of its own.
-    `value_max` bounds one order of his, besides the instrument's own; "0" is no limit.
+    `value_max` bounds one order of his, besides the instrument's own; "0" is no limit. The hash of his password may stand in
+    a file of its own, `password_file`, whose one line it is. From `allow_from` alone he may log on and sign in; empty: from
+    anywhere.
     """
 
     name: str
-    password: str
+    password: str = ""
+    password_file: str = ""
     count: int = 0
     cash: str = "0"
     holdings: dict[str, str] = {}
@@ -400,6 +432,7 @@ class Participant(_Section, kw_only=True):
     cancel_on_disconnect: Literal["none", "day", "all"] = "none"
     cancel_grace_seconds: int = 0
     venue_comp_id: str = ""
+    allow_from: list[str] = []
     quickfix: dict[str, str | int | bool] = {}
 
     def define(self) -> DefineAccount:
@@ -461,6 +494,16 @@ class Config(_File, kw_only=True):
                 return participant
         raise KeyError(name)
 
+    def database_password(self, kept: Clearing | History) -> str:
+        """What its `database_password_file` holds; empty where there is none. Raises ConfigError."""
+        if not kept.database_password_file:
+            return ""
+        text, fault = line_of(self.path / kept.database_password_file)
+        if fault:
+            section = "clearing" if kept is self.clearing else "history"
+            raise ConfigError(self.file, f"{section}.database_password_file", fault)
+        return text
+
     def deposits(self, participant: Participant) -> list[Command]:
         """What the participant's account begins with, as commands."""
         decimals = {instrument.symbol: instrument.quantity_decimals for instrument in self.instruments}
@@ -514,8 +557,12 @@ class Config(_File, kw_only=True):
 # ----------------------------------------------------------------------------------------------- loading
 
 
-def load(path: Path) -> Config:
-    """Read and check a configuration file, or raise ConfigError."""
+def load(path: Path, sections: Collection[str] | None = None) -> Config:
+    """Read and check a configuration file, or raise ConfigError.
+
+    The file may name others: certificates and passwords. Those of `sections` have to be there (None: all of them), so that a
+    process that has no use for a key need not be able to read it.
+    """
     path = Path(path)
     try:
         data = tomllib.loads(path.read_bytes().decode())
@@ -525,10 +572,10 @@ def load(path: Path) -> Config:
         raise ConfigError(path, "", f"byte {error.start} is not UTF-8 text") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(path, "", f"not TOML: {error}") from None
-    return from_data(data, path)
+    return from_data(data, path, sections)
 
 
-def from_data(data: dict[str, Any], path: Path) -> Config:
+def from_data(data: dict[str, Any], path: Path, sections: Collection[str] | None = None) -> Config:
     """The same for what has been read already; `path` is the file that errors name."""
     try:
         read = msgspec.convert(data, _File)
@@ -550,10 +597,14 @@ def from_data(data: dict[str, Any], path: Path) -> Config:
         file=path,
         path=path.parent,
     )
-    for key, what in _faults(config):
+    for key, what in _faults(config, sections):
         raise ConfigError(path, key, what)
     config.fees = _expanded_fees(config)
-    config.participants = _expanded(config)
+    config.participants = _expanded(config, sections)
+    for section in (getattr(config, name) for name in config.__struct_fields__):
+        for key in _FILES:
+            if isinstance(section, Listener | Web) and (name := getattr(section, key, None)):
+                setattr(section, key, str(config.path / name))
     return config
 
 
@@ -601,35 +652,47 @@ def _type_of(key: str) -> Any:
 
 # ------------------------------------------------------------------------------------------ what may be
 
+_FILES = ("certificate", "private_key", "client_ca")
+
 # What [exchange] limits for everybody, and each participant for himself.
 _LIMITS = ("orders_per_second", "cancels_per_second", "open_orders_max", "orders_per_day_max")
+# Who checks passwords of participants.
+_DOORS = ("exchange", "marketdata")
 
 
-def _faults(config: Config) -> Iterator[tuple[str, str]]:
+def _reads(sections: Collection[str] | None, *names: str) -> bool:
+    """Whether who loads the configuration is one of these."""
+    return sections is None or any(name in sections for name in names)
+
+
+def _faults(config: Config, sections: Collection[str] | None) -> Iterator[tuple[str, str]]:
     """Everything that the shape alone does not rule out, as (key, what), in the order of the file."""
     yield from _venue_faults(config)
-    yield from _listener_faults(config, "exchange", config.exchange)
+    yield from _listener_faults(config, "exchange", config.exchange, sections)
     if not 0 <= config.exchange.cancel_only_seconds <= CANCEL_ONLY_SECONDS_MAX:
         yield "exchange.cancel_only_seconds", f"{config.exchange.cancel_only_seconds} is not from 0 to {CANCEL_ONLY_SECONDS_MAX}"
     if config.exchange.snapshot_commands < 1:
         yield "exchange.snapshot_commands", f"{config.exchange.snapshot_commands} is not above zero"
+    if not SEGMENT_BYTES_MIN <= config.exchange.segment_bytes_max <= SEGMENT_BYTES_MAX:
+        what = f"{config.exchange.segment_bytes_max} is not from {SEGMENT_BYTES_MIN} to {SEGMENT_BYTES_MAX}"
+        yield "exchange.segment_bytes_max", what
     for key in _LIMITS:
         if (most := getattr(config.exchange, key)) < 0:
             yield f"exchange.{key}", f"{most} is below zero (0 is no limit)"
-    yield from _database_faults("clearing", config.clearing.database)
+    yield from _database_faults(config, "clearing", config.clearing, sections)
     yield from _settlement_faults(config.settlement)
-    yield from _listener_faults(config, "marketdata", config.marketdata)
+    yield from _listener_faults(config, "marketdata", config.marketdata, sections)
     if config.marketdata.subscriptions_max < 1:
         yield "marketdata.subscriptions_max", f"{config.marketdata.subscriptions_max} is not above zero"
-    yield from _web_faults(config)
-    yield from _database_faults("history", config.history.database)
+    yield from _web_faults(config, sections)
+    yield from _database_faults(config, "history", config.history, sections)
     if config.history.database and config.history.database == config.clearing.database:
         yield "history.database", "is that of the ledger, which has tables of the same names: name another"
     yield from _multicast_faults(config.multicast)
     yield from _port_faults(config)
     yield from _schedule_faults(config)
     yield from _instrument_faults(config)
-    yield from _participant_faults(config)
+    yield from _participant_faults(config, sections)
     yield from _fee_faults(config)
 
 
@@ -655,20 +718,44 @@ def _venue_faults(config: Config) -> Iterator[tuple[str, str]]:
         yield "venue.dictionaries", f"{config.dictionaries / missing[0]} is not there: `fixserver dictionaries` makes it"
 
 
-def _listener_faults(config: Config, section: str, listener: Listener) -> Iterator[tuple[str, str]]:
+def _listener_faults(
+    config: Config, section: str, listener: Listener, sections: Collection[str] | None
+) -> Iterator[tuple[str, str]]:
     if not _is_host(listener.address):
         yield f"{section}.address", f"{_quoted(listener.address)} is not an address to listen on"
-    limits = {"connections_max": 1, "frame_bytes_max": 1024, "send_buffer_bytes_max": 65_536, "logon_seconds": 1}
+    if listener.host and not _is_host(listener.host):
+        yield f"{section}.host", f"{_quoted(listener.host)} is not the name or address of a machine"
+    limits = {
+        "connections_max": 1, "connections_per_address": 0, "logons_per_minute": 0, "frame_bytes_max": 1024,
+        "send_buffer_bytes_max": 65_536, "logon_seconds": 1,
+    }  # fmt: skip
     for key, least in limits.items():
         if (value := getattr(listener, key)) < least:
             yield f"{section}.{key}", f"{value} is below the least there can be, {least}"
-    yield from _tls_faults(config, section, listener, ("certificate", "private_key", "client_ca"))
+    yield from _address_faults(section, listener, ("allow_from", "unlimited", "proxy_from"))
+    yield from _tls_faults(config, section, listener, _FILES, sections)
+    if listener.client_names and not listener.client_ca:
+        yield f"{section}.client_ca", "is missing, and client_names is of no use without"
 
 
-def _tls_faults(config: Config, section: str, listener: Listener | Web, names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+def _address_faults(at: str, section: Any, keys: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """What is wrong with lists of addresses."""
+    for key in keys:
+        for number, text in enumerate(getattr(section, key)):
+            try:
+                network(text)
+            except ValueError as error:
+                said = str(error)
+                why = "has bits set beyond its length" if "host bits" in said else "is neither an address nor a network"
+                yield f"{at}.{key}[{number}]", f'{_quoted(text)} {why}: such as "10.1.2.3" or "10.0.0.0/8"'
+
+
+def _tls_faults(
+    config: Config, section: str, listener: Listener | Web, names: tuple[str, ...], sections: Collection[str] | None
+) -> Iterator[tuple[str, str]]:
     for key in names:
         name = getattr(listener, key)
-        if name and not (config.path / name).is_file():
+        if name and _reads(sections, section) and not (config.path / name).is_file():
             yield f"{section}.{key}", f"{config.path / name} is not there"
     if listener.certificate and not listener.private_key:
         yield f"{section}.private_key", "is missing: a certificate needs its key"
@@ -677,9 +764,19 @@ def _tls_faults(config: Config, section: str, listener: Listener | Web, names: t
             yield f"{section}.certificate", f"is missing, and {key} is of no use without"
 
 
-def _database_faults(section: str, database: str) -> Iterator[tuple[str, str]]:
-    if database and not database.startswith(("sqlite:///", "postgresql+psycopg://")):
+def _database_faults(
+    config: Config, section: str, kept: Clearing | History, sections: Collection[str] | None
+) -> Iterator[tuple[str, str]]:
+    if kept.database and not kept.database.startswith(("sqlite:///", "postgresql+psycopg://")):
         yield f"{section}.database", "not a URL that begins with postgresql+psycopg:// or sqlite:/// (empty: a file in --data)"
+    if kept.database_password_file:
+        key = f"{section}.database_password_file"
+        if not kept.database.startswith("postgresql"):
+            yield key, f"is of no use: {section}.database is not PostgreSQL"
+        if _reads(sections, section):
+            _, fault = line_of(config.path / kept.database_password_file)
+            if fault:
+                yield key, fault
 
 
 def _settlement_faults(settlement: Settlement) -> Iterator[tuple[str, str]]:
@@ -710,15 +807,15 @@ def _calendar_faults(at: str, terms: ScheduleTerms | Settlement) -> Iterator[tup
             yield f"{at}.holidays[{index}]", f"{_quoted(text)} stands there twice"
 
 
-def _web_faults(config: Config) -> Iterator[tuple[str, str]]:
+def _web_faults(config: Config, sections: Collection[str] | None) -> Iterator[tuple[str, str]]:
     web = config.web
     if not _is_host(web.address):
         yield "web.address", f"{_quoted(web.address)} is not an address to listen on"
     if not is_name(web.comp_id):
         yield "web.comp_id", f"{_quoted(web.comp_id)} is not a CompID: {NAME_IS}"
     limits = {
-        "connections_max": 1, "request_bytes_max": 1024, "stream_buffer_bytes_max": 65_536, "requests_per_second": 0,
-        "logins_per_minute": 0, "token_minutes": 1,
+        "connections_max": 1, "connections_per_address": 0, "request_bytes_max": 1024, "stream_buffer_bytes_max": 65_536,
+        "requests_per_second": 0, "logins_per_minute": 0, "token_minutes": 1,
     }  # fmt: skip
     for key, least in limits.items():
         if (value := getattr(web, key)) < least:
@@ -726,7 +823,8 @@ def _web_faults(config: Config) -> Iterator[tuple[str, str]]:
     for number, origin in enumerate(web.origins):
         if origin != "*" and not re.fullmatch(r"https?://[A-Za-z0-9.:\[\]-]+", origin, re.ASCII):
             yield f"web.origins[{number}]", f'{_quoted(origin)} is not an origin such as "https://example.com"'
-    yield from _tls_faults(config, "web", web, ("certificate", "private_key"))
+    yield from _address_faults("web", web, ("allow_from", "unlimited", "proxy_from"))
+    yield from _tls_faults(config, "web", web, ("certificate", "private_key"), sections)
 
 
 def _multicast_faults(multicast: Multicast) -> Iterator[tuple[str, str]]:
@@ -899,7 +997,7 @@ def margin_faults(initial: str, maintenance: str) -> Iterator[tuple[str, str]]:
         yield "maintenance_margin", f"{_quoted(maintenance)} is above the initial margin {_quoted(initial)}"
 
 
-def _participant_faults(config: Config) -> Iterator[tuple[str, str]]:
+def _participant_faults(config: Config, sections: Collection[str] | None) -> Iterator[tuple[str, str]]:
     names: dict[str, int] = {}
     decimals = {instrument.symbol: instrument.quantity_decimals for instrument in config.instruments}
     for number, participant in enumerate(config.participants):
@@ -916,8 +1014,18 @@ def _participant_faults(config: Config) -> Iterator[tuple[str, str]]:
             if name == config.web.comp_id and config.web.enabled:
                 yield f"{at}.name", f"{_quoted(name)} is that of web.comp_id too"
             names[name] = number
-        if not passwords.is_hash(participant.password):
+        if participant.password_file:
+            if participant.password:
+                yield f"{at}.password", "stands there beside a password_file: one of the two is enough"
+            if _reads(sections, *_DOORS):
+                text, fault = line_of(config.path / participant.password_file)
+                if fault or not passwords.is_hash(text):
+                    yield f"{at}.password_file", fault or "does not hold a hash made by `fixserver participant add`"
+        elif not participant.password:
+            yield f"{at}.password", "is missing"
+        elif not passwords.is_hash(participant.password):
             yield f"{at}.password", "is not a hash made by `fixserver participant add`"
+        yield from _address_faults(at, participant, ("allow_from",))
         yield from ((f"{at}.{key}", what) for key, what in account_faults(participant, decimals))
     if len(names) > PARTICIPANTS_MAX:
         yield "participants", f"{len(names)} are more than {PARTICIPANTS_MAX}"
@@ -988,13 +1096,21 @@ def account_faults(participant: Participant, decimals: dict[str, int]) -> Iterat
             yield f"quickfix.{setting}", f"{_quoted(value)} is not printable text"
 
 
-def _expanded(config: Config) -> list[Participant]:
-    """One Participant a name, with the limits of [exchange] where it has none of its own."""
+def _expanded(config: Config, sections: Collection[str] | None) -> list[Participant]:
+    """One Participant a name, with the limits of [exchange] where it has none of its own, and the password's hash that its
+    file holds. Nobody knows the password of the hash that stands for a file that is not read."""
+
+    def password_of(participant: Participant) -> str:
+        if not participant.password_file:
+            return participant.password
+        return line_of(config.path / participant.password_file)[0] if _reads(sections, *_DOORS) else passwords.DECOY
+
     return [
         msgspec.structs.replace(
             participant,
             name=name,
             count=0,
+            password=password_of(participant),
             **{key: _own(getattr(participant, key), getattr(config.exchange, key)) for key in _LIMITS},
         )
         for participant in config.participants
@@ -1040,6 +1156,19 @@ def _units(text: str, decimals: int) -> tuple[int, str]:
         return to_units(text, decimals), ""
     except ValueError as error:
         return 0, str(error)
+
+
+def line_of(path: Path) -> tuple[str, str]:
+    """The one line that a file with a secret holds, or what is wrong with it, which does not tell the line."""
+    try:
+        lines = path.read_bytes()[:SECRET_BYTES_MAX].decode().splitlines()
+    except OSError as error:
+        return "", f"{path}: {(error.strerror or str(error)).lower()}"
+    except UnicodeDecodeError:
+        return "", f"{path} is not UTF-8 text"
+    if len(lines) != 1 or not lines[0]:
+        return "", f"{path} has to hold one line, and holds {len(lines)}" if len(lines) != 1 else f"{path} holds an empty line"
+    return lines[0], ""
 
 
 def _is_host(text: str) -> bool:

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
-from sqlalchemy import Engine
+from sqlalchemy import URL, Engine, make_url
 
-from fixserver.config import Config
+from fixserver.config import Clearing, Config, History
 from following.database import Refused
 from following.eventlog import LogHead
 from following.follower import POLL_SECONDS, Follower, Watch, Writer
@@ -34,6 +34,12 @@ _SIGNALS = {signal.SIGTERM, signal.SIGINT}
 
 class Busy(Exception):
     """Another process writes to the database of this data directory."""
+
+
+def with_password(config: Config, kept: Clearing | History) -> str | URL:
+    """The database that the configuration names, with the password of its file; empty where it names none. Raises ConfigError."""
+    password = config.database_password(kept)
+    return make_url(kept.database).set(password=password) if password else kept.database
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
@@ -20,7 +21,7 @@ from fixserver.config import Config, ConfigError, Participant
 from fixserver.gateway import Gateway
 from fixserver.loop import Loop
 from fixserver.members import Member, password_hash
-from fixserver.metrics import ExchangeMetrics, Page, registry_of
+from fixserver.metrics import ExchangeMetrics, Page, Turn, registry_of
 from fixserver.port import FixPort
 from fixserver.scrape import ScrapePort
 from fixserver.sessionlog import SessionLog
@@ -76,7 +77,7 @@ class Exchange:
         self.config = config
         self.data = data
         self.metrics = ExchangeMetrics()
-        self.core = Sequencer(data, config.exchange.durability, clock)
+        self.core = Sequencer(data, config.exchange.durability, clock, config.exchange.segment_bytes_max)
         self.session_log = SessionLog(data / "sessions")
         self.gateway = Gateway(config, self.core, self.metrics, log.info)
         traffic = Traffic(lambda name: name in self.core.engine.participants) if config.web.enabled else None
@@ -97,7 +98,9 @@ class Exchange:
             hashes[config.web.comp_id] = self._web_password_hash()
         self.port = self._port = listen(
             config, "exchange.port", config.exchange.address, config.exchange.port,
-            lambda: FixPort(self.loop, self.sessions, config.exchange, hashes, log.info),
+            lambda: FixPort(
+                self.loop, self.sessions, config.exchange, hashes, log.info, allow_from=allowed_addresses(config)
+            ),
         )  # fmt: skip
         address = config.venue.metrics_address
         self.scrape = listen(
@@ -239,7 +242,15 @@ class Exchange:
             self.port.flush()
         self._awake_seconds = 0.0
         if gateway.turn_commands:
-            self.metrics.order_latency_seconds.observe(time.perf_counter() - now, gateway.turn_commands)
+            began, journal, apply, ended = (
+                gateway.turn_began, gateway.turn_journal_seconds, gateway.turn_apply_seconds, gateway.turn_ended
+            )  # fmt: skip
+            sent = time.perf_counter()
+            self.metrics.turns.append(
+                Turn(
+                    gateway.turn_commands, began - now, journal, apply, ended - began - journal - apply, sent - ended, sent - now
+                )
+            )
             gateway.turn_commands = 0
             self._awake_seconds = AWAKE_SECONDS
         if now >= self._note_at:
@@ -269,6 +280,7 @@ class Exchange:
     def _tick(self, now: float) -> None:
         self.sessions.set_timers()
         self.gateway.on_tick()
+        self.metrics.count_turns()
         self.port.tick()
         self.scrape.tick()
         self.admin.tick()
@@ -280,7 +292,10 @@ class Exchange:
             self.session_log.sync()
         succeeded = self.core.snapshot_ended()
         if succeeded is False:
+            self.metrics.snapshots_failed += 1
             log.warning("the snapshot failed; the journal has everything, recovery takes longer")
+        elif succeeded:
+            self.metrics.snapshots += 1
         if succeeded is not None:
             self.admin_desk.snapshot_ended(succeeded)
 
@@ -317,11 +332,18 @@ class Exchange:
         metrics.sessions = sum(1 for session in self.sessions.by_name.values() if session.logged_on)
         metrics.connections = len(self.port.connections)
         metrics.connections_refused.update(self.port.cut)
+        metrics.logons.update(self.port.logons)
         metrics.messages_sent.update(self.sessions.messages_sent)
         metrics.messages_received.update(self.sessions.messages_received)
         metrics.resting_orders = self.gateway.open_orders
         metrics.journal_head = engine.command_seq
         metrics.event_head = engine.event_seq
+        metrics.count_turns()
+        metrics.connections_max = self.port.connections_max
+        metrics.unread_bytes = sum(len(connection.backlog) for connection in self.port.connections.values())
+        metrics.instruments = Counter(instrument.phase for instrument in engine.instruments.values())
+        disk = os.statvfs(self.data)
+        metrics.disk_bytes, metrics.disk_free_bytes = disk.f_blocks * disk.f_frsize, disk.f_bavail * disk.f_frsize
 
 
 # ------------------------------------------------------------------------------------- shared with the feed
@@ -353,6 +375,11 @@ def add_sessions(
     except SettingRefused as error:
         key = f"participants.{error.participant}.quickfix" if error.participant else "participants"
         raise ConfigError(config.file, key, str(error)) from None
+
+
+def allowed_addresses(config: Config) -> dict[str, list[str]]:
+    """Of those participants who may come from some addresses alone."""
+    return {participant.name: participant.allow_from for participant in config.participants if participant.allow_from}
 
 
 def log_out_all(sessions: Sessions, participant: str, text: str) -> None:

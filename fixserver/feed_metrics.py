@@ -48,3 +48,4 @@ class FeedMetrics(Collector):
         received = [*sessions.messages_received.items(), *desk.received.items()]
         yield labelled("messages_received", "FIX messages taken in, by MsgType(35).", "type", received)
         yield labelled("connections_cut", "Connections ended by us.", "cause", self._port.cut.items())
+        yield labelled("logons", "Logons, by what became of them.", "outcome", self._port.logons.items())

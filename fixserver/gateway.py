@@ -46,7 +46,10 @@ class Gateway:
         self.core = core
         self.metrics = metrics
         self.say = say
+        # Of a turn: its commands, when their work began and ended (perf_counter), and how long two of its stages took.
         self.turn_commands = 0
+        self.turn_began = self.turn_ended = 0.0
+        self.turn_journal_seconds = self.turn_apply_seconds = 0.0
         self.reporter = Reporter(core, metrics, say)
         self.reporter.on_participant = self._participant_changed
         self._enquiries = Enquiries(core, self.reporter)
@@ -391,15 +394,23 @@ class Gateway:
         if not commands:
             return
         core = self.core
+        began = time.perf_counter()
+        if not self.turn_commands:
+            self.turn_began = began
+            self.turn_journal_seconds = self.turn_apply_seconds = 0.0
         core.submit(commands)
         self.turn_commands += len(commands)
         while core.pending:
             count = core.pending
             events = core.receive()
+            self.turn_journal_seconds += core.sync_seconds
+            self.turn_apply_seconds += time.perf_counter() - began - core.sync_seconds
             self._batches.append((count - core.pending, core.sync_seconds))
             self.reporter.report(events)
             if caused is not None:
                 caused += events
+            began = time.perf_counter()
+        self.turn_ended = began
 
     def on_sent(self) -> None:
         self.core.publish()

@@ -24,7 +24,7 @@ log = logging.getLogger("fixserver.history")
 
 
 def database_url(config: Config, data: Path) -> str | URL:
-    return config.history.database or sqlite_url(data / SQLITE_FILE)
+    return database_process.with_password(config, config.history) or sqlite_url(data / SQLITE_FILE)
 
 
 def only_writer(data: Path) -> contextlib.AbstractContextManager[None]:

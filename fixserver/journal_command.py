@@ -37,7 +37,7 @@ from matching.messages import (
     RestateReason,
     Traded,
 )
-from matching.recordlog import LogDamaged, LogMissing, LogReader, segments, truncate
+from matching.recordlog import LogDamaged, LogMissing, LogNewer, LogReader, segments, truncate
 from matching.snapshot import SnapshotDamaged, read_snapshot, snapshots
 
 EXIT_WRONG = 1
@@ -196,7 +196,10 @@ def _decoded(decode: Callable[[bytes], Any], payload: bytes, path: Path, first: 
     try:
         return decode(payload)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise FilesWrong(f"{path}: the record of number {first} cannot be read: {error}. Was another version at work?") from None
+        raise FilesWrong(
+            f"{path}: the record of number {first} is whole, but none that this version of fixserver knows ({error}): a newer"
+            " version wrote it. Use that; nothing is damaged"
+        ) from None
 
 
 def _state(path: Path) -> Any:
@@ -562,6 +565,8 @@ def _first_difference(venue: _Venue) -> tuple[int, str]:
             return None
         try:
             return venue.written()
+        except LogNewer:
+            raise
         except LogDamaged as error:
             cut_from, why = error.due, str(error)
         except LogMissing as error:

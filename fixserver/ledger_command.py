@@ -140,7 +140,7 @@ def _url(config: Config, data: Path) -> str | URL:
 
 
 def _check(args: argparse.Namespace) -> int:
-    config = load(args.config)
+    config = load(args.config, ("clearing",))
     with _ledger(config, args.data) as connection:
         at = read_cursor(connection).event_seq  # the transaction sees the ledger as of now; log and journal only grow
         head = LogHead(args.data / "events").read()
@@ -198,7 +198,7 @@ def engine_accounts(data: Path, event_seq: int) -> dict[str, EngineAccount]:
 
 
 def _balances(args: argparse.Namespace) -> int:
-    config = load(args.config)
+    config = load(args.config, ("clearing",))
     with _ledger(config, args.data) as connection:
         if args.account and statements.find_account(connection, args.account) is None:
             raise NoLedger(f"the ledger has no account {args.account}; `fixserver ledger balances` shows all")
@@ -224,7 +224,7 @@ def _balances(args: argparse.Namespace) -> int:
 
 
 def _statement(args: argparse.Namespace) -> int:
-    config = load(args.config)
+    config = load(args.config, ("clearing",))
     with _ledger(config, args.data) as connection:
         account = statements.find_account(connection, args.account)
         if account is None:
@@ -288,7 +288,7 @@ def _line_text(line: statements.Line) -> list[str]:
 
 
 def _rebuild(args: argparse.Namespace) -> int:
-    config = load(args.config)
+    config = load(args.config, ("clearing",))
     url = _url(config, args.data)
     events = args.data / "events"
     head = LogHead(events).read()

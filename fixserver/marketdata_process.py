@@ -22,7 +22,7 @@ import uvloop
 from prometheus_client.registry import Collector
 
 from fixserver.config import MARKET_DATA_SUFFIX, Config, ConfigError, Participant
-from fixserver.exchange import SUSPENDED, add_sessions, listen, log_out_all, write_ports
+from fixserver.exchange import SUSPENDED, add_sessions, allowed_addresses, listen, log_out_all, write_ports
 from fixserver.feed_metrics import FeedMetrics
 from fixserver.hosting import Hosting
 from fixserver.loop import Loop
@@ -97,7 +97,7 @@ class FeedProcess:
         section = config.marketdata
         self.port = listen(
             config, "marketdata.port", section.address, section.port,
-            lambda: FixPort(self.loop, self.sessions, section, passwords, log.info),
+            lambda: FixPort(self.loop, self.sessions, section, passwords, log.info, allow_from=allowed_addresses(config)),
         )  # fmt: skip
         self.web = _web_side(config, data, self.feed, self.views, self.members, self.era, traffic)
         self.multicast = multicast_side(config, self.views, self.era)

@@ -9,10 +9,13 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from importlib.metadata import version
+from typing import NamedTuple, get_args
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
+
+from matching.messages import Phase
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 PAGE_AGE_MAX_S = 0.5
@@ -26,6 +29,8 @@ LATENCY_BOUNDS_S = (
 )  # fmt: skip
 SYNC_BOUNDS_S = LATENCY_BOUNDS_S[2:]
 BATCH_BOUNDS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000)
+# Where a command is, from its bytes to its report: decoded, made durable, applied, its reports made, and given to sockets.
+STAGES = ("read", "journal", "apply", "report", "send")
 
 
 class Buckets:
@@ -65,14 +70,28 @@ class Labelled(dict[str, int]):
             self[OTHER] = self.get(OTHER, 0) + times
 
 
+class Turn(NamedTuple):
+    """A turn of the loop that had commands: how many, and how long each stage took, in seconds."""
+
+    commands: int
+    read: float
+    journal: float
+    apply: float
+    report: float
+    send: float
+    all: float  # from the bytes to the sockets
+
+
 class ExchangeMetrics(Collector):
-    """The exchange's counters. Attributes are added to as things happen; heads, sessions, connections and
-    resting orders are set to what they are, at the latest before collect()."""
+    """The exchange's counters. Attributes are added to as things happen; heads, sessions, connections, what is not read
+    and not free, and orders and instruments as they stand, are set, at the latest before collect(). `turns` waits for
+    count_turns(), which is called several times a second: the loop has better things to do behind each command."""
 
     def __init__(self) -> None:
         self.sessions = 0
         self.connections = 0
         self.connections_refused = Labelled()
+        self.logons = Labelled()
         self.messages_received = Labelled()
         self.messages_sent = Labelled()
         self.orders = 0
@@ -84,12 +103,30 @@ class ExchangeMetrics(Collector):
         self.batch_commands = Buckets(BATCH_BOUNDS)
         self.sync_seconds = Buckets(SYNC_BOUNDS_S)
         self.order_latency_seconds = Buckets(LATENCY_BOUNDS_S)
+        self.stage_seconds = {stage: Buckets(LATENCY_BOUNDS_S) for stage in STAGES}
+        self.turns: list[Turn] = []
+        self.connections_max = 0
+        self.unread_bytes = 0
+        self.instruments: dict[str, int] = {}  # by phase
+        self.snapshots = 0
+        self.snapshots_failed = 0
+        self.disk_bytes = 0
+        self.disk_free_bytes = 0
+
+    def count_turns(self) -> None:
+        turns, self.turns = self.turns, []
+        stages = tuple(self.stage_seconds.values())
+        for commands, *seconds, whole in turns:
+            self.order_latency_seconds.observe(whole, commands)
+            for stage, taken in zip(stages, seconds, strict=True):
+                stage.observe(taken, commands)
 
     def collect(self) -> Iterator[Metric]:
         yield InfoMetricFamily("fixserver", "Which version this is.", value={"version": version("fixserver")})
         yield GaugeMetricFamily("fixserver_sessions", "FIX sessions that are logged on.", self.sessions)
         yield GaugeMetricFamily("fixserver_connections", "Connections that are open, logged on or not.", self.connections)
         yield _labelled("fixserver_connections_refused", "Connections closed on arrival.", "cause", self.connections_refused)
+        yield _labelled("fixserver_logons", "Logons, by what became of them.", "outcome", self.logons)
         yield _labelled("fixserver_messages_received", "FIX messages taken in, by MsgType(35).", "type", self.messages_received)
         yield _labelled("fixserver_messages_sent", "FIX messages sent, by MsgType(35).", "type", self.messages_sent)
         yield CounterMetricFamily("fixserver_orders", "Orders entered, refused ones included.", self.orders)
@@ -101,8 +138,22 @@ class ExchangeMetrics(Collector):
         yield _histogram(
             "fixserver_order_latency_seconds", "From the bytes of a command to its report.", self.order_latency_seconds
         )
+        stages = HistogramMetricFamily("fixserver_stage_seconds", "How long the parts of that took, in turn.", labels=["stage"])
+        for stage, buckets in self.stage_seconds.items():
+            stages.add_metric([stage], buckets=buckets.cumulative(), sum_value=buckets.total)
+        yield stages
         yield GaugeMetricFamily("fixserver_journal_head", "Number of the last command.", self.journal_head)
         yield GaugeMetricFamily("fixserver_event_head", "Number of the last event.", self.event_head)
+        yield GaugeMetricFamily("fixserver_connections_max", "Connections that are taken at once.", self.connections_max)
+        yield GaugeMetricFamily("fixserver_unread_bytes", "What clients have not read yet, together.", self.unread_bytes)
+        instruments = GaugeMetricFamily("fixserver_instruments", "Instruments by the phase that they are in.", labels=["phase"])
+        for phase in get_args(Phase):
+            instruments.add_metric([phase], self.instruments.get(phase, 0))
+        yield instruments
+        yield CounterMetricFamily("fixserver_snapshots", "Snapshots written since the start.", self.snapshots)
+        yield CounterMetricFamily("fixserver_snapshots_failed", "Snapshots that could not be written.", self.snapshots_failed)
+        yield GaugeMetricFamily("fixserver_disk_bytes", "Size of the file system of the data directory.", self.disk_bytes)
+        yield GaugeMetricFamily("fixserver_disk_free_bytes", "What is free of it.", self.disk_free_bytes)
 
 
 def _labelled(name: str, documentation: str, label: str, counts: Labelled) -> CounterMetricFamily:

@@ -1,7 +1,8 @@
 """A FIX port: listens, cuts what arrives into messages for their sessions, sends what the sessions have. It reads no order.
 
 Everything that a stranger can make grow has a limit here: connections, the bytes of a message, the bytes
-that a client has not read, the time until a Logon.
+that a client has not read, the time until a Logon. Until then everything is cheap, and nothing of this costs a session
+anything that is logged on: who may come from where, and how often, is asked when a connection is made (admission.py).
 """
 
 from __future__ import annotations
@@ -14,13 +15,17 @@ import select
 import socket
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fixserver import passwords
+from fixserver import passwords, tls
+from fixserver.addressing import Addresses, plain
+from fixserver.admission import Admission
 from fixserver.frames import Framer, FrameTooLong
 from fixserver.loop import READ, WRITE, Loop
+from fixserver.metrics import Labelled
+from fixserver.proxyheader import BadHeader, Header
 from fixserver.sessions import Session, Sessions, header_fields
 
 if TYPE_CHECKING:
@@ -35,6 +40,12 @@ ACCEPT_PAUSE_SECONDS = 0.5
 CLOSE_SECONDS = 2.0  # for a client to take the last bytes
 LISTEN_BACKLOG = 128
 STRANGER_SECONDS = 0.5  # after which one who has not logged on makes room for others
+HEADER_SECONDS = 2.0  # for a balancer to say for whom it connects
+HANDSHAKE_SECONDS = 3.0  # of TLS
+HANDSHAKES_PER_TURN_MAX = 8  # steps of them: each costs as much as many orders
+LOGON_MARGIN_SECONDS = 0.2  # that a time limit ends early, because time limits are looked at ten times a second
+LOGON_BYTES_MAX = 16_384  # until the first message is complete
+NAME_LENGTH_MAX = 64  # of what a stranger says he is called, where it is remembered
 DESCRIPTORS_KEPT = 64  # for logs, snapshots, metrics, and what the standard library opens
 
 
@@ -45,13 +56,19 @@ class Connection:
         self.port = port
         self.socket = sock
         self.descriptor = sock.fileno()
-        self.address = address
+        self.address = address  # where it is from: of a balancer, until it has said for whom it is
+        self.header: Header | None = None  # of a balancer, until it is complete
+        self.arrived = False  # whether it has been let in, and counts
+        self.received_bytes = 0  # until the first message
         self.framer = Framer(port.listener.frame_bytes_max)
         self.session: Session | None = None
         self.waiting: list[bytes] = []  # messages behind a Logon that is being checked
         self.verifying = False
-        self.handshaking = isinstance(sock, ssl.SSLSocket)
-        self.deadline = time.monotonic() + port.listener.logon_seconds
+        self.refusal: Refusal | None = None  # until it is time to say so
+        self.handshaking = False
+        self.since = time.monotonic()
+        self.deadline = self.since + port.listener.logon_seconds - LOGON_MARGIN_SECONDS
+        self.logged_on = False
         self.backlog = bytearray()
         self.closing = False
         self.closed = False
@@ -68,6 +85,8 @@ class Connection:
 
     def ready(self, mask: int) -> None:
         """The loop's callback."""
+        if self.header is not None and not self._read_header():
+            return
         if self.handshaking and not self._shake_hands():
             return
         if mask & WRITE:
@@ -75,8 +94,40 @@ class Connection:
         if mask & ~WRITE and not self.closed:
             self._read()
 
+    def _read_header(self) -> bool:
+        """Not a byte more than belongs to it: what follows is TLS, or FIX."""
+        header = self.header
+        assert header is not None
+        try:
+            while True:
+                data = self.socket.recv(header.wanted)
+                if not data:
+                    self.close("")
+                    return False
+                if header.take(data):
+                    break
+        except (BlockingIOError, InterruptedError):
+            return False
+        except BadHeader:
+            self.close("proxy")
+            return False
+        except OSError:
+            self.close("")
+            return False
+        self.header = None
+        self.address = header.address or self.address
+        return self.port.introduced(self)
+
+    def begin_handshake(self, context: ssl.SSLContext) -> None:
+        """Of TLS, on the socket as it is."""
+        self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
+        self.handshaking = True
+
     def _shake_hands(self) -> bool:
         assert isinstance(self.socket, ssl.SSLSocket)
+        if self.port.handshakes_left <= 0:
+            return False  # the socket stays ready: in the next turn
+        self.port.handshakes_left -= 1
         try:
             self.socket.do_handshake()
         except ssl.SSLWantReadError:
@@ -111,6 +162,11 @@ class Connection:
                 return
             if frames:
                 self._take(frames)
+            elif self.session is None and not self.waiting:
+                self.received_bytes += len(data)
+                if self.received_bytes > LOGON_BYTES_MAX:
+                    self.close("frame")
+                    return
             # A TLS socket may hold bytes that epoll does not see.
             if not isinstance(self.socket, ssl.SSLSocket) or not self.socket.pending():
                 return
@@ -222,7 +278,20 @@ class Connection:
             session, self.session = self.session, None
             if cause:
                 self.port.say(f"{session.name}: connection cut, {CAUSES.get(cause, cause)}")
+            if self.logged_on:
+                how = CAUSES.get(cause, cause) if cause else "Logout" if session.said_logout else "the connection was lost"
+                self.port.note(
+                    "logout", participant=session.participant, version=session.begin_string, address=self.address, why=how
+                )
             session.detach()
+
+
+class Refusal(NamedTuple):
+    """A Logon that has failed, and when to say so. `session` is None where there is none of that name."""
+
+    session: Session | None
+    cause: str
+    at: float
 
 
 CAUSES = {
@@ -231,10 +300,20 @@ CAUSES = {
     "logon": "no Logon in time",
     "tls": "the TLS handshake failed",
     "full": "too many connections",
+    "per address": "too many connections from its address",
+    "address": "it comes from an address that is not taken",
+    "limited": "too many attempts from its address or in its name",
+    "proxy": "no header of a balancer, or none in time",
     "password": "wrong name or password",
+    "certificate": "its certificate is another's",
     "unknown": "no such session",
     "in use": "the session is connected already",
 }
+_WITHOUT_A_WORD = ("unknown", "in use")
+
+
+def _unnoted(what: str, **fields: Any) -> None:
+    """Where nobody keeps a log of it."""
 
 
 class FixPort:
@@ -247,30 +326,42 @@ class FixPort:
         listener: Listener,
         password_hashes: dict[str, str],
         say: Callable[[str], None],
+        *,
+        allow_from: Mapping[str, list[str]] | None = None,
+        note: Callable[..., None] = _unnoted,
     ) -> None:
-        """`password_hashes` is by participant; who has none may not log on. Raises OSError when the address cannot be bound."""
+        """`password_hashes` is by participant; who has none may not log on. `allow_from` are the addresses of those who may log
+        on from some alone. `note` is told of Logons and logouts. Raises OSError when the address cannot be bound."""
         self.loop = loop
         self.sessions = sessions
         self.listener = listener
         self.say = say
+        self.note = note
+        self.admission = Admission(listener, listener.logons_per_minute)
+        self.logons = Labelled()  # by what became of them
+        self.handshakes_left = HANDSHAKES_PER_TURN_MAX
+        self._proxies = Addresses(listener.proxy_from)
+        self._allowed = {name: Addresses(texts) for name, texts in (allow_from or {}).items() if texts}
         self.connections: dict[int, Connection] = {}
         self.connections_max = connections_possible(listener.connections_max)
         if self.connections_max < listener.connections_max:
             say(f"{self.connections_max} connections are taken, not {listener.connections_max}: the process may open no more files")
         self.dirty: dict[int, Connection] = {}
-        self.cut: dict[str, int] = {}
+        self.cut = dict.fromkeys(CAUSES, 0)  # all of them: who looks for a rise cannot see one that begins at 1
         self.read_at = 0.0
         self._password_hashes = password_hashes
         self._known_good: dict[str, bytes] = {}
         self._key = os.urandom(32)
         self._verifier = ThreadPoolExecutor(1, thread_name_prefix="password")
-        self._verified: list[tuple[Connection, Session, str, bytes, str, bool]] = []
+        self._verified: list[tuple[Connection, Session, bytes, str, bool]] = []
         self._verifying: dict[str, int] = {}  # how many, by participant
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._wake_reader.setblocking(False)
         self._wake_writer.setblocking(False)
         loop.register(self._wake_reader.fileno(), self._woken)
-        self._tls = _tls_context(listener)
+        self._tls = None
+        if listener.certificate:
+            self._tls = tls.ServerTls(listener.certificate, listener.private_key, listener.client_ca, say=say)
         family = socket.AF_INET6 if ":" in listener.address else socket.AF_INET
         self._socket = socket.create_server((listener.address, listener.port), family=family, backlog=LISTEN_BACKLOG)
         self._socket.setblocking(False)
@@ -294,24 +385,50 @@ class FixPort:
                 self.loop.unregister(self._socket.fileno())
                 self._listening, self._listen_again_at = False, time.monotonic() + ACCEPT_PAUSE_SECONDS
                 return
-            if len(self.connections) >= self.connections_max and not self._make_room():
-                self.cut["full"] = self.cut.get("full", 0) + 1
+            source = plain(address[0])
+            balancer = source in self._proxies
+            cause = "" if balancer else self.admission.arrive(source)
+            if not cause and len(self.connections) >= self.connections_max and not self._make_room():
+                cause = "full"
+                if not balancer:
+                    self.admission.leave(source)
+            if cause:
+                self.cut[cause] = self.cut.get(cause, 0) + 1
                 sock.close()
                 continue
             sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            if self._tls is not None:
-                sock = self._tls.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
-            connection = Connection(self, sock, address[0])
+            connection = Connection(self, sock, source)
             self.connections[connection.descriptor] = connection
             self.loop.register(connection.descriptor, connection.ready)
+            if balancer:
+                connection.header = Header()
+            else:
+                self._let_in(connection)
+
+    def introduced(self, connection: Connection) -> bool:
+        """A balancer has said for whom it connects: whether it may go on."""
+        cause = self.admission.arrive(connection.address)
+        if cause:
+            connection.close(cause)
+            return False
+        self._let_in(connection)
+        return True
+
+    def _let_in(self, connection: Connection) -> None:
+        connection.arrived = True
+        if self._tls is not None:
+            connection.begin_handshake(self._tls.context)
 
     def _make_room(self) -> bool:
-        """Cut the oldest who has had his time to begin and has not logged on, so that idle strangers keep nobody out."""
-        latest = time.monotonic() + self.listener.logon_seconds - STRANGER_SECONDS
+        """Cut the oldest who has had his time to begin and has not logged on, so that idle strangers keep nobody out. One who waits
+        for a refusal has had it."""
+        latest = time.monotonic() - STRANGER_SECONDS
         for connection in self.connections.values():
-            if connection.session is None and not connection.verifying and connection.deadline <= latest:
+            if connection.session is None and (
+                connection.refusal is not None or (not connection.verifying and connection.since <= latest)
+            ):
                 connection.close("full")
                 return True
         return False
@@ -332,52 +449,69 @@ class FixPort:
         frame = connection.waiting[0]
         session = self.sessions.find(frame)
         if session is None:
-            return connection.close("unknown")
+            return self._fail(connection, None, "unknown")
         if _occupied(session):
-            return connection.close("in use")
+            return self._fail(connection, session, "in use")
+        name = session.participant
+        if name in self._allowed and connection.address not in self._allowed[name]:
+            return self._fail(connection, session, "address")
+        if self.listener.client_names and not self._has_his_certificate(connection, session):
+            return self._fail(connection, session, "certificate")
         fields = dict(pair.split("=", 1) for pair in frame.decode(errors="replace").split("\x01") if "=" in pair)
         username, password = fields.get("553", ""), fields.get("554", "")
         mark = hmac.digest(self._key, password.encode(errors="replace"), hashlib.sha256)
-        expected = self._password_hashes.get(session.participant, passwords.DECOY)
-        if username != session.participant:
+        expected = self._password_hashes.get(name, passwords.DECOY)
+        if username != name:
             expected = passwords.DECOY
-        elif hmac.compare_digest(self._known_good.get(session.participant, b""), mark):
+        elif hmac.compare_digest(self._known_good.get(name, b""), mark):
             return self._admit(connection, session)
-        running = self._verifying.get(session.participant, 0)
+        if not self.admission.may_try(connection.address, name):
+            return self._fail(connection, session, "limited")
+        running = self._verifying.get(name, 0)
         if running >= VERIFICATIONS_PER_PARTICIPANT_MAX or sum(self._verifying.values()) >= VERIFICATIONS_MAX:
+            self.logons.add("password")
             return connection.close("password")
-        self._verifying[session.participant] = running + 1
+        self._verifying[name] = running + 1
         connection.begin_verifying()
 
         def verify() -> None:
             good = passwords.verify(password, expected) and expected is not passwords.DECOY
-            self._verified.append((connection, session, username, mark, expected, good))
+            self._verified.append((connection, session, mark, expected, good))
             self._wake_writer.send(b"\0")
 
         self._verifier.submit(verify)
         return None
 
+    def _has_his_certificate(self, connection: Connection, session: Session) -> bool:
+        """Whether the client has shown a certificate in his name; a session that speaks for others is a process of the venue, and
+        shows the venue's own."""
+        if not isinstance(connection.socket, ssl.SSLSocket):
+            return False
+        if session.speaks_for_others:
+            return tls.shows_own(connection.socket, self.listener.certificate)
+        return tls.common_name(connection.socket) == session.participant
+
     def _woken(self, mask: int) -> None:
         self._wake_reader.recv(4096)
         while self._verified:
-            connection, session, username, mark, expected, good = self._verified.pop(0)
-            self._verifying[session.participant] -= 1
-            if not self._verifying[session.participant]:
-                del self._verifying[session.participant]
+            connection, session, mark, expected, good = self._verified.pop(0)
+            name = session.participant
+            self._verifying[name] -= 1
+            if not self._verifying[name]:
+                del self._verifying[name]
             # Another password, or none, may have been set meanwhile.
-            good = good and self._password_hashes.get(session.participant) == expected
+            good = good and self._password_hashes.get(name) == expected
             if good:
-                self._known_good[username] = mark
-            if connection.closed:
-                continue
-            connection.end_verifying()
-            if _occupied(session):
-                connection.close("in use")
-            elif good:
-                self._admit(connection, session)
-            else:
-                self._refuse(connection, session)
-            connection.read_on()
+                self._known_good[name] = mark
+            if good and not connection.closed:
+                connection.end_verifying()
+                if _occupied(session):
+                    self._fail(connection, session, "in use")
+                else:
+                    self._admit(connection, session)
+                connection.read_on()
+            elif not good:
+                self._fail(connection, session, "password")
 
     def _admit(self, connection: Connection, session: Session) -> None:
         connection.session = session
@@ -385,20 +519,57 @@ class FixPort:
         frames, connection.waiting = connection.waiting, []
         self.dirty[connection.descriptor] = connection
         session.receive_logon(frames[0])
+        connection.logged_on = session.logged_on
+        self.admission.succeeded(connection.address)
+        self._count_logon(connection, frames[0], session, "" if session.logged_on else "session")
         session.receive(frames[1:])
 
-    def _refuse(self, connection: Connection, session: Session) -> None:
-        """Say Logout, not what was wrong. The number is used up, so that a client who counts is not confused."""
-        self.cut["password"] = self.cut.get("password", 0) + 1
+    def _fail(self, connection: Connection, session: Session | None, cause: str) -> None:
+        """A Logon has failed: count it, and answer when it is time, which the cause does not change."""
+        name = self._count_logon(connection, connection.waiting[0], session, cause)
+        seconds = self.admission.failed(connection.address, name)
+        if connection.closed:
+            return
+        connection.refusal = Refusal(session, cause, min(time.monotonic() + seconds, connection.deadline))
+        if seconds:
+            connection.begin_verifying()
+        else:
+            self._answer_refused(connection)
+
+    def _count_logon(self, connection: Connection, frame: bytes, session: Session | None, cause: str) -> str:
+        """Returns in whose name it was."""
+        self.logons.add(cause or "accepted")
+        header = header_fields(frame.decode(errors="replace"))
+        name = session.participant if session is not None else header.get("49", "")[:NAME_LENGTH_MAX]
+        why = {"why": CAUSES.get(cause, "refused by the rules of the session")} if cause else {}
+        self.note(
+            "logon", participant=name, version=header.get("8", "")[:NAME_LENGTH_MAX], address=connection.address,
+            outcome="refused" if cause else "accepted", **why,
+        )  # fmt: skip
+        return name
+
+    def _answer_refused(self, connection: Connection) -> None:
+        """Say Logout, not what was wrong. The number is used up, so that a client who counts is not confused. One who named no
+        session of ours, or one that is connected, is cut without a word."""
+        refusal, connection.refusal = connection.refusal, None
+        assert refusal is not None
+        session, cause = refusal.session, refusal.cause
+        if session is None or cause in _WITHOUT_A_WORD:
+            connection.close(cause)
+            return
+        connection.end_verifying()
+        self.cut[cause] = self.cut.get(cause, 0) + 1
         number = header_fields(connection.waiting[0].decode(errors="replace")).get("34", "?")
-        self.say(f"{session.name}: Logon {number} from {connection.address} refused, {CAUSES['password']}")
+        self.say(f"{session.name}: Logon {number} from {connection.address} refused, {CAUSES[cause]}")
         connection.send(session.refuse_stranger(connection.waiting[0], "Logon refused: wrong name or password"))
         connection.close_after_flush()
+        connection.read_on()
 
     # --------------------------------------------------------------------------------------------- turns
 
     def flush(self) -> None:
         """One send for each client who has something to get."""
+        self.handshakes_left = HANDSHAKES_PER_TURN_MAX
         with_outbox = self.sessions.with_outbox
         for session in with_outbox:
             if session.connection is not None:
@@ -415,17 +586,28 @@ class FixPort:
         if not self._listening and now >= self._listen_again_at:
             self.loop.register(self._socket.fileno(), self._accept)
             self._listening = True
+        if self._tls is not None:
+            self._tls.tick(now)
         for connection in list(self.connections.values()):
             if connection.closing:
                 if now >= connection.deadline:
                     connection.close("")
-            elif connection.session is None and now >= connection.deadline:
-                connection.close("logon")
             elif connection.session is not None:
                 connection.session.tick()
+            elif connection.refusal is not None:
+                if now >= connection.refusal.at:
+                    self._answer_refused(connection)
+            elif now >= connection.deadline:
+                connection.close("logon")
+            elif connection.header is not None and now >= connection.since + HEADER_SECONDS:
+                connection.close("proxy")
+            elif connection.handshaking and now >= connection.since + HANDSHAKE_SECONDS:
+                connection.close("tls")
 
     def forget(self, connection: Connection) -> None:
         self.loop.unregister(connection.descriptor)
+        if connection.arrived:
+            self.admission.leave(connection.address)
         self.connections.pop(connection.descriptor, None)
         self.dirty.pop(connection.descriptor, None)
 
@@ -485,14 +667,3 @@ def _hung_up(descriptor: int) -> bool:
     ends.register(descriptor, select.POLLRDHUP)
     return bool(ends.poll(0))
 
-
-def _tls_context(listener: Listener) -> ssl.SSLContext | None:
-    if not listener.certificate:
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(listener.certificate, listener.private_key or None)
-    if listener.client_ca:
-        context.verify_mode = ssl.CERT_REQUIRED
-        context.load_verify_locations(listener.client_ca)
-    return context

@@ -22,7 +22,7 @@ from typing import Any
 
 from fixserver import config as configuration
 from fixserver import recordings
-from fixserver.addresses import fix_port
+from fixserver.addresses import fix_port, host_of
 from fixserver.initiator import Clock, ConnectionLost, Initiator, Message, SessionRefused
 from fixserver.recordings import RecordingError, Step
 
@@ -554,11 +554,11 @@ def _window(text: str) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Exit code 0: all was sent and answered; 1: the venue was not there, or went away; 2: cannot be done. Raises ConfigError."""
-    config = configuration.load(args.config)
+    config = configuration.load(args.config, ())
     try:
         recording = recordings.examine(args.file, args.format or "", args.limit)
         instrument, participants = _checked(config, args, recording)
-        host, port = args.host or config.exchange.address, args.port or fix_port(config, args.data, "exchange")
+        host, port = args.host or host_of(config.exchange), args.port or fix_port(config, args.data, "exchange")
     except RecordingError as error:
         print(error, file=sys.stderr)
         return 2

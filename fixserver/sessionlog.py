@@ -17,6 +17,7 @@ from pathlib import Path
 
 import msgspec
 
+from matching.formats import SESSION_LOG
 from matching.recordlog import HEADER_BYTES, MAGIC, LogReader, LogWriter, read_at, segments
 
 SEGMENT_BYTES_MAX = 64 * 2**20
@@ -97,7 +98,7 @@ class SessionLog:
         self._cached_position = -1
         self._cached: Turn | None = None
         self._boot_id = _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else ""
-        self._writer = LogWriter(directory, segment_bytes_max=segment_bytes_max)
+        self._writer = LogWriter(directory, segment_bytes_max=segment_bytes_max, kind=SESSION_LOG)
         self.recovered = self._recover()
         self._started = False  # nothing of this start is written yet
 

@@ -72,7 +72,7 @@ def _moment(text: str) -> int:
 def run(args: argparse.Namespace) -> int:
     """Exit code 0: it ran to its end; 1: a strategy failed, or the disk did. Raises ConfigError."""
     gc.set_threshold(YOUNG_MAX, 10, 1_000)
-    config = configuration.load(args.config)
+    config = configuration.load(args.config, ())
     seats = roster.seats(config, roster.wanted(args.bots) + _replay(config, args))
     start = args.start if args.start is not None else default_start(config)
     try:

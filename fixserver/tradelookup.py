@@ -11,15 +11,18 @@ from pathlib import Path
 import msgspec
 
 from matching.messages import EventBatch, Traded
-from matching.recordlog import HEADER_BYTES, MAGIC, LogReader, read_at, segments
+from matching.recordlog import HEADER_BYTES, MAGIC, LogMissing, LogReader, read_at, segments
 
 _decode = msgspec.msgpack.Decoder(EventBatch).decode
 
 
 def locate(events: Path, number: int) -> tuple[int, int] | None:
     """(segment, offset) of the record that holds event `number`; None where there is none. Raises LogDamaged, LogMissing."""
-    before = [first for first, _ in segments(events) if first <= number]
+    found = segments(events)
+    before = [first for first, _ in found if first <= number]
     if not before:
+        if found:
+            raise LogMissing(f"{events}: begins at number {found[0][0]}: event {number} was archived, and is past changing")
         return None
     offset = len(MAGIC)
     reader = LogReader(events, before[-1])

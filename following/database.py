@@ -13,7 +13,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import URL, Connection, Engine, NullPool, QueuePool, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
@@ -30,6 +30,7 @@ SILENCE_SECONDS_MAX = 15  # a PostgreSQL server that does not even acknowledge b
 SQLITE_LOCK_SECONDS_MAX = 10
 SQLITE_CHECKPOINT_PAGES = 8_000
 SQLITE_CACHE_KIB = 32_768
+Standing = Literal["absent", "older", "current", "later"]
 _CONFLICTS = {"40001", "40P01", "55P03"}  # serialization failure, deadlock, lock not available
 # SQLSTATE: connection; shutdown, crash, canceled; out of resources; became a standby
 _SERVER_GONE = ("08", "57", "53", "25006")
@@ -163,25 +164,33 @@ def migrate(connection: Connection, migrations: Path, name: str) -> None:
     DatabaseRefused."""
     from alembic import command
     from alembic.runtime.migration import MigrationContext
-    from alembic.script import ScriptDirectory
 
-    config = _alembic(connection, migrations)
-    script = ScriptDirectory.from_config(config)
-    present = MigrationContext.configure(connection).get_current_revision()
-    if present == script.get_current_head():
+    found = standing(connection, migrations)
+    if found == "current":
         return
-    if present is not None and present not in {revision.revision for revision in script.walk_revisions()}:
+    if found == "later":
+        present = MigrationContext.configure(connection).get_current_revision()
         raise DatabaseRefused(f"the {name}'s tables are of a later program (revision {present}): use that, or another database")
-    command.upgrade(config, "head")
+    command.upgrade(_alembic(connection, migrations), "head")
 
 
 def is_current(connection: Connection, migrations: Path) -> bool:
     """Whether the tables are there, and what this program knows."""
+    return standing(connection, migrations) == "current"
+
+
+def standing(connection: Connection, migrations: Path) -> Standing:
+    """How the tables are, beside what this program knows: it would make them, or bring them up to date, at the next start."""
     from alembic.runtime.migration import MigrationContext
     from alembic.script import ScriptDirectory
 
     script = ScriptDirectory.from_config(_alembic(connection, migrations))
-    return MigrationContext.configure(connection).get_current_revision() == script.get_current_head()
+    present = MigrationContext.configure(connection).get_current_revision()
+    if present is None:
+        return "absent"
+    if present == script.get_current_head():
+        return "current"
+    return "older" if present in {revision.revision for revision in script.walk_revisions()} else "later"
 
 
 def _alembic(connection: Connection, migrations: Path) -> Config:

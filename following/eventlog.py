@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 import msgspec
 
+from matching.formats import EVENT_LOG
 from matching.messages import EventBatch
-from matching.recordlog import HEADER_BYTES, MAGIC, LogMissing, LogReader, segments
+from matching.recordlog import HEADER_BYTES, MAGIC, LogMissing, LogReader, segments, unknown_record
 
 _HEADER = struct.Struct("<IIQI")  # as matching.recordlog describes it
 _decode = msgspec.msgpack.Decoder(EventBatch).decode
@@ -33,18 +34,22 @@ class EventLog:
     """The records of the log in `directory` from event `next_event` on, as they are written."""
 
     def __init__(self, directory: Path, next_event: int) -> None:
-        self._reader = LogReader(directory, next_event)
+        self._reader = LogReader(directory, next_event, EVENT_LOG)
         self._records = self._reader.read()
 
     def read(self, events_max: int) -> list[Record]:
         """What is there, up to the record that makes it `events_max` events or more; empty at the end of the log.
 
-        Raises LogDamaged, LogMissing.
+        Raises LogDamaged, LogNewer, LogMissing.
         """
         records: list[Record] = []
         events = 0
         for first, count, payload in self._records:
-            records.append(Record(first, zlib.crc32(payload), _decode(payload)))
+            try:
+                batch = _decode(payload)
+            except msgspec.DecodeError as error:
+                raise unknown_record(self._reader, first, error) from None
+            records.append(Record(first, zlib.crc32(payload), batch))
             events += count
             if events >= events_max:
                 return records

@@ -19,6 +19,7 @@ EVENTS_PER_COMMIT_MAX = 20_000  # or the events of one record, where those are m
 POLL_SECONDS = 0.02  # between two looks at a log that had nothing new
 GATHER_SECONDS = 0.1  # after a commit that emptied the log: few large commits leave the disk to the exchange
 RECONNECT_SECONDS = 1.0
+CONFIRM_SECONDS = 5.0  # without anything to write: is the database still there?
 CONFLICTS_MAX = 10  # in a row
 CONFLICT_SECONDS = 0.1
 
@@ -73,6 +74,9 @@ class Writer(Protocol):
     def post(self, records: list[Record]) -> Written:
         """Write the events of `records` in one database transaction; those that are there are ignored. Raises DatabaseGone,
         DatabaseConflict, Refused; after any of them: load() first."""
+
+    def confirm(self) -> None:
+        """See that the database is there, and stands where this one left it. Raises as post() does."""
 
     def close(self) -> None:
         """Let go of the connection; what was not committed is undone."""
@@ -142,6 +146,7 @@ class Follower:
         if not self._log_is_ours():
             return True
         log = EventLog(self.directory, writer.cursor.event_seq + 1)
+        idle_seconds = 0.0
         try:
             while True:
                 records = log.read(EVENTS_PER_COMMIT_MAX)
@@ -149,7 +154,12 @@ class Follower:
                 if not posted.events:
                     if self.pause(self.poll_seconds):
                         return True
+                    idle_seconds += self.poll_seconds
+                    if idle_seconds >= CONFIRM_SECONDS:
+                        idle_seconds = 0.0
+                        writer.confirm()
                     continue
+                idle_seconds = 0.0
                 self._conflicts = 0
                 self.watch.committed(posted)
                 if self.pause(0 if posted.cursor.event_seq < self.head.read() else GATHER_SECONDS):
@@ -212,9 +222,18 @@ def move_cursor(connection: Connection, table: Table, before: Cursor, after: Cur
     """Raises CursorMoved where it is not at `before`."""
     moved = connection.execute(update(table).where(table.c.event_seq == before.event_seq).values(**after._asdict()))
     if moved.rowcount != 1:
-        raise CursorMoved(
-            f"the {name} no longer stands at event {before.event_seq}: another process posts to it. Stop one of the two"
-        )
+        raise _moved(before, name)
+
+
+def confirm_cursor(connection: Connection, table: Table, cursor: Cursor, name: str) -> None:
+    """Raises CursorMoved where it is somewhere else."""
+    with connection.begin():
+        if read_cursor(connection, table) != cursor:
+            raise _moved(cursor, name)
+
+
+def _moved(cursor: Cursor, name: str) -> CursorMoved:
+    return CursorMoved(f"the {name} no longer stands at event {cursor.event_seq}: another process posts to it. Stop one of the two")
 
 
 def due_records(records: list[Record], cursor: Cursor, name: str) -> Iterator[Record]:

@@ -1,7 +1,7 @@
 """A numbered log in segment files: append at one end, read from any number. It never looks into a record.
 
-A segment is named after the number of its first entry, `00000000000000000001.log`. It begins with
-MAGIC and goes on with records:
+A segment is named after the number of its first entry, `00000000000000000001.log`. It begins with the
+eight bytes of its format (matching.formats; MAGIC where it has none) and goes on with records:
 
     length   uint32   bytes of the payload
     crc      uint32   CRC-32 of the two fields below and the payload
@@ -12,7 +12,8 @@ MAGIC and goes on with records:
 (all little-endian). The entry after a record is `first + count`, also across segments. What a crash can
 leave behind is an incomplete last record, zeros included that a file system put where it had not yet
 written: it is cut when the log is opened for writing, and reading stops before it. Anything else that
-does not add up is damage, and refused by name.
+does not add up is damage, and refused by name. Segments that were archived are read where they are
+(matching.logarchive).
 """
 
 from __future__ import annotations
@@ -23,6 +24,10 @@ import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+
+from matching import formats
+from matching.formats import Format
+from matching.logarchive import ArchiveAway, archived_segments, open_archived
 
 MAGIC = b"FIXSLOG1"
 _HEADER = struct.Struct("<IIQI")
@@ -37,6 +42,14 @@ class LogDamaged(Exception):
 
     def __init__(self, path: Path, offset: int, due: int, what: str) -> None:
         super().__init__(f"{path}: damaged at offset {offset}, where number {due} is due: {what}")
+        self.path, self.offset, self.due = path, offset, due
+
+
+class LogNewer(LogDamaged):
+    """Nothing is damaged: a newer version of this program wrote what this one does not know. It must not be touched."""
+
+    def __init__(self, path: Path, offset: int, due: int, what: str) -> None:
+        Exception.__init__(self, f"{path}: {what}")
         self.path, self.offset, self.due = path, offset, due
 
 
@@ -68,13 +81,15 @@ class LogReader:
     """Reads records from a number on, and may be asked again when more has been written.
 
     `next_number` is the entry that comes next. Holds one segment open and reads it in blocks, so that
-    following a log that grows costs one read when there is nothing new.
+    following a log that grows costs one read when there is nothing new. With a `kind`, the log is to be of that.
     """
 
     BLOCK_BYTES = 1 << 20
 
-    def __init__(self, directory: Path, next_number: int = 1) -> None:
+    def __init__(self, directory: Path, next_number: int = 1, kind: Format | None = None) -> None:
         self.directory = directory
+        self.kind = kind
+        self.format: Format | None = None  # of the segment being read; None where it names none
         self.next_number = next_number
         self.torn_bytes = 0
         self._path: Path | None = None
@@ -137,31 +152,55 @@ class LogReader:
         found = segments(self.directory)
         if not found:
             return False
-        wanted = self._wanted
+        wanted, begins = self._wanted, found[0][0]
+        if begins > wanted:
+            found = self._archived(begins) + found
         candidates = [(first, path) for first, path in found if first <= wanted]
         if not candidates:
-            raise LogMissing(f"{self.directory}: begins at number {found[0][0]}, {wanted} was asked for")
+            raise LogMissing(f"{self.directory}: begins at number {begins}, {wanted} was asked for")
         first, path = candidates[-1]
         self._open(first, path)
         return True
 
+    def _archived(self, begins: int) -> list[tuple[int, Path]]:
+        """The segments that were put away, of a log that begins with number `begins`."""
+        try:
+            return [entry for entry in archived_segments(self.directory) if entry[0] < begins]
+        except ArchiveAway as error:
+            raise LogMissing(f"{self.directory}: begins at number {begins}, {self._wanted} was asked for: {error}") from None
+
     def _open(self, first: int, path: Path) -> None:
         self.close()
-        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        if path.suffix == ".gz":
+            try:
+                self._descriptor = open_archived(path)
+            except ValueError as error:
+                raise LogDamaged(path, 0, first, str(error)) from None
+        else:
+            try:
+                self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            except FileNotFoundError:  # put away since we looked
+                archived = dict(self._archived(first + 1)).get(first)
+                if archived is None:
+                    raise
+                self._open(first, archived)
+                return
         self._path, self._offset, self.next_number = path, 0, first
         self._buffer = b""
 
     def _next_segment(self) -> bool:
         """Go on to the segment that begins with the next number, if it is there."""
         assert self._path is not None
-        path = self._path.with_name(f"{self.next_number:020d}.log")
+        path = self.directory / f"{self.next_number:020d}.log"
         last_first, last = segments(self.directory)[-1]
         if last == self._path:
             return False
         if self._fill(len(self._buffer) + 1):  # written between our last read and the new segment's birth
             return True
-        if self._buffer and not (self._offset == 0 and self._buffer == MAGIC):
+        if self._buffer and not (self._offset == 0 and len(self._buffer) == len(MAGIC)):
             raise LogDamaged(self._path, self._offset, self.next_number, f"{len(self._buffer)} bytes that are no record")
+        if self._path.suffix == ".gz" and not path.exists():
+            path = dict(self._archived(last_first)).get(self.next_number, path)
         if path == self._path or not path.exists():
             if last_first > self.next_number:
                 raise LogMissing(f"{path}: this segment is missing, but {last.name} is there. Put it back from a copy")
@@ -184,8 +223,12 @@ class LogReader:
         if self._offset == 0 and at == 0:
             if not self._fill(len(MAGIC)):
                 return None
-            if not self._buffer.startswith(MAGIC):
-                raise LogDamaged(self._path, 0, self.next_number, f"not a log of this version: begins with {self._buffer[:8]!r}")
+            try:
+                self.format = formats.read_header(self._buffer, MAGIC, self.kind)
+            except formats.Newer as error:
+                raise LogNewer(self._path, 0, self.next_number, str(error)) from None
+            except formats.NotOurs as error:
+                raise LogDamaged(self._path, 0, self.next_number, f"not a log of this version: {error}") from None
             self._buffer, self._offset = self._buffer[len(MAGIC):], len(MAGIC)
         start = at + HEADER_BYTES
         if not self._fill(start):
@@ -239,12 +282,14 @@ class LogReader:
 class LogWriter:
     """Appends records to the last segment, and begins a new one when it is full. `segment` is the number of its first entry.
 
+    With a `kind`, new segments say that they are of it, and one of another version is not gone on with.
     Raises OSError when the disk does: the caller stops, and does not write or sync again.
     """
 
-    def __init__(self, directory: Path, *, segment_bytes_max: int = SEGMENT_BYTES_MAX) -> None:
+    def __init__(self, directory: Path, *, segment_bytes_max: int = SEGMENT_BYTES_MAX, kind: Format | None = None) -> None:
         """Open the log for writing. An incomplete last record is cut; `cut_bytes` says how much that was."""
         self.directory = directory
+        self._begins_with = MAGIC if kind is None else formats.header(kind)
         self.segment_bytes_max = segment_bytes_max
         self.cut_bytes = 0
         self._failed = False
@@ -256,7 +301,7 @@ class LogWriter:
             return
         first, path = found[-1]
         self.segment = first
-        reader = LogReader(directory, first)
+        reader = LogReader(directory, first, kind)
         try:
             for _ in reader.read():
                 pass
@@ -264,18 +309,30 @@ class LogWriter:
             _, end = reader.position()
         finally:
             reader.close()
-        self._descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         size = os.fstat(self._descriptor).st_size
         if end < len(MAGIC):  # the crash came between creating the segment and writing its first bytes
             self.cut_bytes, end = size, len(MAGIC)
             os.ftruncate(self._descriptor, 0)
-            os.write(self._descriptor, MAGIC)
+            os.write(self._descriptor, self._begins_with)
         elif size > end:
             self.cut_bytes = size - end
             os.ftruncate(self._descriptor, end)
         if self.cut_bytes:
             os.fsync(self._descriptor)
         self._size = os.lseek(self._descriptor, 0, os.SEEK_END)
+        if kind is not None and os.pread(self._descriptor, len(MAGIC), 0) != self._begins_with:
+            self._begin_version()
+
+    def _begin_version(self) -> None:
+        """Go on in a segment of our own version."""
+        if self._size == len(MAGIC):
+            os.pwrite(self._descriptor, self._begins_with, 0)
+            os.fsync(self._descriptor)
+            return
+        os.fsync(self._descriptor)
+        os.close(self._descriptor)
+        self._create()
 
     def append(self, first: int, count: int, payload: bytes) -> int:
         """Write one record; it survives the process, and after sync() the machine. Returns its offset in `segment`.
@@ -330,10 +387,20 @@ class LogWriter:
         self.segment = self.next_number
         path = self.directory / f"{self.segment:020d}.log"
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
-        os.write(self._descriptor, MAGIC)
+        os.write(self._descriptor, self._begins_with)
         os.fsync(self._descriptor)
         sync_directory(self.directory)
         self._size = len(MAGIC)
+
+
+def unknown_record(reader: LogReader, first: int, error: Exception) -> LogNewer:
+    """What to say of a record whose checksum is right, and that this program cannot decode all the same."""
+    path, offset = reader.position()
+    what = (
+        f"the record of number {first} is whole, but none that this version of fixserver knows ({error}): a newer version wrote "
+        "it. Use that; nothing is damaged"
+    )
+    return LogNewer(path or reader.directory, offset, first, what)
 
 
 def read_at(directory: Path, segment: int, offset: int) -> bytes:

@@ -18,8 +18,9 @@ from typing import Literal
 import msgspec
 
 from matching.engine import Engine
+from matching.formats import EVENT_LOG, JOURNAL
 from matching.messages import Command, CommandBatch, Event, EventBatch
-from matching.recordlog import LogDamaged, LogMissing, LogReader, LogWriter
+from matching.recordlog import SEGMENT_BYTES_MAX, LogDamaged, LogMissing, LogNewer, LogReader, LogWriter, unknown_record
 from matching.snapshot import SnapshotDamaged, read_snapshot, snapshots, write_snapshot
 
 COMMANDS_PER_BATCH_MAX = 1000
@@ -51,7 +52,13 @@ class Sequencer:
     `warnings` holds what recovery found and mended, in sentences.
     """
 
-    def __init__(self, data: Path, durability: Durability = "fsync", clock: Clock = time.time_ns) -> None:
+    def __init__(
+        self,
+        data: Path,
+        durability: Durability = "fsync",
+        clock: Clock = time.time_ns,
+        segment_bytes_max: int = SEGMENT_BYTES_MAX,
+    ) -> None:
         """Raises VenueLocked, RecoveryRefused, LogDamaged, OSError."""
         self.data = data
         self.durability = durability
@@ -70,9 +77,9 @@ class Sequencer:
             os.close(self._lock)
             raise VenueLocked(f"{data}: another process has this venue open") from None
         try:
-            self._journal = LogWriter(data / "journal")
+            self._journal = LogWriter(data / "journal", segment_bytes_max=segment_bytes_max, kind=JOURNAL)
             try:
-                self._event_log = _open_event_log(data)
+                self._event_log = _open_event_log(data, segment_bytes_max)
             except BaseException:
                 self._journal.close()
                 raise
@@ -107,13 +114,15 @@ class Sequencer:
         self._load_snapshot(after_event)
         engine = self.engine
         told = False
-        events_on_disk = LogReader(self.data / "events", engine.event_seq + 1)
+        events_on_disk = LogReader(self.data / "events", engine.event_seq + 1, EVENT_LOG)
         try:
             expected = events_on_disk.read()
             for batch in read_commands(self.data, engine.command_seq + 1):
                 first_event = engine.event_seq + 1
                 try:
                     written = next(expected, None) if first_event < self._event_log.next_number else None
+                except LogNewer:
+                    raise
                 except (LogDamaged, LogMissing) as error:
                     raise _events_refused(self.data, error) from None
                 last_event = written[0] + written[1] - 1 if written else 0
@@ -282,9 +291,11 @@ class Sequencer:
             os.close(self._lock)
 
 
-def _open_event_log(data: Path) -> LogWriter:
+def _open_event_log(data: Path, segment_bytes_max: int) -> LogWriter:
     try:
-        return LogWriter(data / "events")
+        return LogWriter(data / "events", segment_bytes_max=segment_bytes_max, kind=EVENT_LOG)
+    except LogNewer:
+        raise
     except LogDamaged as error:
         raise _events_refused(data, error) from None
 
@@ -320,11 +331,15 @@ def _collector_paused() -> Iterator[None]:
 
 
 def read_commands(data: Path, first_seq: int = 1) -> Iterator[CommandBatch]:
-    """The batches of a venue's journal from a command on. Raises LogDamaged, LogMissing."""
-    reader = LogReader(data / "journal", first_seq)
+    """The batches of a venue's journal from a command on. Raises LogDamaged, LogNewer, LogMissing."""
+    reader = LogReader(data / "journal", first_seq, JOURNAL)
     try:
-        for _, _, payload in reader.read():
-            yield _decode_commands(payload)
+        for first, _, payload in reader.read():
+            try:
+                batch = _decode_commands(payload)
+            except msgspec.DecodeError as error:
+                raise unknown_record(reader, first, error) from None
+            yield batch
     finally:
         reader.close()
 

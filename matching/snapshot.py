@@ -1,8 +1,8 @@
 """Snapshots of the engine on disk, so that recovery replays only what came after. It never decides when to take one.
 
-A file is named after its last command, `00000000000000001000.snapshot`: MAGIC, the CRC-32 of the payload,
-the payload (MessagePack of EngineState). It is written beside its place, synced, then renamed, so that a
-file with that name is whole or damaged by something other than a crash.
+A file is named after its last command, `00000000000000001000.snapshot`: its format (matching.formats; MAGIC where
+it has none), the CRC-32 of the payload, the payload (MessagePack of EngineState). It is written beside its place,
+synced, then renamed, so that a file with that name is whole or damaged by something other than a crash.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from matching import formats
 from matching.engine import Engine
 from matching.recordlog import sync_directory
 from matching.state import EngineState
@@ -25,6 +26,10 @@ _CRC = struct.Struct("<I")
 
 class SnapshotDamaged(Exception):
     """A snapshot is not what was written. There may be an older one; the journal has everything in any case."""
+
+
+class SnapshotNewer(SnapshotDamaged):
+    """Nothing is damaged: a newer version of this program wrote it."""
 
 
 def snapshots(directory: Path) -> list[tuple[int, Path]]:
@@ -41,7 +46,7 @@ def write_snapshot(directory: Path, engine: Engine) -> Path:
     for stray in directory.glob("*.partial"):  # of a process that ended before it was done
         stray.unlink(missing_ok=True)
     with open(partial, "wb") as file:
-        file.write(MAGIC + _CRC.pack(zlib.crc32(payload)))
+        file.write(formats.header(formats.SNAPSHOT) + _CRC.pack(zlib.crc32(payload)))
         file.write(payload)
         file.flush()
         os.fsync(file.fileno())
@@ -53,11 +58,17 @@ def write_snapshot(directory: Path, engine: Engine) -> Path:
 
 
 def read_snapshot(path: Path) -> EngineState:
-    """What a snapshot holds. Raises SnapshotDamaged."""
+    """What a snapshot holds. Raises SnapshotDamaged, SnapshotNewer."""
     content = path.read_bytes()
     start = len(MAGIC) + _CRC.size
-    if not content.startswith(MAGIC) or len(content) < start:
-        raise SnapshotDamaged(f"{path}: not a snapshot of this version")
+    try:
+        formats.read_header(content, MAGIC, formats.SNAPSHOT)
+    except formats.Newer as error:
+        raise SnapshotNewer(f"{path}: {error}") from None
+    except formats.NotOurs as error:
+        raise SnapshotDamaged(f"{path}: not a snapshot of this version: {error}") from None
+    if len(content) < start:
+        raise SnapshotDamaged(f"{path}: is cut off")
     payload = memoryview(content)[start:]
     if zlib.crc32(payload) != _CRC.unpack_from(content, len(MAGIC))[0]:
         raise SnapshotDamaged(f"{path}: the checksum does not match")

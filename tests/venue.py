@@ -123,6 +123,16 @@ class Venue:
     def start(self, name: str = "exchange", *arguments: str) -> None:
         """Start a process and wait until its ports take connections. AssertionError with what it said when it ends instead."""
         self.launch(name, *arguments)
+        self._until_up(name)
+
+    def start_together(self, *names: str) -> None:
+        """Start processes side by side, and wait until all of them are up."""
+        for name in names:
+            self.launch(name)
+        for name in names:
+            self._until_up(name)
+
+    def _until_up(self, name: str) -> None:
         process, ports = self.processes[name], self.data / f"{name}.ports"
         wait_for(lambda: process.poll() is not None or ports.exists(), f"the {name} process is up", START_SECONDS)
         assert process.poll() is None, self.said(name)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from fixserver import config as configuration
-from fixserver.addresses import HERE, fix_port
+from fixserver.addresses import fix_port, host_of
 from fixserver.config import Config, ConfigError
 from fixserver.terminal.link import Place
 
@@ -83,7 +83,7 @@ def _config(args: argparse.Namespace) -> Config | None:
     """None where the arguments say all that there is to know of the venue, and there is no configuration."""
     if args.host and args.port and args.market_data_port and not args.config.exists():
         return None
-    return configuration.load(args.config)
+    return configuration.load(args.config, ())
 
 
 def place(args: argparse.Namespace, config: Config | None, secret: str) -> Place:
@@ -92,8 +92,8 @@ def place(args: argparse.Namespace, config: Config | None, secret: str) -> Place
         exchange, feed, venue, feed_name = args.host, args.host, "FIXSERVER", "FIXSERVER-MD"
         exchange_port, feed_port = args.port, args.market_data_port
     else:
-        exchange = args.host or HERE.get(config.exchange.address, config.exchange.address)
-        feed = args.host or HERE.get(config.marketdata.address, config.marketdata.address)
+        exchange = args.host or host_of(config.exchange)
+        feed = args.host or host_of(config.marketdata)
         known = {one.name: one for one in config.participants}.get(args.participant)
         venue = (known.venue_comp_id if known is not None else "") or config.venue.name
         feed_name = config.venue.market_data_name

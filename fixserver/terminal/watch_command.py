@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _of_config(args: argparse.Namespace) -> tuple[str, ssl.SSLContext | None]:
-    config = configuration.load(args.config)
+    config = configuration.load(args.config, ())
     if not config.web.enabled:
         raise ConfigError(config.file, "web.enabled", "is false: there is no stream to watch")
     address = HERE.get(config.web.address, config.web.address)

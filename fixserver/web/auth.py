@@ -29,8 +29,8 @@ import msgspec
 from fixserver import passwords
 from fixserver.config import Config
 from fixserver.members import Members, password_hash
+from fixserver.rates import Buckets, address_key, retry_after
 from fixserver.web.errors import ApiError, not_signed_in, too_many
-from fixserver.web.limits import Buckets, address_key, retry_after
 
 TOKEN_BYTES = 32
 TOKEN_CHARACTERS_MAX = 128  # of what somebody says is one

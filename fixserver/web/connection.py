@@ -31,9 +31,12 @@ CLOSE_SECONDS_MAX = 5.0  # the same, once there will be nothing more
 class HttpConnection(HttpToolsProtocol):
     """uvicorn's protocol. `tick` is to be called once in a while; connections are closed there that have had their time."""
 
-    def __init__(self, web: WebServer) -> None:
+    def __init__(self, web: WebServer, client: tuple[str, int]) -> None:
+        """`client` is where it is from, which behind a balancer is not the other end of the socket."""
         super().__init__(web.uvicorn, web.state, {}, web.loop)
         self.web = web
+        self.begun = False
+        self._from = client
         self.ended = False  # nothing more is read
         self._refusal: ApiError | None = None  # why the parser was stopped
         self._answered: RequestResponseCycle | None = None  # the request that is at work
@@ -47,6 +50,8 @@ class HttpConnection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.begun = True
+        self.client = self._from
         self._began = self.loop.time()
         if self.web.is_full():
             self.web.count_cut("full")
@@ -78,6 +83,7 @@ class HttpConnection(HttpToolsProtocol):
             self._answered.disconnected = True
             self._answered.message_event.set()
         self.pipeline.clear()
+        self.web.left(self._from[0])
         super().connection_lost(exc)
 
     def refuse(self, error: ApiError, *, at_once: bool = False) -> None:
@@ -172,7 +178,7 @@ class HttpConnection(HttpToolsProtocol):
             self.refuse(ApiError(400, "bad-request", "an Upgrade is to wait for the answer to the request before it"))
             return
         scheme = "https" if self.scheme == "https" else "http"
-        opened = open_stream(self.web, self.transport, self.scope["method"], self.url, self.headers, scheme)
+        opened = open_stream(self.web, self.transport, self._from[0], self.scope["method"], self.url, self.headers, scheme)
         if isinstance(opened, ApiError):
             self.web.count_cut("handshake")
             self.refuse(opened)

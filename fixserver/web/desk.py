@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from fixserver import websecret
-from fixserver.addresses import fix_port
+from fixserver.addresses import fix_port, host_of
 from fixserver.config import Config, ConfigError, Listener
 from fixserver.initiator import ConnectionLost, Initiator, Message, SessionRefused
 
@@ -31,7 +31,6 @@ TIMER_SECONDS = 1.0
 SENT_KEPT_MAX = 1_000  # for a resend within a connection
 BEGIN_STRING = "FIXT.1.1"  # FIX 5.0SP2 has the most reasons for a refusal
 
-HERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # who listens everywhere is here, too
 
 NEW_ORDER, REPLACE, CANCEL, MASS_CANCEL = "D", "G", "F", "q"
 EXECUTION_REPORT, CANCEL_REJECT, MASS_CANCEL_REPORT, BUSINESS_REJECT, REJECT = "8", "9", "r", "j", "3"
@@ -202,10 +201,10 @@ class OrderDesk:
     async def _connection(self) -> str:
         """One connection from its beginning to its end, of which it says why. Raises what keeps it from beginning."""
         config = self._config
-        address = HERE.get(config.exchange.address, config.exchange.address)
         initiator = Initiator(
-            address, fix_port(config, self._data, "exchange"), config.web.comp_id, config.venue.name, websecret.read(self._data),
-            begin=BEGIN_STRING, heartbeat_seconds=HEARTBEAT_SECONDS, sent_kept_max=SENT_KEPT_MAX, tls=_tls_context(config.exchange),
+            host_of(config.exchange), fix_port(config, self._data, "exchange"), config.web.comp_id, config.venue.name,
+            websecret.read(self._data), begin=BEGIN_STRING, heartbeat_seconds=HEARTBEAT_SECONDS, sent_kept_max=SENT_KEPT_MAX,
+            tls=_tls_context(config.exchange),
         )  # fmt: skip
         loop = asyncio.get_running_loop()
         connecting = loop.run_in_executor(None, initiator.connect)  # it may wait for a machine that does not answer

@@ -15,9 +15,9 @@ from typing import Any
 
 import msgspec
 
+from fixserver.rates import Buckets, address_key, retry_after
 from fixserver.web.counters import NO_ROUTE, RequestCounters
 from fixserver.web.errors import ApiError, as_api_error, bad_request, too_many
-from fixserver.web.limits import Buckets, address_key, retry_after
 
 BURST_SECONDS = 2  # of requests at the full rate that an address may send at once
 # Of a body that is too long so much is still read, so that a client that sends before it listens hears why it was refused.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from fixserver.addresses import HERE, host_of
 from fixserver.web.ledger import LedgerUnavailable
 from fixserver.web.past import PastUnavailable
 
@@ -77,6 +78,8 @@ async def _exchange(backend: Backend) -> Part:
     try:
         ports = json.loads((backend.data / "exchange.ports").read_bytes())
         address = backend.config.venue.metrics_address
+        if address in HERE:  # everywhere: also where the exchange has a machine of its own
+            address = host_of(backend.config.exchange)
         async with asyncio.timeout(CONNECT_SECONDS_MAX):
             _, writer = await asyncio.open_connection(address, int(ports["metrics"]))
         writer.close()

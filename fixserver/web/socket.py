@@ -49,8 +49,9 @@ def text_frame(payload: bytes) -> bytes:
 
 
 def open_stream(
-    web: WebServer, transport: asyncio.Transport, method: str, target: bytes, headers: list[tuple[bytes, bytes]], scheme: str
-) -> StreamSocket | ApiError:
+    web: WebServer, transport: asyncio.Transport, address: str, method: str, target: bytes,
+    headers: list[tuple[bytes, bytes]], scheme: str,
+) -> StreamSocket | ApiError:  # fmt: skip
     """Answer a request for a WebSocket: the socket that takes the connection over, or why there is none."""
     if target.partition(b"?")[0] != PATH:
         return ApiError(404, "not-found", f"there is no WebSocket here: the stream is at {PATH.decode()}")
@@ -65,7 +66,7 @@ def open_stream(
     if response.status_code != 101:
         return ApiError(response.status_code, "no-handshake", _said(response), _also(response))
     transport.write(response.serialize())
-    return StreamSocket(web, transport)
+    return StreamSocket(web, transport, address)
 
 
 def _request(method: str, target: bytes, headers: Headers) -> Request:
@@ -92,8 +93,10 @@ def _is_allowed(headers: Headers, origins: list[str], scheme: str) -> bool:
 class StreamSocket(asyncio.Protocol):
     """One client of the stream, once the handshake is over: what Stream knows as a Client."""
 
-    def __init__(self, web: WebServer, transport: asyncio.Transport) -> None:
+    def __init__(self, web: WebServer, transport: asyncio.Transport, address: str) -> None:
+        """`address` is where the client is from."""
         assert web.stream is not None
+        self._address = address
         self._web = web
         self._stream = web.stream
         self.transport = transport
@@ -170,6 +173,7 @@ class StreamSocket(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         self._closing = self._web.loop.time()
         self._web.state.connections.discard(self)
+        self._web.left(self._address)
         self._web.streams -= 1
         self._stream.disconnect(self)
 

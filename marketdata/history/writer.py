@@ -17,7 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from following.database import DatabaseGone, trouble_named
 from following.eventlog import Record
-from following.follower import Cursor, begin_cursor, cursor_behind, due_records, move_cursor, read_cursor
+from following.follower import Cursor, begin_cursor, confirm_cursor, cursor_behind, due_records, move_cursor, read_cursor
 from following.numbers import for_sqlite
 from marketdata.candles import DAY, INTERVALS, WIDTHS, Candle, begin_of
 from marketdata.history import schema
@@ -205,6 +205,17 @@ class History:
             keys = list(table.primary_key)
             others = {column.name: new.excluded[column.name] for column in table.columns if column not in keys}
             connection.execute(new.on_conflict_do_update(index_elements=keys, set_=others), rows)
+
+    def confirm(self) -> None:
+        """See that the database is there, and stands where this one left it. Raises as post() does; then load() first."""
+        if self._connection is None:
+            raise DatabaseGone("not connected")
+        try:
+            with trouble_named(self.engine):
+                confirm_cursor(self._connection, schema.cursor, self.cursor, self.name)
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Let go of the connection; what was not committed is undone."""

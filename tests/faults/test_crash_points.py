@@ -11,7 +11,7 @@ import pytest
 from tests.faults.by_hand import back, everything
 from tests.faults.checks import check_orders, events_of
 from tests.light import light_venue
-from tests.venue import Ended, Message, order, wait_for
+from tests.venue import START_SECONDS, Ended, Message, order, wait_for
 
 SABOTAGE = ["-m", "tests.faults.sabotage"]
 
@@ -68,8 +68,8 @@ def test_a_callback_that_raises_ends_the_process_within_a_second(tmp_path: Path,
     venue = light_venue(tmp_path, participants={"TRADER1": {"cash": "1_000_000"}})
     venue.program = [*SABOTAGE, callback]
     venue.launch()
-    process = venue.processes["exchange"]
-    wait_for(lambda: process.poll() is not None or (venue.data / "exchange.ports").exists(), "the exchange is up, or has ended")
+    process, ports = venue.processes["exchange"], venue.data / "exchange.ports"
+    wait_for(lambda: process.poll() is not None or ports.exists(), "the exchange is up, or has ended", START_SECONDS)
     if callback != "onCreate":
         client = venue.client().connect()
         client.send("A", client.logon_body())

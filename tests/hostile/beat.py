@@ -1,13 +1,15 @@
 """A trader with a steady pulse, in a process of its own: an order, its report, its cancel, its report; it measures and prints.
 
-`python -m tests.hostile.beat PORT COMP_ID`. Each line on standard input is answered by one JSON line: how many round trips
-there were since the last, and their p50, p99 and longest in milliseconds. It ends with its standard input.
+`python -m tests.hostile.beat PORT COMP_ID [AUTHORITY]`; with the certificate of an authority, by TLS. Each line on standard
+input is answered by one JSON line: how many round trips there were since the last, and their p50, p99 and longest in
+milliseconds. It ends with its standard input.
 """
 
 from __future__ import annotations
 
 import json
 import select
+import ssl
 import sys
 import time
 
@@ -16,8 +18,12 @@ from tests.venue import Client, cancel, order
 PAUSE_SECONDS = 0.002
 
 
-def main(port: str, comp_id: str) -> None:
-    client = Client(int(port), comp_id).logon(5)
+def main(port: str, comp_id: str, authority: str = "") -> None:
+    client = Client(int(port), comp_id).connect()
+    if authority:
+        assert client.socket is not None
+        client.socket = ssl.create_default_context(cafile=authority).wrap_socket(client.socket, server_hostname="localhost")
+    client.logon(5)
     samples: list[float] = []
     count = 0
 

@@ -38,8 +38,8 @@ PARTICIPANTS = {
 class Beat:
     """The session that trades."""
 
-    def __init__(self, venue: Venue) -> None:
-        command = [sys.executable, "-m", "tests.hostile.beat", str(venue.ports()["fix"]), "TRADER8"]
+    def __init__(self, venue: Venue, *authority: str) -> None:
+        command = [sys.executable, "-m", "tests.hostile.beat", str(venue.ports()["fix"]), "TRADER8", *authority]
         self.process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def mark(self) -> dict[str, Any]:

@@ -17,7 +17,7 @@ WEB = {"litestar", "uvicorn", "httptools", "websockets", "uvloop"}
 # What a package may import besides itself and the standard library.
 ALLOWED = {
     "matching": {"sortedcontainers", "msgspec"},
-    "following": {"matching.messages", "matching.recordlog", "msgspec", "sqlalchemy", "alembic"},
+    "following": {"matching.formats", "matching.messages", "matching.recordlog", "msgspec", "sqlalchemy", "alembic"},
     "clearing": {"following", "matching.messages", "matching.recordlog", "msgspec", "sqlalchemy", "alembic", "psycopg"},
     "marketdata": {
         "following", "matching.messages", "matching.recordlog", "matching.instruments", "msgspec", "sortedcontainers", "sqlalchemy",
@@ -25,7 +25,7 @@ ALLOWED = {
     },
     "fixserver": {
         "matching", "following", "clearing", "marketdata", "msgspec", "quickfix", "prometheus_client", "sqlalchemy", "matplotlib",
-        "textual", *WEB,
+        "textual", "packaging", *WEB,
     },
 }  # fmt: skip
 # The engine is a function of its commands: nothing in it may know the time, chance, files, the network or other threads.
@@ -34,7 +34,7 @@ NOT_IN_THE_ENGINE = {
     "socket", "subprocess", "threading", "time", "uuid",
 }  # fmt: skip
 # What writes and reads files, and stamps commands: the rest of the core is the engine.
-STORAGE = {"recordlog", "snapshot", "sequencer"}
+STORAGE = {"recordlog", "logarchive", "snapshot", "sequencer"}
 ENGINE = sorted(path.stem for path in (ROOT / "matching").glob("*.py") if path.stem not in STORAGE)
 
 

@@ -6,7 +6,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from fixserver import metrics
-from fixserver.metrics import Buckets, ExchangeMetrics, Labelled, Page, registry_of
+from fixserver.metrics import Buckets, ExchangeMetrics, Labelled, Page, Turn, registry_of
 
 
 def samples(page: bytes) -> dict[str, float]:
@@ -26,12 +26,18 @@ def test_every_counter_is_on_the_page() -> None:
     counters.orders += 5
     counters.trades += 4
     counters.connections_refused.add("limit")
+    counters.logons.add("accepted", 6)
     counters.messages_received.add("D", 5)
     counters.messages_sent.add("8", 9)
     counters.rejects.add("18")
     counters.batch_commands.observe(3)
     counters.sync_seconds.observe(0.0001)
-    counters.order_latency_seconds.observe(0.00003, 5)
+    counters.turns.append(Turn(5, 0.00001, 0.000005, 0.000008, 0.000006, 0.000001, 0.00003))
+    counters.count_turns()
+    counters.connections_max, counters.unread_bytes = 17, 19
+    counters.instruments["halted"] = 2
+    counters.snapshots, counters.snapshots_failed = 21, 22
+    counters.disk_bytes, counters.disk_free_bytes = 23, 24
     page = samples(Page(registry_of(counters)).render(0.0))
     found = {name: value for name, value in page.items() if value and "_info" not in name}
     inner = {name: value for name, value in found.items() if "_bucket" not in name}
@@ -39,6 +45,7 @@ def test_every_counter_is_on_the_page() -> None:
         "fixserver_sessions": 2,
         "fixserver_connections": 3,
         "fixserver_connections_refused_total cause=limit": 1,
+        "fixserver_logons_total outcome=accepted": 6,
         "fixserver_messages_received_total type=D": 5,
         "fixserver_messages_sent_total type=8": 9,
         "fixserver_orders_total": 5,
@@ -51,8 +58,21 @@ def test_every_counter_is_on_the_page() -> None:
         "fixserver_journal_sync_seconds_sum": 0.0001,
         "fixserver_order_latency_seconds_count": 5,
         "fixserver_order_latency_seconds_sum": pytest.approx(0.00015),
+        **{f"fixserver_stage_seconds_count stage={stage}": 5 for stage in ("read", "journal", "apply", "report", "send")},
+        "fixserver_stage_seconds_sum stage=read": pytest.approx(0.00005),
+        "fixserver_stage_seconds_sum stage=journal": pytest.approx(0.000025),
+        "fixserver_stage_seconds_sum stage=apply": pytest.approx(0.00004),
+        "fixserver_stage_seconds_sum stage=report": pytest.approx(0.00003),
+        "fixserver_stage_seconds_sum stage=send": pytest.approx(0.000005),
         "fixserver_journal_head": 11,
         "fixserver_event_head": 13,
+        "fixserver_connections_max": 17,
+        "fixserver_unread_bytes": 19,
+        "fixserver_instruments phase=halted": 2,
+        "fixserver_snapshots_total": 21,
+        "fixserver_snapshots_failed_total": 22,
+        "fixserver_disk_bytes": 23,
+        "fixserver_disk_free_bytes": 24,
     }
     assert found["fixserver_order_latency_seconds_bucket le=5e-05"] == 5
     assert "fixserver_order_latency_seconds_bucket le=2e-05" not in found

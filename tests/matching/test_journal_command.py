@@ -88,7 +88,7 @@ def test_a_snapshot_that_is_not_the_state_is_named(tmp_path: Path, capsys: pytes
     assert error == f"{newer}: is not the state after command 140. Remove it: the journal has everything\n"
     newer.write_bytes(b"nothing")
     code, _, error = journal(capsys, "verify", "--data", str(tmp_path))
-    assert (code, error) == (1, f"{newer}: not a snapshot of this version\n")
+    assert (code, error) == (1, f"{newer}: not a snapshot of this version: begins with b'nothing'\n")
 
 
 def test_no_venue_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -80,11 +80,7 @@ class Asking:
 def venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Venue]:
     participants = {name: {**terms, "holdings": HOLDINGS} for name, terms in PARTICIPANTS.items()}
     with light_venue(tmp_path_factory.mktemp("web"), instruments=INSTRUMENTS, participants=participants) as venue:
-        for name in ("clearing", "history", "marketdata"):
-            venue.launch(name)
-        for name in ("clearing", "history", "marketdata"):
-            ports = venue.data / f"{name}.ports"
-            wait_for(lambda ports=ports: ports.exists(), f"the {name} process is up")
+        venue.start_together("clearing", "history", "marketdata")
         yield venue
 
 

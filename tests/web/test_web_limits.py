@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from fixserver.rates import Buckets, address_key, retry_after
 from fixserver.web.edge import accepts_json
-from fixserver.web.limits import Buckets, address_key, retry_after
 
 
 def test_a_bucket_is_full_at_first_and_fills_at_its_rate() -> None:

@@ -96,14 +96,6 @@ class Tab:
         return self.builder.topics[name]
 
 
-def start(venue: Venue, *names: str) -> None:
-    """Start processes side by side."""
-    for name in names:
-        venue.launch(name)
-    for name in names:
-        wait_for((venue.data / f"{name}.ports").exists, f"the {name} process is up")
-
-
 def wait_for_order_entry(venue: Venue) -> None:
     """Until the web's session is logged on at the exchange."""
     port = venue.ports("marketdata")["http"]
@@ -124,7 +116,7 @@ def venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Venue]:
     }
     directory = tmp_path_factory.mktemp("web_orders")
     with light_venue(directory, instruments=instruments, participants=participants, history={"enabled": False}) as venue:
-        start(venue, "clearing", "marketdata")
+        venue.start_together("clearing", "marketdata")
         wait_for_order_entry(venue)
         yield venue
 

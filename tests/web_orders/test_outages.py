@@ -14,7 +14,7 @@ from fixserver.web import desk
 from tests.light import light_venue
 from tests.venue import Venue, wait_for
 from tests.web.asking import refusal
-from tests.web_orders.conftest import Person, start, wait_for_order_entry
+from tests.web_orders.conftest import Person, wait_for_order_entry
 
 ORDER: dict[str, Any] = {"symbol": "AAPL", "side": "buy", "quantity": "1", "price": "90.00"}
 NOTHING_SENT = (503, "no-exchange", "the exchange cannot be reached now: nothing was sent")
@@ -23,7 +23,7 @@ NOTHING_SENT = (503, "no-exchange", "the exchange cannot be reached now: nothing
 @pytest.fixture(scope="module")
 def venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Venue]:
     with light_venue(tmp_path_factory.mktemp("outages"), history={"enabled": False}) as venue:
-        start(venue, "marketdata")
+        venue.start("marketdata")
         yield venue
 
 
@@ -90,7 +90,7 @@ def test_an_exchange_that_does_not_answer_may_have_taken_it(venue: Venue, trader
 def test_a_feed_that_starts_before_the_exchange_waits_for_it(venue: Venue) -> None:
     venue.end("marketdata")
     venue.end("exchange")
-    start(venue, "marketdata")
+    venue.start("marketdata")
     trader = Person(venue, "TRADER8")
     try:
         assert refusal(trader.http.delete("/orders")) == NOTHING_SENT
