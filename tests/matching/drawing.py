@@ -653,9 +653,9 @@ class Generator:
             return self.hold()
         if kind < 0.45:
             symbol = chance.choice(("PLAIN", "FEES", "REBATE")) if chance.random() < 0.95 else "NONE"
-            amount = (
-                chance.randrange(1, 2 * MONEY_UNIT) if chance.random() < 0.9 else chance.choice((30 * MONEY_UNIT, 0, "x", "-5", "1" * 31))
-            )
+            amount: int | str = chance.randrange(1, 2 * MONEY_UNIT)
+            if chance.random() < 0.1:
+                amount = chance.choice((30 * MONEY_UNIT, 0, "x", "-5", "1" * 31))
             return PayDividend(symbol, str(amount), "op", f"coupon {self.names}")
         if kind < 0.50:
             return self.split(self.symbol())
