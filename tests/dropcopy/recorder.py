@@ -1,6 +1,6 @@
 """A process that watches a drop copy and writes down what it is sent, so that it can be killed and go on from its file.
 
-`python -m tests.dropcopy.recorder DIRECTORY-OF-THE-VENUE NAME VERSION FILE`. A line of the file is a message as it came, in sequence,
+`python -m tests.dropcopy.recorder DIRECTORY-OF-THE-VENUE NAME VERSION FILE`. A line of the file is a message as it came, in order,
 or the number of one that is about to be sent. What came in is noted before it counts: a kill loses nothing that was taken.
 """
 
