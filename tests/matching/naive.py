@@ -420,7 +420,8 @@ class NaiveEngine:
             conditions = command.conditions or NOTHING_SAID
             quantity = max(command.quantity, order.executed + order.busted)
             leaves = quantity - order.executed - order.busted
-            smaller_sale = order.side == SELL and leaves <= order.leaves
+            asset = market.asset_of(order)
+            held_before = market.held_by_orders(order.account, asset)
             before = order.limit, order.leaves
             margins = margins_now(market, order.account)
             try:
@@ -428,8 +429,9 @@ class NaiveEngine:
                 self.unless_called(order)
                 unless(kept or not self.would_trade(command), Reason.WOULD_TRADE)
                 order.limit = limit
-                if not waits and not smaller_sale:
-                    rich = market.available(order.account, market.asset_of(order)) >= 0
+                held = market.held_by_orders(order.account, asset)
+                if not waits and not (order.side == SELL and held <= held_before):
+                    rich = market.available(order.account, asset) >= 0
                     unless(rich and carries(market, order.account, margins), Reason.INSUFFICIENT_FUNDS)
             except Refused:
                 order.limit, order.leaves = before
