@@ -83,7 +83,7 @@ class AdminDesk:
         core: Sequencer,
         gateway: Gateway,
         sessions: Sessions,
-        port: FixPort,
+        ports: list[FixPort],
         begin_snapshot: Callable[[], None],
         say: Callable[[str], None],
     ) -> None:
@@ -95,7 +95,7 @@ class AdminDesk:
         self._sessions = sessions
         self._begin_snapshot = begin_snapshot
         self._say = say
-        self._port = port
+        self._ports = ports
         self._snapshot_answers: list[Answer] = []
         self._started = time.time_ns()
         self._numbers_at = self._numbers_before_at = time.monotonic()
@@ -140,7 +140,7 @@ class AdminDesk:
         if now - self._numbers_at < RATE_SECONDS:
             return
         self._numbers_before, self._numbers_before_at = self._numbers, self._numbers_at
-        connected = [one.session for one in self._port.connections.values() if one.session is not None]
+        connected = [one.session for port in self._ports for one in port.connections.values() if one.session is not None]
         self._numbers, self._numbers_at = {session.name: session.numbers for session in connected}, now
 
     # ------------------------------------------------------------------------------------------ sessions
@@ -184,7 +184,7 @@ class AdminDesk:
             if (session := self._sessions.by_name.get(f"{name}/{one}")) is not None and begin_string in ("", one)
         ]
         if not found:
-            raise Refused(f"no participant {name[:40]}")
+            raise Refused(f"no participant or drop copy {name[:40]}")
         return found
 
     def _log_out(self, asked: SessionLogout, operator: str, answer: Answer) -> None:
@@ -271,7 +271,7 @@ class AdminDesk:
             "markets": engine.markets,
             "participants": len(engine.participants),
             "sessions": sum(1 for session in self._sessions.by_name.values() if session.logged_on),
-            "connections": len(self._port.connections),
+            "connections": sum(len(port.connections) for port in self._ports),
             "durability": self._core.durability,
             "snapshot": self._last_snapshot(),
             "journal_bytes": _size(self._data / "journal"),

@@ -141,7 +141,7 @@ def _prepare(args: argparse.Namespace, name: str, *sections: str) -> Config:
 
 def _add_run(subparsers: Subparsers, help_text: str) -> None:
     def run(args: argparse.Namespace) -> int:
-        config = _prepare(args, "run", "exchange", "clearing", "marketdata", "history")
+        config = _prepare(args, "run", "exchange", "dropcopy", "clearing", "marketdata", "history")
         from fixserver import supervisor
 
         return supervisor.run(config, args.data, bots=args.bots, log_level=args.log_level)
@@ -160,7 +160,7 @@ def _add_run(subparsers: Subparsers, help_text: str) -> None:
 
 def _add_exchange(subparsers: Subparsers, help_text: str) -> None:
     def run(args: argparse.Namespace) -> int:
-        config = _prepare(args, "exchange", "exchange")
+        config = _prepare(args, "exchange", "exchange", "dropcopy")
         from fixserver import clock, exchange
 
         try:

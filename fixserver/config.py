@@ -43,6 +43,7 @@ from matching.recordlog import SEGMENT_BYTES_MAX
 
 DICTIONARIES = ("FIX42.xml", "FIX44.xml", "FIXT11.xml", "FIX50SP2.xml")
 MARKET_DATA_SUFFIX = "-MD"
+DROP_COPY_SUFFIX = "-DC"
 FEE_DECIMALS = 6
 BAND_DECIMALS = 2
 PARTICIPANTS_MAX = 10_000
@@ -60,6 +61,7 @@ FEE_RULES_MAX = 100_000
 NANOSECONDS = 10**9
 MAIN_MARKET = "MAIN"
 THIS_MACHINE = ("127.0.0.1", "::1")
+EVERYBODY = "*"  # of whom there are drop copies
 
 # The phases that a time of day can begin. The others are an operator's, or what a price brings about.
 ScheduledPhase = Literal["closed", "pre-open", "opening-auction", "continuous", "closing-auction", "closing-price"]
@@ -133,6 +135,11 @@ class Venue(_Section, kw_only=True):
         return self.name + MARKET_DATA_SUFFIX
 
     @property
+    def drop_copy_name(self) -> str:
+        """The CompID of the drop-copy port."""
+        return self.name + DROP_COPY_SUFFIX
+
+    @property
     def day_roll_seconds(self) -> int:
         """When the trading day ends, in seconds after midnight UTC."""
         return int(self.day_roll[:2]) * 3600 + int(self.day_roll[3:]) * 60
@@ -160,7 +167,6 @@ class Listener(_Section, kw_only=True):
     address: str = "127.0.0.1"
     host: str = ""
     port: int
-    metrics_port: int
     connections_max: int = 200
     connections_per_address: int = 50
     logons_per_minute: int = 60
@@ -192,6 +198,13 @@ class Exchange(Listener, kw_only=True):
     open_orders_max: int = 0
     orders_per_day_max: int = 0
     cancel_only_seconds: int = 0
+
+
+class DropCopyPort(Listener, kw_only=True):
+    """Where drop copies are taken; it is opened where there are any."""
+
+    port: int = 5003
+    connections_max: int = 20
 
 
 class Clearing(_Section, kw_only=True):
@@ -453,9 +466,25 @@ class Participant(_Section, kw_only=True):
         )
 
 
+class DropCopy(_Section, kw_only=True):
+    """Who is sent every report of some participants, "*" is all: one session, of one version (BeginString). What is sent is
+    kept for him from the moment that his entry is here."""
+
+    name: str
+    password: str
+    participants: list[str] | str
+    version: Literal["FIX.4.2", "FIX.4.4", "FIXT.1.1"] = "FIX.4.4"
+    venue_comp_id: str = ""
+    quickfix: dict[str, str | int | bool] = {}
+
+    def watches(self, participant: str) -> bool:
+        return self.participants == EVERYBODY or participant in self.participants
+
+
 class _File(_Section, kw_only=True):
     venue: Venue = msgspec.field(default_factory=Venue)
     exchange: Exchange = msgspec.field(default_factory=Exchange)
+    dropcopy: DropCopyPort = msgspec.field(default_factory=DropCopyPort)
     clearing: Clearing = msgspec.field(default_factory=Clearing)
     settlement: Settlement = msgspec.field(default_factory=Settlement)
     marketdata: MarketData = msgspec.field(default_factory=MarketData)
@@ -466,6 +495,7 @@ class _File(_Section, kw_only=True):
     instruments: list[Instrument] = []
     participants: list[Participant] = []
     fees: list[Fees] = []
+    drop_copies: list[DropCopy] = []
 
 
 class Config(_File, kw_only=True):
@@ -545,6 +575,8 @@ class Config(_File, kw_only=True):
             ("marketdata.port", self.marketdata.address, self.marketdata.port),
             ("marketdata.metrics_port", metrics, self.marketdata.metrics_port),
         ]
+        if self.drop_copies:
+            ports.append(("dropcopy.port", self.dropcopy.address, self.dropcopy.port))
         if self.web.enabled:
             ports.append(("web.port", self.web.address, self.web.port))
         if self.history.enabled:
@@ -584,6 +616,7 @@ def from_data(data: dict[str, Any], path: Path, sections: Collection[str] | None
     config = Config(
         venue=read.venue,
         exchange=read.exchange,
+        dropcopy=read.dropcopy,
         clearing=read.clearing,
         settlement=read.settlement,
         marketdata=read.marketdata,
@@ -594,6 +627,7 @@ def from_data(data: dict[str, Any], path: Path, sections: Collection[str] | None
         instruments=read.instruments,
         participants=read.participants,
         fees=read.fees,
+        drop_copies=read.drop_copies,
         file=path,
         path=path.parent,
     )
@@ -694,6 +728,8 @@ def _faults(config: Config, sections: Collection[str] | None) -> Iterator[tuple[
     yield from _instrument_faults(config)
     yield from _participant_faults(config, sections)
     yield from _fee_faults(config)
+    yield from _listener_faults(config, "dropcopy", config.dropcopy, sections)
+    yield from _drop_copy_faults(config)
 
 
 def _venue_faults(config: Config) -> Iterator[tuple[str, str]]:
@@ -1009,7 +1045,7 @@ def _participant_faults(config: Config, sections: Collection[str] | None) -> Ite
                 yield f"{at}.name", f"{_quoted(name)} is not a CompID: {NAME_IS}"
             if name in names:
                 yield f"{at}.name", f"{_quoted(name)} is a name of participants[{names[name]}] too"
-            if name in (config.venue.name, config.venue.market_data_name):
+            if name in (config.venue.name, config.venue.market_data_name, config.venue.drop_copy_name):
                 yield f"{at}.name", f"{_quoted(name)} is the venue's own"
             if name == config.web.comp_id and config.web.enabled:
                 yield f"{at}.name", f"{_quoted(name)} is that of web.comp_id too"
@@ -1065,6 +1101,43 @@ def fee_faults(maker: str, taker: str) -> Iterator[tuple[str, str]]:
         yield "maker", f"{_quoted(maker)} is a rebate above the taker's fee {_quoted(taker)}"
 
 
+def _drop_copy_faults(config: Config) -> Iterator[tuple[str, str]]:
+    taken = {name: "a participant" for participant in config.participants for name in _names(participant)}
+    taken |= dict.fromkeys((config.venue.name, config.venue.market_data_name, config.venue.drop_copy_name), "the venue")
+    participants = {name for name in taken if taken[name] == "a participant"}
+    if config.web.enabled:
+        taken[config.web.comp_id] = "the web"
+    for number, terms in enumerate(config.drop_copies):
+        at = f"drop_copies[{number}]"
+        if not is_name(terms.name):
+            yield f"{at}.name", f"{_quoted(terms.name)} is not a CompID: {NAME_IS}"
+        if terms.name in taken:
+            yield f"{at}.name", f"{_quoted(terms.name)} is the name of {taken[terms.name]} too"
+        taken[terms.name] = at
+        if not passwords.is_hash(terms.password):
+            yield f"{at}.password", "is not a hash made by `fixserver participant add`"
+        chosen = [] if terms.participants == EVERYBODY else terms.participants
+        if isinstance(chosen, str) or not terms.participants:
+            yield f"{at}.participants", 'is neither a list of participants nor "*", which is all of them'
+            continue
+        for index, name in enumerate(chosen):
+            if name not in participants:
+                close = difflib.get_close_matches(name, sorted(participants), 1)
+                meant = f" (is {close[0]} meant?)" if close else ""
+                yield f"{at}.participants[{index}]", f"{_quoted(name)} is not one of the participants{meant}"
+        yield from ((f"{at}.{key}", what) for key, what in _session_faults(terms))
+
+
+def _session_faults(terms: Participant | DropCopy) -> Iterator[tuple[str, str]]:
+    if terms.venue_comp_id and not is_name(terms.venue_comp_id):
+        yield "venue_comp_id", f"{_quoted(terms.venue_comp_id)} is not a CompID: {NAME_IS}"
+    for setting, value in terms.quickfix.items():
+        if not _SETTING.fullmatch(setting):
+            yield f"quickfix.{setting}", "is not the name of a QuickFIX setting"
+        elif isinstance(value, str) and not value.isprintable():
+            yield f"quickfix.{setting}", f"{_quoted(value)} is not printable text"
+
+
 def account_faults(participant: Participant, decimals: dict[str, int]) -> Iterator[tuple[str, str]]:
     """What is wrong with what a participant has and may do, as (key, what). `decimals` are the instruments' of a quantity."""
     cash, fault = _units(participant.cash, MONEY_DECIMALS)
@@ -1087,13 +1160,7 @@ def account_faults(participant: Participant, decimals: dict[str, int]) -> Iterat
     value_max, fault = _units(participant.value_max, MONEY_DECIMALS)
     if fault or value_max < 0:
         yield "value_max", fault or f"{_quoted(participant.value_max)} is below zero (0 is no limit)"
-    if participant.venue_comp_id and not is_name(participant.venue_comp_id):
-        yield "venue_comp_id", f"{_quoted(participant.venue_comp_id)} is not a CompID: {NAME_IS}"
-    for setting, value in participant.quickfix.items():
-        if not _SETTING.fullmatch(setting):
-            yield f"quickfix.{setting}", "is not the name of a QuickFIX setting"
-        elif isinstance(value, str) and not value.isprintable():
-            yield f"quickfix.{setting}", f"{_quoted(value)} is not printable text"
+    yield from _session_faults(participant)
 
 
 def _expanded(config: Config, sections: Collection[str] | None) -> list[Participant]:

@@ -20,6 +20,7 @@ from fixserver.throttle import STATUS_REPORTS_PER_SECOND_MAX, Throttle
 from matching.messages import OrderState, Reason
 
 if TYPE_CHECKING:
+    from fixserver.dropcopy import DropCopies
     from fixserver.onbehalf import Speaker
     from matching.sequencer import Sequencer
 
@@ -48,6 +49,15 @@ class Enquiries:
         """An ExecID for what no event stands behind: unique over restarts, and no number of an event."""
         self._count += 1
         return f"S{time.time_ns():x}-{self._count}"
+
+    @property
+    def by_version(self) -> dict[str, Reports]:
+        return self._reporter.by_version
+
+    @property
+    def copies(self) -> DropCopies | None:
+        """Who is sent copies of reports."""
+        return self._reporter.copies
 
     def reports_of(self, session: Speaker) -> Reports:
         return self._reporter.by_version[session.begin_string]

@@ -18,6 +18,7 @@ from fixserver.admin import AdminPort
 from fixserver.admin_desk import AdminDesk
 from fixserver.clock import Clock, real
 from fixserver.config import Config, ConfigError, Participant
+from fixserver.dropcopy import DropCopies
 from fixserver.gateway import Gateway
 from fixserver.loop import Loop
 from fixserver.members import Member, password_hash
@@ -83,6 +84,11 @@ class Exchange:
         traffic = Traffic(lambda name: name in self.core.engine.participants) if config.web.enabled else None
         self.sessions = Sessions(self.gateway, self.session_log, traffic)
         self.gateway.sessions = self.sessions
+        self.copies = DropCopies(config.drop_copies, log.info)
+        self.copies.sessions = self.sessions
+        if config.drop_copies:
+            self.gateway.reporter.copies = self.copies
+            add_drop_copies(self.sessions, config, self.copies)
         self.gateway.on_participant = self._on_participant
         self.gateway.may_log_on = lambda name: bool(self._password_hash(name))
         self._configured = {participant.name: participant for participant in config.participants}
@@ -102,6 +108,15 @@ class Exchange:
                 self.loop, self.sessions, config.exchange, hashes, log.info, allow_from=allowed_addresses(config)
             ),
         )  # fmt: skip
+        self.ports = [self.port]
+        if config.drop_copies:
+            section = config.dropcopy
+            of_watchers = {one.name: one.password for one in config.drop_copies}
+            port = listen(
+                config, "dropcopy.port", section.address, section.port,
+                lambda: FixPort(self.loop, self.sessions, section, of_watchers, log.info, self.copies),
+            )  # fmt: skip
+            self.ports.append(port)
         address = config.venue.metrics_address
         self.scrape = listen(
             config, "exchange.metrics_port", address, config.exchange.metrics_port,
@@ -109,10 +124,13 @@ class Exchange:
                 self.loop, address, config.exchange.metrics_port, Page(registry_of(self.metrics)), self._set_metrics
             ),
         )  # fmt: skip
-        self.admin_desk = AdminDesk(config, data, self.core, self.gateway, self.sessions, self.port, self._want_snapshot, log.info)
+        self.admin_desk = AdminDesk(config, data, self.core, self.gateway, self.sessions, self.ports, self._want_snapshot, log.info)
         self.admin = AdminPort(self.loop, data, self.admin_desk)
         self.traffic_port = TrafficPort(self.loop, data, traffic) if traffic is not None else None
-        write_ports(data / "exchange.ports", {"fix": self.port.number, "metrics": self.scrape.number})
+        numbers = {"fix": self.port.number, "metrics": self.scrape.number}
+        if config.drop_copies:
+            numbers["dropcopy"] = self.ports[-1].number
+        write_ports(data / "exchange.ports", numbers)
         self._stopping = False
         # By time.perf_counter():
         self._next_tick = 0.0
@@ -132,6 +150,7 @@ class Exchange:
                 if not again and (said := self.sessions.skip_ahead(SENT_UNNOTED_MAX)):
                     log.warning("%s", said)
                 self.gateway.report_again(events, after)
+                self.copies.hand_over()
                 again += len(events)
             else:
                 self.gateway.restore()
@@ -204,13 +223,15 @@ class Exchange:
         gc.collect()
         gc.freeze()
         gc.disable()
-        log.info("order entry on %s port %d", self.config.exchange.address, self.port.number)
+        for what, port in zip(("order entry", "drop copy"), self.ports, strict=False):
+            log.info("%s on %s port %d", what, port.listener.address, port.number)
         try:
             while not self._stopping:
                 self.turn()
             self._end()
         except BaseException:
-            self.port.give_up()
+            for port in self.ports:
+                port.give_up()
             raise
 
     def stop(self) -> None:
@@ -231,15 +252,18 @@ class Exchange:
             self._next_tick = now + TICK_SECONDS
             self._tick(now)
         gateway.on_turn()
-        if sessions.may_send_unnoted() and (gateway.turn_commands or not sessions.touched):
+        copies = self.copies
+        if sessions.may_send_unnoted() and copies.few and (gateway.turn_commands or not sessions.touched):
             # Reports may leave before they are noted: after a crash between the two they are made again from the
             # journal, and the numbers skip ahead. Of a turn without a command nothing would tell.
-            self.port.flush()
+            self._flush()
+            if copies.hand_over():  # when those who trade have theirs
+                self._flush()
             if gateway.turn_commands and self._note_at == NOTHING_TO_NOTE:
                 self._note_at = now + NOTE_SECONDS
         else:
             self._note()
-            self.port.flush()
+            self._flush()
         self._awake_seconds = 0.0
         if gateway.turn_commands:
             began, journal, apply, ended = (
@@ -267,12 +291,17 @@ class Exchange:
         if sessions.failure is not None:
             raise sessions.failure
 
+    def _flush(self) -> None:
+        for port in self.ports:
+            port.flush()
+
     def _note(self) -> None:
         """Write down what has been sent and received, then show the events to those who tail them.
 
         Only behind gateway.on_turn(): a message whose number is noted, and whose command is not in the journal, would
-        be lost by a crash, because the client is never asked for it again.
+        be lost by a crash, because the client is never asked for it again. A report and its copies are noted together.
         """
+        self.copies.hand_over()
         self.sessions.end_turn(self.gateway.reported_event)
         self.gateway.on_sent()
         self._note_at = NOTHING_TO_NOTE
@@ -281,7 +310,8 @@ class Exchange:
         self.sessions.set_timers()
         self.gateway.on_tick()
         self.metrics.count_turns()
-        self.port.tick()
+        for port in self.ports:
+            port.tick()
         self.scrape.tick()
         self.admin.tick()
         if self.traffic_port is not None:
@@ -306,15 +336,17 @@ class Exchange:
     def _end(self) -> None:
         """Log everybody out, see what still comes in through, and leave the files whole."""
         log.info("stopping: sessions are logged out")
-        self.port.stop_listening()
-        self.port.close_strangers()
+        for port in self.ports:
+            port.stop_listening()
+            port.close_strangers()
         for session in list(self.sessions.by_name.values()):
             if session.connection is not None:
                 session.begin_logout("the exchange closes")
         deadline = time.monotonic() + LOGOUT_SECONDS
-        while self.port.connections and time.monotonic() < deadline:
+        while any(port.connections for port in self.ports) and time.monotonic() < deadline:
             self.turn()
-        self.port.close()
+        for port in self.ports:
+            port.close()
         self.turn()
         self._note()
         self.scrape.close()
@@ -330,17 +362,20 @@ class Exchange:
     def _set_metrics(self) -> None:
         metrics, engine = self.metrics, self.core.engine
         metrics.sessions = sum(1 for session in self.sessions.by_name.values() if session.logged_on)
-        metrics.connections = len(self.port.connections)
-        metrics.connections_refused.update(self.port.cut)
-        metrics.logons.update(self.port.logons)
+        metrics.connections = sum(len(port.connections) for port in self.ports)
+        for cause in {cause for port in self.ports for cause in port.cut}:
+            metrics.connections_refused[cause] = sum(port.cut.get(cause, 0) for port in self.ports)
+        for outcome in {outcome for port in self.ports for outcome in port.logons}:
+            metrics.logons[outcome] = sum(port.logons.get(outcome, 0) for port in self.ports)
+        metrics.reports_copied = self.copies.copied
         metrics.messages_sent.update(self.sessions.messages_sent)
         metrics.messages_received.update(self.sessions.messages_received)
         metrics.resting_orders = self.gateway.open_orders
         metrics.journal_head = engine.command_seq
         metrics.event_head = engine.event_seq
         metrics.count_turns()
-        metrics.connections_max = self.port.connections_max
-        metrics.unread_bytes = sum(len(connection.backlog) for connection in self.port.connections.values())
+        metrics.connections_max = sum(port.connections_max for port in self.ports)
+        metrics.unread_bytes = sum(len(one.backlog) for port in self.ports for one in port.connections.values())
         metrics.instruments = Counter(instrument.phase for instrument in engine.instruments.values())
         disk = os.statvfs(self.data)
         metrics.disk_bytes, metrics.disk_free_bytes = disk.f_blocks * disk.f_frsize, disk.f_bavail * disk.f_frsize
@@ -380,6 +415,24 @@ def add_sessions(
 def allowed_addresses(config: Config) -> dict[str, list[str]]:
     """Of those participants who may come from some addresses alone."""
     return {participant.name: participant.allow_from for participant in config.participants if participant.allow_from}
+
+
+def add_drop_copies(sessions: Sessions, config: Config, copies: DropCopies) -> None:
+    """Create the sessions of drop copies. Raises ConfigError for a setting that is not taken."""
+    terms = [
+        SessionTerms(
+            one.name,
+            one.version,
+            one.venue_comp_id or config.venue.drop_copy_name,
+            one.name,
+            {key: _setting(value) for key, value in one.quickfix.items()},
+        )
+        for one in config.drop_copies
+    ]
+    try:
+        sessions.add(terms, config.dictionaries, copies)
+    except SettingRefused as error:
+        raise ConfigError(config.file, f"drop_copies.{error.participant}.quickfix".replace("..", "."), str(error)) from None
 
 
 def log_out_all(sessions: Sessions, participant: str, text: str) -> None:

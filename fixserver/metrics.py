@@ -97,6 +97,7 @@ class ExchangeMetrics(Collector):
         self.orders = 0
         self.rejects = Labelled()
         self.trades = 0
+        self.reports_copied = 0
         self.resting_orders = 0
         self.journal_head = 0
         self.event_head = 0
@@ -132,6 +133,7 @@ class ExchangeMetrics(Collector):
         yield CounterMetricFamily("fixserver_orders", "Orders entered, refused ones included.", self.orders)
         yield _labelled("fixserver_rejects", "Orders, cancels and replaces that were refused.", "reason", self.rejects)
         yield CounterMetricFamily("fixserver_trades", "Trades.", self.trades)
+        yield CounterMetricFamily("fixserver_reports_copied", "Reports sent to drop copies.", self.reports_copied)
         yield GaugeMetricFamily("fixserver_resting_orders", "Orders in the books.", self.resting_orders)
         yield _histogram("fixserver_batch_commands", "Commands made durable together.", self.batch_commands)
         yield _histogram("fixserver_journal_sync_seconds", "How long the disk took to make a batch durable.", self.sync_seconds)

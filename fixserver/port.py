@@ -30,6 +30,7 @@ from fixserver.sessions import Session, Sessions, header_fields
 
 if TYPE_CHECKING:
     from fixserver.config import Listener
+    from fixserver.sessions import Desk
 
 READ_BYTES = 16_384  # of one client in one turn: what others wait for at most
 ACCEPTED_PER_TURN_MAX = 16
@@ -326,14 +327,17 @@ class FixPort:
         listener: Listener,
         password_hashes: dict[str, str],
         say: Callable[[str], None],
+        desk: Desk | None = None,
         *,
         allow_from: Mapping[str, list[str]] | None = None,
         note: Callable[..., None] = _unnoted,
     ) -> None:
-        """`password_hashes` is by participant; who has none may not log on. `allow_from` are the addresses of those who may log
-        on from some alone. `note` is told of Logons and logouts. Raises OSError when the address cannot be bound."""
+        """`password_hashes` is by participant; who has none may not log on. The sessions of `desk` are let in, without one those of
+        the desk that is behind most. `allow_from` are the addresses of those who may log on from some alone. `note` is told
+        of Logons and logouts. Raises OSError when the address cannot be bound."""
         self.loop = loop
         self.sessions = sessions
+        self.desk = sessions.desk if desk is None else desk
         self.listener = listener
         self.say = say
         self.note = note
@@ -448,7 +452,7 @@ class FixPort:
         another thread, because a password hash takes its time."""
         frame = connection.waiting[0]
         session = self.sessions.find(frame)
-        if session is None:
+        if session is None or session.desk is not self.desk:
             return self._fail(connection, None, "unknown")
         if _occupied(session):
             return self._fail(connection, session, "in use")
@@ -568,7 +572,7 @@ class FixPort:
     # --------------------------------------------------------------------------------------------- turns
 
     def flush(self) -> None:
-        """One send for each client who has something to get."""
+        """One send for each client who has something to get, whichever port he came by."""
         self.handshakes_left = HANDSHAKES_PER_TURN_MAX
         with_outbox = self.sessions.with_outbox
         for session in with_outbox:

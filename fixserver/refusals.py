@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from fixserver import lists, quotes
@@ -40,10 +41,12 @@ class Refusals:
     def order(self, session: Speaker, fields: dict[str, str], refusal: Refused, list_id: str = "") -> None:
         self._metrics.orders += 1
         self._count(refusal)
-        enquiries = self._enquiries
-        reports = enquiries.reports_of(session)
-        body = reports.refused(fields, enquiries.exec_id(), enquiries.now(session), refusal.reason, refusal.text, list_id)
-        session.send(EXECUTION_REPORT, body, routing_of(fields))
+        exec_id, now = self._enquiries.exec_id(), self._core.clock()
+
+        def said_by(reports: Reports) -> str:
+            return reports.refused(fields, exec_id, reports.time(now), refusal.reason, refusal.text, list_id)
+
+        self._report(session, fields, EXECUTION_REPORT, said_by)
 
     def order_list(self, session: Speaker, fields: dict[str, str], orders: list[dict[str, str]], refusal: Refused) -> None:
         """An ExecutionReport for each order, and behind them the ListStatus, as where the core refuses."""
@@ -74,11 +77,15 @@ class Refusals:
         state = self._core.engine.order(session.participant, fields.get("41") or (order.cl_ord_id if order else ""))
         if state is None:
             refusal = Refused(Reason.UNKNOWN_ORDER, no_order(fields))
-        body = enquiries.reports_of(session).cancel_refused(
-            str(state.order_id) if state else NO_ORDER, fields["11"], fields.get("41", ""), state.status if state else "8",
-            "1" if fields["35"] == "F" else "2", refusal.reason, refusal.text, enquiries.now(session),
-        )  # fmt: skip
-        session.send(ORDER_CANCEL_REJECT, body, routing_of(fields))
+        why, now = refusal, self._core.clock()
+
+        def said_by(reports: Reports) -> str:
+            return reports.cancel_refused(
+                str(state.order_id) if state else NO_ORDER, fields["11"], fields.get("41", ""), state.status if state else "8",
+                "1" if fields["35"] == "F" else "2", why.reason, why.text, reports.time(now),
+            )  # fmt: skip
+
+        self._report(session, fields, ORDER_CANCEL_REJECT, said_by)
 
     def mass_cancel(self, session: Speaker, fields: dict[str, str], refusal: Refused) -> None:
         self._count(refusal)
@@ -88,6 +95,17 @@ class Refusals:
             fields, enquiries.exec_id(), code, refusal.text, enquiries.now(session)
         )
         session.send(ORDER_MASS_CANCEL_REPORT, body, routing_of(fields))
+
+    def _report(self, session: Speaker, fields: dict[str, str], msg_type: str, said_by: Callable[[Reports], str]) -> None:
+        """Send what is a report of an order, and copy it for those who watch the participant."""
+        enquiries = self._enquiries
+        body = said_by(enquiries.reports_of(session))
+        session.send(msg_type, body, routing_of(fields))
+        copies = enquiries.copies
+        if copies is not None:
+            by_version = enquiries.by_version
+            copies.add(session.participant, session.begin_string, msg_type, body, lambda version: said_by(by_version[version]))
+            copies.must_be_noted()
 
     def _count(self, refusal: Refused) -> None:
         self._metrics.rejects.add(refusal.reason.name.lower())

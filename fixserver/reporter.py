@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fixserver import lists, quotes, statuses
@@ -42,6 +43,7 @@ from matching.messages import (
 )
 
 if TYPE_CHECKING:
+    from fixserver.dropcopy import DropCopies
     from fixserver.metrics import ExchangeMetrics
     from fixserver.sessions import Session, Sessions
     from matching.engine import Engine
@@ -73,6 +75,7 @@ class Reporter:
         self._metrics = metrics
         self._say = say
         self.sessions: Sessions | None = None  # set by whoever creates both
+        self.copies: DropCopies | None = None  # likewise, where somebody is sent copies of reports
         self.on_participant: Callable[[ParticipantDefined | AccessSet], None] = lambda event: None
         self.by_version = {begin: Reports(dialect) for begin, dialect in DIALECTS.items()}
         self.instruments: dict[str, InstrumentNumbers] = {}
@@ -162,6 +165,14 @@ class Reporter:
         if to is not None and not self._muted:
             to.send(msg_type, body, self._poss_resend + routing if self._poss_resend else routing)
 
+    def _copy(self, participant: str, begin: str, msg_type: str, body: str, said_by: Callable[[Reports, str], str]) -> None:
+        """A report for those who watch the participant. `said_by` makes its body for another version, by its Reports and time."""
+        if self.copies is not None and not self._muted:
+            self.copies.add(
+                participant, begin, msg_type, body, lambda version: said_by(self.by_version[version], self._times[version]),
+                self._poss_resend,
+            )  # fmt: skip
+
     def _tell_all(self, msg_type: str, body_of: Callable[[Dialect, str], str]) -> None:
         """To every session that is logged on: what concerns the market is nobody's in particular."""
         bodies: dict[str, str] = {}
@@ -185,7 +196,10 @@ class Reporter:
         if self._list is not None:
             order.join(self._list.event.contingency, reports.dialect)
         if not order.is_quote:
-            self._send(event.session, EXECUTION_REPORT, reports.accepted(event, order, self._times[begin]), event.routing)
+            body = reports.accepted(event, order, self._times[begin])
+            self._send(event.session, EXECUTION_REPORT, body, event.routing)
+            if self.copies is not None:
+                self._copy(order.participant, begin, EXECUTION_REPORT, body, lambda by, time: by.accepted(event, order, time))
         if self._list is not None:
             self._list_goes_on(Standing(order.cl_ord_id, "0", order.decimals.quantity(order.leaves)))
 
@@ -197,7 +211,9 @@ class Reporter:
         self._metrics.rejects.add(event.reason.name.lower())
         if self._list is not None:
             order.join(self._list.event.contingency, reports.dialect)
-        self._send(event.session, EXECUTION_REPORT, reports.rejected(event, order, self._times[begin]), event.routing)
+        body = reports.rejected(event, order, self._times[begin])
+        self._send(event.session, EXECUTION_REPORT, body, event.routing)
+        self._copy(order.participant, begin, EXECUTION_REPORT, body, lambda by, time: by.rejected(event, order, time))
         if self._list is not None:
             self._list_goes_on(Standing(order.cl_ord_id, "8", "0", reports.dialect.ord_rej_reason(event.reason), event.text))
 
@@ -212,6 +228,8 @@ class Reporter:
             begin = order.session.rpartition("/")[2]
             body = self.by_version[begin].filled(event, order, order is maker, self._times[begin])
             self._send(order.session, EXECUTION_REPORT, body, order.routing)
+            if self.copies is not None:
+                self._copy_fill(event, order, order is maker, begin, body)
             if not order.leaves:
                 del self.orders[order.order_id]
 
@@ -220,13 +238,21 @@ class Reporter:
         order = self.orders.pop(event.order_id)
         if order.is_quote and event.reason in TOLD_BY_ACKNOWLEDGEMENT:
             return
-        self._send_canceled(event, order, order.session, order.routing if event.session != order.session else event.routing)
+        body = self._send_canceled(event, order, order.session, order.routing if event.session != order.session else event.routing)
+        if self.copies is not None:  # one, however many sessions of his are told
+            begin = order.session.rpartition("/")[2]
+            self._copy(order.participant, begin, EXECUTION_REPORT, body, lambda by, time: by.canceled(event, order, time))
         if event.session and event.session != order.session:
             self._send_canceled(event, order, event.session, event.routing)
 
-    def _send_canceled(self, event: OrderCanceled, order: OpenOrder, session: str, routing: str) -> None:
+    def _copy_fill(self, event: Traded, order: OpenOrder, maker: bool, begin: str, body: str) -> None:
+        self._copy(order.participant, begin, EXECUTION_REPORT, body, lambda by, time: by.filled(event, order, maker, time))
+
+    def _send_canceled(self, event: OrderCanceled, order: OpenOrder, session: str, routing: str) -> str:
         begin = session.rpartition("/")[2]
-        self._send(session, EXECUTION_REPORT, self.by_version[begin].canceled(event, order, self._times[begin]), routing)
+        body = self.by_version[begin].canceled(event, order, self._times[begin])
+        self._send(session, EXECUTION_REPORT, body, routing)
+        return body
 
     def _replaced(self, event: OrderReplaced) -> None:
         """To the session that asked, which the order belongs to from now on, and to the one that it belonged to."""
@@ -235,21 +261,27 @@ class Reporter:
         order.replace(event, self.reports_of(event.session).dialect)
         if event.cancel_on_disconnect:
             self._mark(event.session, order.participant)
-        self._send_replaced(event, order, event.session, event.routing)
+        body = self._send_replaced(event, order, event.session, event.routing)
+        if self.copies is not None:
+            begin = event.session.rpartition("/")[2]
+            self._copy(order.participant, begin, EXECUTION_REPORT, body, lambda by, time: by.replaced(event, order, time))
         if owner != event.session:
             self._send_replaced(event, order, owner, owner_routing)
         if not order.leaves:
             del self.orders[event.order_id]
 
-    def _send_replaced(self, event: OrderReplaced, order: OpenOrder, session: str, routing: str) -> None:
+    def _send_replaced(self, event: OrderReplaced, order: OpenOrder, session: str, routing: str) -> str:
         begin = session.rpartition("/")[2]
-        self._send(session, EXECUTION_REPORT, self.by_version[begin].replaced(event, order, self._times[begin]), routing)
+        body = self.by_version[begin].replaced(event, order, self._times[begin])
+        self._send(session, EXECUTION_REPORT, body, routing)
+        return body
 
     def _cancel_rejected(self, event: CancelRejected) -> None:
         begin = event.session.rpartition("/")[2]
         self._metrics.rejects.add(event.reason.name.lower())
         body = self.by_version[begin].cancel_rejected(event, self._times[begin])
         self._send(event.session, ORDER_CANCEL_REJECT, body, event.routing)
+        self._copy(event.participant, begin, ORDER_CANCEL_REJECT, body, lambda by, time: by.cancel_rejected(event, time))
 
     def _mass_canceled(self, event: MassCanceled) -> None:
         if event.disconnect or event.by:  # which no client has asked for
@@ -272,9 +304,10 @@ class Reporter:
         order = self.orders[event.order_id]
         order.restate(event.order_type, event.price)
         begin = order.session.rpartition("/")[2]
-        reports = self.by_version[begin]
-        if reports.dialect.activated:
-            self._send(order.session, EXECUTION_REPORT, reports.activated(event, order, self._times[begin]), order.routing)
+        body = self.by_version[begin].activated(event, order, self._times[begin])
+        if body:
+            self._send(order.session, EXECUTION_REPORT, body, order.routing)
+        self._copy(order.participant, begin, EXECUTION_REPORT, body, lambda by, time: by.activated(event, order, time))
 
     def _restated(self, event: OrderRestated) -> None:
         order = self.orders[event.order_id]
@@ -283,12 +316,14 @@ class Reporter:
         begin = order.session.rpartition("/")[2]
         body = self.by_version[begin].restated(event, order, self._times[begin])
         self._send(order.session, EXECUTION_REPORT, body, order.routing)
+        self._copy(order.participant, begin, EXECUTION_REPORT, body, lambda by, time: by.restated(event, order, time))
 
     def _repriced(self, event: OrderRepriced) -> None:
         order = self.orders[event.order_id]
         begin = order.session.rpartition("/")[2]
         body = self.by_version[begin].repriced(event, order, self._times[begin])
         self._send(order.session, EXECUTION_REPORT, body, order.routing)
+        self._copy(order.participant, begin, EXECUTION_REPORT, body, lambda by, time: by.repriced(event, order, time))
 
     def _split(self, event: OrderSplit) -> None:
         order = self.orders[event.order_id]
@@ -299,15 +334,17 @@ class Reporter:
 
     def _busted(self, event: TradeBusted) -> None:
         for order, status, maker in self._orders_of_trade(event):
-            begin = order.session.rpartition("/")[2]
-            body = self.by_version[begin].busted(event, order, status, maker, self._times[begin])
-            self._send(order.session, EXECUTION_REPORT, body, order.routing)
+            self._report_trade(order, partial(_busted, event, order, status, maker))
 
     def _corrected(self, event: TradeCorrected) -> None:
         for order, status, maker in self._orders_of_trade(event):
-            begin = order.session.rpartition("/")[2]
-            body = self.by_version[begin].corrected(event, order, status, maker, self._times[begin])
-            self._send(order.session, EXECUTION_REPORT, body, order.routing)
+            self._report_trade(order, partial(_corrected, event, order, status, maker))
+
+    def _report_trade(self, order: OpenOrder, said_by: Callable[[Reports, str], str]) -> None:
+        begin = order.session.rpartition("/")[2]
+        body = said_by(self.by_version[begin], self._times[begin])
+        self._send(order.session, EXECUTION_REPORT, body, order.routing)
+        self._copy(order.participant, begin, EXECUTION_REPORT, body, said_by)
 
     def _orders_of_trade(self, event: TradeBusted | TradeCorrected) -> list[tuple[OpenOrder, str, bool]]:
         """The orders of a trade that are known, as they stand now, with their OrdStatus; True for the maker's."""
@@ -388,6 +425,14 @@ class Reporter:
 
     def _command_refused(self, event: CommandRefused) -> None:
         self._say(f"{event.command} was refused: {event.text}")
+
+
+def _busted(event: TradeBusted, order: OpenOrder, status: str, maker: bool, by: Reports, time: str) -> str:
+    return by.busted(event, order, status, maker, time)
+
+
+def _corrected(event: TradeCorrected, order: OpenOrder, status: str, maker: bool, by: Reports, time: str) -> str:
+    return by.corrected(event, order, status, maker, time)
 
 
 class _List:

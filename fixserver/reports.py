@@ -94,7 +94,7 @@ class Special:
     `contingency` is that of the list that the order belongs to.
     """
 
-    __slots__ = ("conditions", "contingency", "exec_inst", "text")
+    __slots__ = ("conditions", "contingency", "dialect", "exec_inst", "text")
 
     def __init__(
         self, exec_inst: str, conditions: Conditions | None, contingency: str, decimals: Decimals, dialect: Dialect
@@ -102,6 +102,7 @@ class Special:
         self.exec_inst = exec_inst
         self.conditions = conditions
         self.contingency = contingency
+        self.dialect = dialect
         self.text = self.text_in(decimals, dialect)
 
     def text_in(self, decimals: Decimals, dialect: Dialect) -> str:
@@ -159,9 +160,11 @@ class OpenOrder:
         return not self.cl_ord_id
 
     def stated_in(self, dialect: Dialect) -> str:
-        """`stated`, as another version says it."""
+        """`stated`, as a version says it, be it that of the session or another."""
         special = self.special
-        return self.stated if special is None else self._plain(special) + special.text_in(self.decimals, dialect)
+        if special is None or special.dialect is dialect:
+            return self.stated
+        return self._plain(special) + special.text_in(self.decimals, dialect)
 
     def join(self, contingency: str, dialect: Dialect) -> None:
         """Be an order of a list of this ContingencyType."""
@@ -256,7 +259,7 @@ class Reports:
 
     def accepted(self, event: OrderAccepted, order: OpenOrder, time: str) -> str:
         return (
-            f"{order.ids}17={event.seq}{SOH}{self._trans}150=0{SOH}39=0{SOH}{order.stated}"
+            f"{order.ids}17={event.seq}{SOH}{self._trans}150=0{SOH}39=0{SOH}{order.stated_in(self.dialect)}"
             f"151={order.decimals.quantity(order.leaves)}{SOH}14=0{SOH}6=0{SOH}60={time}{SOH}"
         )
 
@@ -264,7 +267,7 @@ class Reports:
         code = self.dialect.ord_rej_reason(event.reason)
         return (
             f"{order.ids}17={event.seq}{SOH}{self._trans}150=8{SOH}39=8{SOH}103={code}{SOH}"
-            f"{order.stated}151=0{SOH}14=0{SOH}6=0{SOH}60={time}{SOH}58={event.text}{SOH}"
+            f"{order.stated_in(self.dialect)}151=0{SOH}14=0{SOH}6=0{SOH}60={time}{SOH}58={event.text}{SOH}"
         )
 
     def filled(self, event: Traded, order: OpenOrder, maker: bool, time: str) -> str:
@@ -282,7 +285,7 @@ class Reports:
         match_id = f"880={event.seq}{SOH}" if self.dialect.trade_match_id else ""
         return (
             f"{order.ids}17={event.seq}{'M' if maker else 'T'}{SOH}{self._trans}150={exec_type}{SOH}39={status}{SOH}"
-            f"{order.stated}32={decimals.quantity(event.quantity)}{SOH}31={decimals.price(event.price)}{SOH}"
+            f"{order.stated_in(self.dialect)}32={decimals.quantity(event.quantity)}{SOH}31={decimals.price(event.price)}{SOH}"
             f"151={decimals.quantity(leaves)}{SOH}14={decimals.quantity(order.executed)}{SOH}6={order.avg_px}{SOH}60={time}{SOH}"
             f"{liquidity}{match_id}"
         )
@@ -310,7 +313,9 @@ class Reports:
         )
 
     def activated(self, event: OrderActivated, order: OpenOrder, time: str) -> str:
-        """A parked order goes to work; `order` says so already."""
+        """A parked order goes to work; `order` says so already. Empty where the version has no report for that."""
+        if not self.dialect.activated:
+            return ""
         text = "; ".join(filter(None, (ACTIVATE_TEXTS.get(event.cause), PARKED_TEXTS.get(event.parked))))
         return self._unasked(event.seq, "L", order, time) + f"58={text}{SOH}"
 
@@ -351,13 +356,14 @@ class Reports:
         match_id = f"880={event.trade_seq}{SOH}" if self.dialect.trade_match_id else ""
         return (
             f"{order.ids}17={exec_id(event.seq, maker)}{SOH}{trans}19={exec_id(event.trade_seq, maker)}{SOH}150={exec_type}{SOH}"
-            f"39={status}{SOH}{order.stated}{match_id}"
+            f"39={status}{SOH}{order.stated_in(self.dialect)}{match_id}"
         )
 
     def _unasked(self, seq: int, exec_type: str, order: OpenOrder, time: str) -> str:
         status = "1" if order.executed else "0"
         return (
-            f"{order.ids}17={seq}{SOH}{self._trans}150={exec_type}{SOH}39={status}{SOH}{order.stated}{self._standing(order, time)}"
+            f"{order.ids}17={seq}{SOH}{self._trans}150={exec_type}{SOH}39={status}{SOH}{order.stated_in(self.dialect)}"
+            f"{self._standing(order, time)}"
         )
 
     @staticmethod
@@ -376,7 +382,7 @@ class Reports:
             order.join(contingency, self.dialect)
         trans, exec_type = (f"20=3{SOH}", state.status) if self.dialect.exec_trans_type else ("", "I")
         return (
-            f"{order.ids}17={exec_id}{SOH}{trans}150={exec_type}{SOH}39={state.status}{SOH}{order.stated}"
+            f"{order.ids}17={exec_id}{SOH}{trans}150={exec_type}{SOH}39={state.status}{SOH}{order.stated_in(self.dialect)}"
             f"{self._standing(order, time)}{extra}"
         )
 

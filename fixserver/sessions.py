@@ -97,8 +97,9 @@ class Desk(Protocol):
 class Session:
     """One FIX session, connected or not."""
 
-    def __init__(self, terms: SessionTerms, sessions: Sessions, quickfix_id: Any, quickfix_session: Any) -> None:
+    def __init__(self, terms: SessionTerms, sessions: Sessions, desk: Desk, quickfix_id: Any, quickfix_session: Any) -> None:
         self.terms = terms
+        self.desk = desk
         self.name = terms.name
         self.participant = terms.participant
         self.begin_string = terms.begin_string
@@ -462,7 +463,7 @@ class Session:
 
 
 class Sessions(fix.Application):  # type: ignore[misc]
-    """All sessions of one port, and the callbacks that QuickFIX makes for them.
+    """All sessions of a process, and the callbacks that QuickFIX makes for them.
 
     An exception in a callback must not travel through QuickFIX: it is kept in `failure`, and ends the
     process from the loop.
@@ -511,8 +512,9 @@ class Sessions(fix.Application):  # type: ignore[misc]
 
     # ------------------------------------------------------------------------------------------ creating
 
-    def add(self, terms: Iterable[SessionTerms], dictionaries: Path) -> None:
-        """Create sessions; may be called again while others are in use. Raises SettingRefused."""
+    def add(self, terms: Iterable[SessionTerms], dictionaries: Path, desk: Desk | None = None) -> None:
+        """Create sessions; may be called again while others are in use. Raises SettingRefused. `desk` is what sits behind them,
+        where that is another than behind the rest."""
         added = list(terms)
         settings = fix.SessionSettings()
         identities = []
@@ -541,7 +543,7 @@ class Sessions(fix.Application):  # type: ignore[misc]
                 quickfix_session.setDataDictionaryProvider(self._dictionaries[shared])
             else:
                 self._dictionaries[shared] = quickfix_session.getDataDictionaryProvider()
-            session = Session(one, self, identity, quickfix_session)
+            session = Session(one, self, self.desk if desk is None else desk, identity, quickfix_session)
             self.by_name[session.name] = session
             self.by_comp_ids[one.begin_string, one.comp_id, one.venue_comp_id] = session
             if self._restores:
@@ -664,7 +666,7 @@ class Sessions(fix.Application):  # type: ignore[misc]
             assert session is not None
             session.end_resend()  # a client may log on again within a session, to begin the numbers again
             session.logged_on = True
-            self.desk.on_logon(session)
+            session.desk.on_logon(session)
         except BaseException as error:
             self.failure = self.failure or error
 
@@ -676,7 +678,7 @@ class Sessions(fix.Application):  # type: ignore[misc]
                 session.connection.close_after_flush()
             if session.logged_on:
                 session.logged_on = False
-                self.desk.on_logout(session)
+                session.desk.on_logout(session)
         except BaseException as error:
             self.failure = self.failure or error
 
@@ -745,7 +747,7 @@ class Sessions(fix.Application):  # type: ignore[misc]
             if UNREADABLE in text:
                 session.reject(text, REJECT_OTHER_FORMAT, "the message holds text that is not UTF-8")
             else:
-                self.desk.on_message(session, text)
+                session.desk.on_message(session, text)
         except BaseException as error:
             self.failure = self.failure or error
 

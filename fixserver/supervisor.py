@@ -44,6 +44,7 @@ PAGE_BYTES_MAX = 4 * 2**20
 EXIT_FAILED = 1
 EXIT_CANNOT_RUN = 2
 DEMO_PASSWORD = "demo"
+NAMES_SHOWN_MAX = 5
 # So that neither the ledger nor the bots delay an order on a machine with few cores.
 NICE_CONSUMER = 5
 NICE_HISTORY = 10
@@ -314,6 +315,10 @@ class Endpoint:
     def metrics(self) -> tuple[str, int] | None:
         return self._known(self._metrics, "metrics")
 
+    def drop_copy(self, address: tuple[str, int]) -> tuple[str, int] | None:
+        """As fix(). `address` is the configured one."""
+        return self._known(address, "dropcopy")
+
     def is_ready(self) -> bool:
         """Whether the process takes connections. One whose port cannot be known is taken to."""
         if self._fix is None:
@@ -453,7 +458,11 @@ def run(config: Config, data: Path, *, bots: bool, log_level: str = "warning") -
             [*history, *robots],
             [*consumers, *history],
             ready=lambda: ready_text(
-                config, endpoints["exchange"].fix(), endpoints["marketdata"].fix(), endpoints["marketdata"].web()
+                config,
+                endpoints["exchange"].fix(),
+                endpoints["marketdata"].fix(),
+                endpoints["marketdata"].web(),
+                endpoints["exchange"].drop_copy((config.dropcopy.address, config.dropcopy.port)),
             ),
             status=figures.line,
             caught_up=figures.caught_up,
@@ -462,7 +471,11 @@ def run(config: Config, data: Path, *, bots: bool, log_level: str = "warning") -
 
 
 def ready_text(
-    config: Config, order_entry: tuple[str, int] | None, market_data: tuple[str, int] | None, web: tuple[str, int] | None = None
+    config: Config,
+    order_entry: tuple[str, int] | None,
+    market_data: tuple[str, int] | None,
+    web: tuple[str, int] | None = None,
+    drop_copy: tuple[str, int] | None = None,
 ) -> str:
     """Where to connect, as whom, and with which password, where that is the one of the examples."""
     lines = [
@@ -472,6 +485,10 @@ def ready_text(
     if web is not None:
         host = f"[{web[0]}]" if ":" in web[0] else web[0]
         lines.append(f"  page and REST on {'https' if config.web.certificate else 'http'}://{host}:{web[1]}")
+    if config.drop_copies:
+        watchers = ", ".join(one.name for one in config.drop_copies[:NAMES_SHOWN_MAX])
+        more = ", ..." if len(config.drop_copies) > NAMES_SHOWN_MAX else ""
+        lines.append(f"  drop copy on {_shown(drop_copy)} for {watchers}{more}, TargetCompID {config.venue.drop_copy_name}")
     names = demo_names(config)
     if names:
         who = names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"

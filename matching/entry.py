@@ -44,6 +44,7 @@ from matching.messages import (
     Reason,
     ReplaceOrder,
     RollDay,
+    Side,
 )
 from matching.rules import LASTING, NO_CONDITIONS, blocked, refusal, short_of_cash, short_of_shares, too_many_pegged, would_trade
 from matching.settlement import end_settlement_days
@@ -374,7 +375,7 @@ def _fund_in_group(order: Order, group: OrderGroup, limit: int, leaves: int) -> 
     old_limit, old_leaves = order.limit, order.leaves
     before = [(other, other.reserved) for other in group.orders if not other.ended]
     order.limit, order.leaves = limit, leaves
-    refused = reserve_largest(group)
+    refused = reserve_largest(group, order.side)
     if refused is not None and refused[0] == Reason.INSUFFICIENT_FUNDS:
         for other, reserved in before:
             reserve(other, reserved)
@@ -390,9 +391,9 @@ def holders(group: OrderGroup) -> list[Order]:
     return [max(of_side, key=need) for of_side in sides if of_side]
 
 
-def reserve_largest(group: OrderGroup) -> Refusal | None:
+def reserve_largest(group: OrderGroup, asked: Side | None = None) -> Refusal | None:
     """Have the holders of a list hold what it needs. Says why where that is more than there is; then nothing but the reserves of
-    the list has changed."""
+    the list has changed. With `asked` only that side may be too much: the other needs what it needed."""
     orders = [order for order in group.orders if not order.ended]
     sold_before = sum(order.reserved for order in orders if order.side != BUY)
     account, instrument = orders[0].account, orders[0].instrument
@@ -403,9 +404,9 @@ def reserve_largest(group: OrderGroup) -> Refusal | None:
     for holder in holders(group):
         needed = need(holder)
         if holder.side == BUY:
-            if needed > holder.cash.total - holder.cash.reserved:
+            if asked != SELL and needed > holder.cash.total - holder.cash.reserved:
                 return short_of_cash(needed, account, instrument)
-        else:
+        elif asked != BUY:
             if needed > sold_before and needed > sellable(account, instrument):
                 return short_of_shares(needed, account, instrument)
             short = short_of_margin(account, instrument, available, position.total - position.reserved - needed)

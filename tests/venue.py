@@ -54,12 +54,14 @@ def configuration(
     instruments: dict[str, dict[str, Any]] | None = None,
     participants: dict[str, dict[str, Any]] | None = None,
     fees: Sequence[dict[str, str]] = (),
+    drop_copies: dict[str, dict[str, Any]] | None = None,
     **sections: dict[str, Any],
 ) -> str:
     """A venue's TOML with free ports, two instruments and TRADER1 to TRADER8, unless told otherwise."""
     defaults: dict[str, dict[str, Any]] = {
         "venue": {"dictionaries": str(DICTIONARIES)},
         "exchange": {"port": 0, "metrics_port": 0, "durability": "os", "orders_per_second": 0, "cancels_per_second": 0},
+        "dropcopy": {"port": 0},
         "clearing": {"metrics_port": 0},
         "settlement": {},
         "marketdata": {"port": 0, "metrics_port": 0},
@@ -77,6 +79,8 @@ def configuration(
         lines += ["[[participants]]", *_toml({"name": name, "password": PASSWORD_HASH, **terms})]
     for rule in fees:
         lines += ["[[fees]]", *_toml(rule)]
+    for name, terms in (drop_copies or {}).items():
+        lines += ["[[drop_copies]]", *_toml({"name": name, "password": PASSWORD_HASH, **terms})]
     return "\n".join(lines) + "\n"
 
 
@@ -187,9 +191,9 @@ class Venue:
         numbers: dict[str, int] = json.loads((self.data / f"{name}.ports").read_text())
         return numbers
 
-    def client(self, comp_id: str = "TRADER1", begin_string: str = "FIX.4.4", **options: Any) -> Client:
+    def client(self, comp_id: str = "TRADER1", begin_string: str = "FIX.4.4", *, port: str = "fix", **options: Any) -> Client:
         """A client of this venue, not connected; closed with it."""
-        client = Client(lambda: self.ports()["fix"], comp_id, begin_string, **options)
+        client = Client(lambda: self.ports()[port], comp_id, begin_string, **options)
         self.clients.append(client)
         return client
 

@@ -88,7 +88,7 @@ class Trader:
 
     def _connect(self) -> bool:
         try:
-            self._socket = socket.create_connection(("127.0.0.1", self.venue.ports()["fix"]), 5)
+            self._socket = socket.create_connection(("127.0.0.1", self.venue.ports()[self.port]), 5)
         except (OSError, ValueError, KeyError):
             return False
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -99,6 +99,7 @@ class Trader:
         return True
 
     venue_password = "demo"
+    port, target = "fix", "FIXSERVER"
 
     def _disconnect(self) -> None:
         if self._socket is not None:
@@ -157,7 +158,7 @@ class Trader:
 
     def _write(self, msg_type: str, number: int, body: str, stamp: str, header: str = "") -> None:
         assert self._socket is not None
-        head = f"35={msg_type}|34={number}|49={self.comp_id}|56=FIXSERVER|{header}52={stamp}|"
+        head = f"35={msg_type}|34={number}|49={self.comp_id}|56={self.target}|{header}52={stamp}|"
         with contextlib.suppress(OSError):  # it counts as sent: the venue asks for it, or has it
             self._socket.sendall(framed(self.begin_string, soh(head) + soh(body)))
 

@@ -24,6 +24,7 @@ from matching.messages import (
     OrderReplaced,
     OrderRepriced,
     OrderRestated,
+    OrderSplit,
     TradeBusted,
     TradeCorrected,
     Traded,
@@ -129,6 +130,10 @@ class NaiveHistory:
                 self.orders[event.order_id][name] = getattr(event, name)
             if event.reason == 1:
                 self.orders[event.order_id]["parked"] = ""
+        elif isinstance(event, OrderSplit):
+            for name in ("price", "quantity", "leaves", "executed", "busted"):
+                self.orders[event.order_id][name] = getattr(event, name)
+            self.orders[event.order_id]["conditions"] = said(event.conditions)
         elif isinstance(event, Traded):
             maker, taker = self.orders[event.maker_order_id], self.orders[event.taker_order_id]
             trade = {column: getattr(event, column, None) for column in schema.trades.columns.keys()}  # noqa: SIM118

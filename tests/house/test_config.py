@@ -81,6 +81,10 @@ VENUE: dict[str, Any] = {
         {"participant": "ALICE", "instrument": "VOD", "maker": "0", "taker": "0"},
         {"participant": "TRADER", "instrument": "AAPL", "maker": "0", "taker": "0.00025"},
     ],
+    "drop_copies": [
+        {"name": "RISK", "password": HASH, "participants": "*"},
+        {"name": "AUDIT", "password": HASH, "participants": ["ALICE", "TRADER2"], "version": "FIXT.1.1"},
+    ],
 }
 
 
@@ -112,8 +116,9 @@ def test_the_examples_are_whole(name: str) -> None:
     venue = config.load(CONFIG / name)
     assert [i.symbol for i in venue.instruments] == ["AAPL", "MSFT", "GOOG", "AMZN", "TSLA", "BTCUSD"]
     assert {venue.exchange.address, venue.marketdata.address, venue.venue.metrics_address} == {"127.0.0.1"}
-    assert [port for _, _, port in venue._ports()] == [5001, 9101, 9102, 5002, 9103, 8080, 9104]
-    hashes = {participant.password for participant in venue.participants}
+    drop_copy = [5003] if venue.drop_copies else []
+    assert [port for _, _, port in venue._ports()] == [5001, 9101, 9102, 5002, 9103, *drop_copy, 8080, 9104]
+    hashes = {entry.password for entry in (*venue.participants, *venue.drop_copies)}
     assert all(passwords.verify("demo", text) for text in hashes)
 
 
@@ -240,9 +245,16 @@ def test_the_trading_day_settles_by_its_markets_calendar() -> None:
     assert venue.settlement.holidays == venue.schedules[0].holidays
 
 
+def test_drop_copies_watch_all_or_some() -> None:
+    risk, audit = config.from_data(VENUE, Path("venue.toml")).drop_copies
+    assert [risk.watches(name) for name in ("TRADER1", "TRADER2", "ADDED LATER")] == [True, True, True]
+    assert [audit.watches(name) for name in ("TRADER1", "TRADER2", "ADDED LATER")] == [False, True, False]
+
+
 # --------------------------------------------------------------------------------------- what may not be
 
 COMP_ID = "1 to 32 letters, digits, dots, dashes, underscores"
+NOBODY = 'is neither a list of participants nor "*", which is all of them'
 SYMBOL = "1 to 32 letters, digits, dots, dashes, slashes, underscores"
 
 # What is changed, to what, and the line without the name of the file.
@@ -443,6 +455,24 @@ ONE_LINE = [
     ("participants.1.venue_comp_id", "-", f'participants[1].venue_comp_id: "-" is not a CompID: {COMP_ID}'),
     ("participants.1.quickfix", {"Heart Beat": 1}, "participants[1].quickfix.Heart Beat: is not the name of a QuickFIX setting"),
     ("participants.1.quickfix", {"TimeZone": "a\nb"}, 'participants[1].quickfix.TimeZone: "a\\nb" is not printable text'),
+    # drop copies
+    ("dropcopy.port", 70_000, "dropcopy.port: 70000 is not a port: 1 to 65535 (0: any that is free)"),
+    ("dropcopy.metrics_port", 9105, "dropcopy.metrics_port: unknown key"),
+    ("drop_copies.0.name", "A B", f'drop_copies[0].name: "A B" is not a CompID: {COMP_ID}'),
+    ("drop_copies.0.name", "ALICE", 'drop_copies[0].name: "ALICE" is the name of a participant too'),
+    ("drop_copies.0.name", "WEB", 'drop_copies[0].name: "WEB" is the name of the web too'),
+    ("drop_copies.0.name", "FIXSERVER-DC", 'drop_copies[0].name: "FIXSERVER-DC" is the name of the venue too'),
+    ("drop_copies.1.name", "RISK", 'drop_copies[1].name: "RISK" is the name of drop_copies[0] too'),
+    ("drop_copies.0.password", "demo", "drop_copies[0].password: is not a hash made by `fixserver participant add`"),
+    ("drop_copies.0.participants", [], f"drop_copies[0].participants: {NOBODY}"),
+    ("drop_copies.0.participants", "ALICE", f"drop_copies[0].participants: {NOBODY}"),
+    (
+        "drop_copies.1.participants.0",
+        "ALCE",
+        'drop_copies[1].participants[0]: "ALCE" is not one of the participants (is ALICE meant?)',
+    ),
+    ("drop_copies.0.version", "FIX.4.3", 'drop_copies[0].version: "FIX.4.3" is none of FIX.4.2, FIX.4.4, FIXT.1.1'),
+    ("drop_copies.0.quickfix", {"Heart Beat": 1}, "drop_copies[0].quickfix.Heart Beat: is not the name of a QuickFIX setting"),
 ]  # fmt: skip
 
 

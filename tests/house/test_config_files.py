@@ -17,7 +17,7 @@ POSTGRES = "postgresql+psycopg://clearing@db/clearing_data"
 
 
 def venue_at(path: Path, **sections: Any) -> dict[str, Any]:
-    return VENUE | {"venue": {"dictionaries": str(CONFIG / "dictionaries")}, "fees": []} | sections
+    return VENUE | {"venue": {"dictionaries": str(CONFIG / "dictionaries")}, "fees": [], "drop_copies": []} | sections
 
 
 def load(path: Path, data: dict[str, Any], sections: tuple[str, ...] | None = None) -> config.Config:

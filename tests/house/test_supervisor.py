@@ -251,11 +251,15 @@ def test_a_process_is_ready_when_each_of_its_ports_takes_connections(tmp_path: P
     assert venue.fix() is None
 
 
+DROP_COPY = ("127.0.0.1", 5003)
+
+
 def test_ready_says_where_to_connect_as_whom_and_with_which_password() -> None:
     venue = config.load(Path(__file__).parents[2] / "config" / "exchange.toml")
-    assert supervisor.ready_text(venue, ("127.0.0.1", 5001), ("127.0.0.1", 5002), ("127.0.0.1", 8080)).splitlines() == [
+    assert supervisor.ready_text(venue, ("127.0.0.1", 5001), ("127.0.0.1", 5002), ("127.0.0.1", 8080), DROP_COPY).splitlines() == [
         "ready: FIX order entry on 127.0.0.1:5001, market data on 127.0.0.1:5002 (FIX.4.2, FIX.4.4, FIXT.1.1 with FIX.5.0SP2)",
         "  page and REST on http://127.0.0.1:8080",
+        "  drop copy on 127.0.0.1:5003 for DROPCOPY, TargetCompID FIXSERVER-DC",
         "  log on as TRADER1 to TRADER8, password demo (Username(553) is the SenderCompID)",
         "  TargetCompID FIXSERVER for orders, FIXSERVER-MD for market data",
         "  instruments AAPL, MSFT, GOOG, AMZN, TSLA, BTCUSD; Ctrl-C stops",

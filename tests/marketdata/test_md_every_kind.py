@@ -21,6 +21,7 @@ from matching.messages import (
     SELL,
     DayRolled,
     Event,
+    InstrumentSplit,
     OrderRefreshed,
     OrderRepriced,
     OrderRestated,
@@ -67,6 +68,8 @@ class Tape:
             self.trades[event.trade_seq] = event.instrument, event.price, event.quantity
         elif isinstance(event, DayRolled):
             self.trades.clear()
+        elif isinstance(event, InstrumentSplit):
+            self.trades = {number: trade for number, trade in self.trades.items() if trade[0] != event.instrument}
 
     def statistics(self, symbol: str) -> dict[str, int]:
         """But the closing price."""

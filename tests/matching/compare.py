@@ -34,6 +34,7 @@ def check_state(engine: Engine, naive: NaiveEngine, watcher: Watcher) -> None:
     """Compare what the three know."""
     engine.check()
     check_balances(engine, naive, watcher)
+    check_obligations(naive, watcher)
     check_orders(engine, naive)
     check_questions(engine, naive)
     for symbol, instrument in engine.instruments.items():
@@ -51,11 +52,22 @@ def check_balances(engine: Engine, naive: NaiveEngine, watcher: Watcher) -> None
         account = engine.accounts[name]
         for asset in assets:
             balance = account.positions.get(asset) or account.cash.get(asset)
-            have = (balance.total, balance.reserved) if balance else (0, 0)
-            assert have == (market.total(name, asset), market.reserved(name, asset)), f"{name} {asset}"
-    for asset in assets:
-        total = sum(market.total(account, asset) for account in market.accounts)
-        assert total + watcher.fees.get(asset, 0) == watcher.brought.get(asset, 0), f"{asset} is not conserved"
+            have = (balance.total, balance.reserved, balance.unsettled) if balance else (0, 0, 0)
+            unsettled = market.clearing.unsettled(name, asset)
+            assert have == (market.total(name, asset), market.reserved(name, asset), unsettled), f"{name} {asset}"
+            told = watcher.clearing.total(name, asset), watcher.clearing.unsettled.get((name, asset), 0)
+            assert told == (have[0], unsettled), f"{name} {asset}: the events tell {told}"
+
+
+def check_obligations(naive: NaiveEngine, watcher: Watcher) -> None:
+    told = {
+        number: (one.account, one.instrument, one.quantity, one.money, one.multiple, one.due, one.days)
+        for number, one in watcher.clearing.obligations.items()
+    }
+    assert told == {
+        one.number: (one.account, one.paper.terms.instrument, one.quantity, one.money, one.multiple, one.due, one.days)
+        for one in naive.market.clearing.obligations
+    }
 
 
 def check_orders(engine: Engine, naive: NaiveEngine) -> None:
@@ -108,7 +120,7 @@ def named(event: Event) -> set[tuple[str, object]]:
         names.add((kind.__name__, int(reason)))
     if isinstance(event, QuotesAnswered):
         names.update(("Reason", result.reason) for result in event.results)
-    for field in ("phase", "parked", "cause"):
+    for field in ("phase", "parked", "cause", "fault"):
         if getattr(event, field, ""):
             names.add((field, getattr(event, field)))
     return names

@@ -31,6 +31,7 @@ from matching.messages import (
     SELL,
     STOP,
     STOP_LIMIT,
+    AllocateTrade,
     BustTrade,
     CancelOrder,
     CancelQuotes,
@@ -44,6 +45,7 @@ from matching.messages import (
     EndPauses,
     Event,
     ExpireOrders,
+    HoldDeliveries,
     MassCancel,
     MassQuote,
     NewOrder,
@@ -51,6 +53,7 @@ from matching.messages import (
     OperatorCancel,
     OperatorNote,
     OrderType,
+    PayDividend,
     Peg,
     Phase,
     PublishIndicative,
@@ -59,9 +62,14 @@ from matching.messages import (
     RollDay,
     SelfTrade,
     SetAccess,
+    SetFees,
+    SetMargin,
     SetPhase,
     SetReference,
+    SetSettlement,
+    Share,
     Side,
+    SplitInstrument,
     TimeInForce,
     Traded,
     Withdraw,
@@ -95,6 +103,8 @@ OPENING: list[Command] = [
     *(Deposit(account.account, symbol, "800") for account in ACCOUNTS for symbol in ("PLAIN", "FEES")),
     *(Deposit(account.account, "REBATE", "800000000") for account in ACCOUNTS),
 ]
+# The one has to spend what is not there yet, the other to sell what he has not.
+POOR = (("eve", "EUR"), ("eve", "USD"), ("bob", "PLAIN"), ("bob", "FEES"), ("bob", "USD"))
 PHASES: tuple[Phase, ...] = get_args(Phase)
 SELF_TRADES: tuple[SelfTrade, ...] = get_args(SelfTrade)
 PEGS: tuple[Peg, ...] = ("primary", "midpoint", "market")
@@ -147,8 +157,10 @@ class Generator:
             return self.replace()
         if kind < 0.83:
             return self.order_list()
-        if kind < 0.88:
+        if kind < 0.87:
             return self.quote()
+        if kind < 0.90:
+            return self.of_clearing()
         return self.rare()
 
     def urgent(self) -> Command | None:
@@ -160,12 +172,16 @@ class Generator:
             return EndPauses()
         if any(phase in AUCTIONS for phase in phases.values()) and chance.random() < 0.05:
             return PublishIndicative()
+        still = [symbol for symbol, phase in phases.items() if phase in ("closed", "halted", "cancel-only")]
+        if still and chance.random() < 0.05:
+            return self.split(chance.choice(still))
         away = [symbol for symbol, phase in phases.items() if phase != "continuous"]
         if away and chance.random() < (0.02 if phases[away[0]] in AUCTIONS else 0.04):
             return self.phase(chance.choice(away), 0.6)
         blocked = [name for name, access in self.naive.access.items() if access != "normal"]
         if blocked and chance.random() < 0.1:
-            return SetAccess(blocked[0], "normal", "op")
+            # Who was killed has no order open, so his fees may change.
+            return self.fees(blocked[0]) if chance.random() < 0.3 else SetAccess(blocked[0], "normal", "op")
         limited = [name for name, terms in self.naive.participants.items() if terms.orders_per_day_max]
         if limited and chance.random() < 0.02:
             return DefineParticipant(chance.choice(limited), by="op")
@@ -220,11 +236,16 @@ class Generator:
         """The instrument; for one that is not there, some other."""
         return self.naive.papers.get(symbol, self.naive.papers["PLAIN"])
 
+    def middle(self, paper: Paper) -> int:
+        """The last trade's price, where the band has not been put somewhere else since."""
+        low, high = paper.band
+        return paper.around if low <= paper.around <= high else paper.reference
+
     def price(self, paper: Paper, side: Side, aggression: int = 2) -> int:
         """Near the last trade: some ticks better, or more ticks worse."""
         tick = paper.terms.tick
         away = int(self.random.expovariate(0.12)) - aggression
-        middle = paper.around
+        middle = self.middle(paper)
         if paper.phase == "closing-price" and self.random.random() < 0.8:
             middle, away = paper.closing, -self.random.randrange(-1, 5)
         return (middle + (-away if side == BUY else away) * tick) // tick * tick
@@ -342,6 +363,8 @@ class Generator:
 
     def order(self) -> NewOrder:
         participant, symbol, side = self.participant(), self.symbol(), self.random.choice(SIDES)
+        if participant in ("bob", "eve") and self.random.random() < 0.3:
+            side = SELL if participant == "bob" else BUY
         session = f"{participant}/{self.random.choice('45')}"
         return self.entered(participant, self.account(participant), session, symbol, side, self.terms(symbol, side))
 
@@ -458,7 +481,7 @@ class Generator:
         symbol = self.symbol()
         paper = self.paper(symbol)
         tick = paper.terms.tick
-        middle = paper.around // tick + chance.randrange(-3, 4)
+        middle = self.middle(paper) // tick + chance.randrange(-3, 4)
         bid, offer = ((middle + sign * chance.randrange(1, 6)) * tick for sign in (-1, 1))
         bids, offers = self.quantity(paper), self.quantity(paper)
         odd = chance.random()
@@ -490,9 +513,10 @@ class Generator:
             return self.transfer()
         if kind < 0.58:
             return self.correction()
-        if kind < 0.60:
-            self.day += chance.choice((0, 1, 1, 1, 1))
-            return RollDay(f"{20240101 + self.day:08d}")
+        if kind < 0.61:
+            self.day += chance.choice((0, 1, 1, 1, 1, 1))
+            settlement_days = chance.choice((0, 1, 1, 1, 2)) if chance.random() < 0.98 else chance.choice((-1, 11))
+            return RollDay(f"{20240101 + self.day:08d}", settlement_days)
         if kind < 0.63:
             return self.define_instrument()
         if kind < 0.69:
@@ -504,7 +528,7 @@ class Generator:
         if kind < 0.80:
             paper = self.paper(self.symbol())
             ticks = chance.randrange(-10, 11) if chance.random() < 0.8 else chance.randrange(-300, 300)
-            price = paper.around + ticks * paper.terms.tick
+            price = self.middle(paper) + ticks * paper.terms.tick
             odd = chance.random()
             symbol = paper.terms.instrument if odd < 0.95 else "NONE"
             return SetReference(symbol, price if odd < 0.85 else chance.choice((0, -5, price + 1, 2**63 - 1)), "op")
@@ -534,8 +558,12 @@ class Generator:
         chance = self.random
         account = chance.choice(ACCOUNTS).account
         asset = chance.choice(("USD", "USD", "EUR", "PLAIN", "FEES", "REBATE"))
+        if chance.random() < 0.4:
+            account, asset = chance.choice(POOR)
         by, reference = chance.choice((("", ""), ("op", "wire")))
         usual = {"USD": 10**15, "EUR": 10**15, "REBATE": 8 * 10**8}.get(asset, 800)
+        if (account, asset) in POOR:
+            usual //= 50
         odd = chance.random()
         if odd < 0.05:
             asset, account = chance.choice((("GBP", account), (asset, "none")))
@@ -544,12 +572,16 @@ class Generator:
         elif odd < 0.15:
             return Withdraw(account, asset, str(10 * usual), by, reference)
         # Who has little gets more, who has much gives much.
-        free = self.naive.market.total(account, asset) - self.naive.market.reserved(account, asset) if odd > 0.05 else usual
+        market = self.naive.market
+        free = usual
+        if odd > 0.05:
+            there = market.clearing.settled(market, account, asset) - market.clearing.receivable(account, asset)
+            free = min(market.total(account, asset) - market.reserved(account, asset), there)
         if free < usual // 2:
             return Deposit(account, asset, str(chance.randrange(1, usual)), by, reference)
         if free > 2 * usual or chance.random() < 0.15:
-            return Withdraw(account, asset, str(free - chance.randrange(0, usual // 4)), by, reference)
-        return Withdraw(account, asset, str(chance.randrange(1, usual // 10)), by, reference)
+            return Withdraw(account, asset, str(free - chance.randrange(0, max(usual // 4, 1))), by, reference)
+        return Withdraw(account, asset, str(chance.randrange(1, max(usual // 10, 2))), by, reference)
 
     def correction(self) -> Command:
         chance = self.random
@@ -609,3 +641,117 @@ class Generator:
             ]  # fmt: skip
             return msgspec.structs.replace(terms, **chance.choice(wrong))
         return terms
+
+    # ------------------------------------------------------------------------------------------------- of clearing
+
+    def of_clearing(self) -> Command:
+        chance = self.random
+        kind = chance.random()
+        if kind < 0.15:
+            return self.settlement()
+        if kind < 0.35:
+            return self.hold()
+        if kind < 0.45:
+            symbol = chance.choice(("PLAIN", "FEES", "REBATE")) if chance.random() < 0.95 else "NONE"
+            amount: int | str = chance.randrange(1, 2 * MONEY_UNIT)
+            if chance.random() < 0.1:
+                amount = chance.choice((30 * MONEY_UNIT, 0, "x", "-5", "1" * 31))
+            return PayDividend(symbol, str(amount), "op", f"coupon {self.names}")
+        if kind < 0.50:
+            return self.split(self.symbol())
+        if kind < 0.55:
+            return self.fees(self.participant())
+        if kind < 0.70:
+            return self.margin()
+        return self.allocation()
+
+    def settlement(self) -> SetSettlement:
+        chance = self.random
+        if chance.random() < 0.05:
+            return chance.choice(
+                (SetSettlement(11), SetSettlement(-1), SetSettlement(2, True, 1_001), SetSettlement(2, True, 1, -1))
+            )
+        return SetSettlement(
+            chance.choice((0, 1, 1, 2, 2, 3)), chance.random() < 0.5, chance.choice((0, 1, 1, 2, 3)),
+            chance.choice((0, 20_000, 10**6)), chance.choice(("", "op")),
+        )  # fmt: skip
+
+    def hold(self) -> HoldDeliveries:
+        """Who is held is let go again, in the end."""
+        chance = self.random
+        held = sorted(self.naive.market.clearing.held)
+        if held and chance.random() < 0.5:
+            account, asset = chance.choice(held)
+            return HoldDeliveries(account, asset, False, "op", "it came")
+        account = chance.choice(ACCOUNTS).account if chance.random() < 0.97 else "none"
+        asset = chance.choice(("", "USD", "EUR", "PLAIN", "FEES", "REBATE")) if chance.random() < 0.97 else "GBP"
+        if chance.random() < 0.3:
+            account, asset = "eve", chance.choice(("PLAIN", "FEES", "REBATE"))
+        return HoldDeliveries(account, asset, chance.random() < 0.9, "op", "the custodian")
+
+    def split(self, symbol: str) -> Command:
+        """Prices stay where they were, in the long run."""
+        chance = self.random
+        paper = self.paper(symbol)
+        if chance.random() < 0.05:
+            far = (1_000, 1) if paper.reference < 1_000 * paper.terms.tick else (1, 0)
+            return SplitInstrument(symbol, *chance.choice(((0, 1), far, (2, 2), (1_001, 1), (1, 1_001))), "op")
+        numerator, denominator = chance.choice(((2, 1), (2, 1), (3, 1), (4, 2), (3, 2)))
+        first = next((terms for terms in INSTRUMENTS if terms.instrument == symbol), LATE)
+        if paper.reference * 10 < first.reference_price * chance.choice((6, 10, 15)):
+            if chance.random() > 0.15 and self.naive.market.clearing.in_settlement(symbol):
+                return self.rare()  # it would be refused
+            numerator, denominator = denominator, numerator
+        return SplitInstrument(symbol, numerator, denominator, "op", f"split {self.names}")
+
+    def fees(self, participant: str) -> SetFees:
+        chance = self.random
+        symbol = chance.choice(("", "PLAIN", "FEES", "REBATE"))
+        odd = chance.random()
+        if odd < 0.1:
+            maker, taker = chance.choice(((None, 5), (5, None), (-10, 5), (10**6, 5), (0, -1)))
+            return SetFees(participant, symbol, maker, taker, "op")
+        if odd < 0.13:
+            return SetFees(participant, "NONE", 0, 0, "op")
+        if odd < 0.4:
+            return SetFees(participant, symbol, by="op")
+        rebate = chance.choice((0, 0, 900))
+        return SetFees(participant, symbol, -rebate or chance.choice((0, 3_000)), rebate + chance.choice((0, 10, 2_000)), "op")
+
+    def margin(self) -> SetMargin:
+        """Rates are far above those of a real venue, so that there are calls; most times there are none."""
+        chance = self.random
+        short = sorted(asset for (_, asset), total in self.naive.market.totals.items() if total < 0 and asset in self.naive.papers)
+        symbol = chance.choice(short or ("PLAIN", "FEES", "REBATE")) if chance.random() < 0.96 else "NONE"
+        odd = chance.random()
+        if odd < 0.04:
+            return SetMargin(symbol, *chance.choice(((-1, -1), (100, 101), (10**7 + 1, 0))), "op")
+        if odd < 0.3:
+            return SetMargin(symbol, 0, 0, "op")
+        initial = chance.choice((100_000, 500_000, 10**6, 10**6, 3 * 10**6, 10**7))
+        return SetMargin(symbol, initial, chance.choice((0, initial // 2, initial, initial)), "op")
+
+    def allocation(self) -> AllocateTrade | ExpireOrders:
+        """Ann has two accounts; most trades are looked through for hers."""
+        chance = self.random
+        hers = [trade for trade in self.trades if {"ann", "ann-2"} & {trade.maker_account, trade.taker_account}]
+        if not hers:
+            return ExpireOrders()
+        trade = chance.choice(hers if chance.random() < 0.2 else hers[-5:])
+        opposite: Side = SELL if trade.taker_side == BUY else BUY
+        side = trade.taker_side if trade.taker_account.startswith("ann") else opposite
+        odd = chance.random()
+        if odd < 0.04:
+            trade = msgspec.structs.replace(
+                trade, **chance.choice(({"seq": 0}, {"seq": 10**9}, {"maker_account": "none"}, {"instrument": "NONE"}))
+            )
+        if odd > 0.97:
+            side = SELL if side == BUY else BUY
+        part = chance.randrange(trade.quantity + 1)
+        parts = [("ann", part), ("ann-2", trade.quantity - part)]
+        shares = [Share(*one) for one in parts if one[1] or chance.random() < 0.1]
+        wrong = chance.random()
+        if wrong < 0.08:
+            shares = chance.choice(([], shares[:1], shares * 2, [Share("ann", 0)], shares * 51, [Share("bob", trade.quantity)]))
+        participant = self.participant() if chance.random() < 0.05 else "ann"
+        return AllocateTrade(participant, f"{participant}/4", f"a{self.names}", trade, side, shares, "a")

@@ -26,6 +26,8 @@ from matching.messages import (
     STOP_LIMIT,
     AccessSet,
     AccountDefined,
+    AllocateTrade,
+    AllocationRejected,
     AuctionIndicated,
     BalanceChanged,
     BustTrade,
@@ -41,14 +43,18 @@ from matching.messages import (
     DefineAccount,
     DefineInstrument,
     DefineParticipant,
+    DeliveriesHeld,
     Deposit,
     EndPauses,
     Event,
     ExpireOrders,
+    FeesSet,
+    HoldDeliveries,
     IndicativePublished,
     InstrumentDefined,
     ListAccepted,
     ListRejected,
+    MarginSet,
     MarketPhaseChanged,
     MassCancel,
     MassCanceled,
@@ -66,6 +72,7 @@ from matching.messages import (
     OrderState,
     ParticipantDefined,
     PausesEnded,
+    PayDividend,
     PublishIndicative,
     QuoteEntry,
     QuoteResult,
@@ -76,13 +83,22 @@ from matching.messages import (
     ReplaceOrder,
     RollDay,
     SetAccess,
+    SetFees,
+    SetMargin,
     SetPhase,
     SetReference,
+    SetSettlement,
+    SettlementSet,
+    Side,
+    SplitInstrument,
+    TradeAllocated,
     TradeBusted,
     TradeCorrected,
     Traded,
     Withdraw,
 )
+from tests.matching.naive_actions import pay_dividend, split_instrument
+from tests.matching.naive_margin import call, carries, in_currency, margins_now, opening
 from tests.matching.naive_market import (
     AUCTIONS,
     CANCELED,
@@ -121,6 +137,7 @@ class NaiveEngine:
     phases: dict[str, str] = field(default_factory=dict)  # of markets that were moved
     names: dict[tuple[str, str], int] = field(default_factory=dict)  # (participant, ClOrdID) to order number, or 0
     sales: dict[int, Sale] = field(default_factory=dict)  # trades of this day that were busted or corrected
+    allocated: list[tuple[int, str]] = field(default_factory=list)  # trade and side, of this day
 
     def apply(self, now: int, command: Command) -> list[Event]:
         market = self.market
@@ -150,12 +167,15 @@ class NaiveEngine:
                 self.publish_indicative()
             case OperatorNote():
                 market.say(OperatorNoted, command.text, command.by)
+            case AllocateTrade():
+                self.allocate(command)
             case _:
                 try:
                     self.operate(command)
                 except Refused as refused:
                     market.say(CommandRefused, type(command).__name__, refused.args[0], "")
         market.finish()
+        call(market)
         return market.out
 
     def operate(self, command: Command) -> None:
@@ -185,6 +205,18 @@ class NaiveEngine:
                 self.bust(command)
             case CorrectTrade():
                 self.correct(command)
+            case SetSettlement():
+                self.set_settlement(command)
+            case HoldDeliveries():
+                self.hold_deliveries(command)
+            case PayDividend():
+                pay_dividend(self.market, command)
+            case SplitInstrument():
+                split_instrument(self.market, command)
+            case SetFees():
+                self.set_fees(command)
+            case SetMargin():
+                self.set_margin(command)
             case _:
                 raise AssertionError(command)
 
@@ -224,17 +256,32 @@ class NaiveEngine:
     def check_terms(self, command: NewOrder | ReplaceOrder, old: Order | None = None) -> int:
         return check_terms(self.market, self.participants[command.participant], command, old)
 
+    def unless_called(self, order: Order, instead_of: list[Order] | None = None) -> None:
+        """While an account is called, nothing that opens is taken; `order` as it would be."""
+        market = self.market
+        currency = self.papers[order.instrument].terms.currency
+        if (order.account, currency) in market.clearing.called:
+            others = [other for other in in_currency(market, order.account, currency) if other not in (instead_of or [])]
+            unless(order not in opening(market, [*(other for other in others if other is not order), order]), Reason.MARGIN_CALL)
+
     def would_trade(self, command: NewOrder | ReplaceOrder) -> bool:
         return self.market.would_trade(command.instrument, command.side, command.price, command.conditions or NOTHING_SAID)
 
-    def affordable(self, orders: list[Order]) -> bool:
-        """Whether the accounts can carry orders that are not open yet."""
+    def affordable(self, orders: list[Order], instead_of: list[Order] | None = None) -> bool:
+        """Whether the accounts can carry orders that are not open yet, where others have none left."""
+        market = self.market
+        margins = {order.account: margins_now(market, order.account) for order in orders}
+        before = [order.leaves for order in instead_of or []]
+        for order in instead_of or []:
+            order.leaves = 0
         self.orders.extend(orders)
-        rich = all(
-            self.market.available(order.account, self.market.asset_of(order)) >= 0 for order in orders if order.parked != "list"
-        )
+        at_work = [order for order in orders if order.parked != "list"]
+        rich = all(market.available(order.account, market.asset_of(order)) >= 0 for order in at_work)
+        rich = rich and all(carries(market, account, margin) for account, margin in margins.items())
         for order in orders:
             self.orders.remove(order)
+        for order, leaves in zip(instead_of or [], before, strict=True):
+            order.leaves = leaves
         return rich
 
     # --------------------------------------------------------------------------------------------- new orders
@@ -279,8 +326,9 @@ class NaiveEngine:
             self.rules_for_all(command)
             self.limits_of_a_day(command.participant, 0)
             limit = self.check_terms(command)
-            unless(not self.would_trade(command), Reason.WOULD_TRADE)
             order = self.made(command, self.market.number, limit)
+            self.unless_called(order)
+            unless(not self.would_trade(command), Reason.WOULD_TRADE)
             unless(self.affordable([order]), Reason.INSUFFICIENT_FUNDS)
         except Refused as refused:
             return self.reject(command, self.market.number, refused.args[0])
@@ -312,9 +360,10 @@ class NaiveEngine:
                 self.limits_of_a_day(command.participant, k)
                 limit = self.check_terms(single)
                 waits = k > 0 and not alternatives
-                unless(waits or not self.would_trade(single), Reason.WOULD_TRADE)
                 order = self.made(single, numbers[k], limit)
                 order.list = group
+                self.unless_called(order)
+                unless(waits or not self.would_trade(single), Reason.WOULD_TRADE)
                 order.parked = "list" if waits else ""
                 group.orders.append(order)
             unless(self.affordable(group.orders), Reason.INSUFFICIENT_FUNDS)
@@ -369,15 +418,24 @@ class NaiveEngine:
             limit = self.check_terms(command, order)
             kept = waits or self.keeps_place(order, command)
             conditions = command.conditions or NOTHING_SAID
-            unless(kept or not self.would_trade(command), Reason.WOULD_TRADE)
             quantity = max(command.quantity, order.executed + order.busted)
             leaves = quantity - order.executed - order.busted
-            smaller_sale = order.side == SELL and leaves <= order.leaves
+            asset = market.asset_of(order)
+            held_before = market.held_by_orders(order.account, asset)
             before = order.limit, order.leaves
-            order.limit, order.leaves = limit, leaves
-            if not waits and not smaller_sale and market.available(order.account, market.asset_of(order)) < 0:
+            margins = margins_now(market, order.account)
+            try:
+                order.leaves = leaves
+                self.unless_called(order)
+                unless(kept or not self.would_trade(command), Reason.WOULD_TRADE)
+                order.limit = limit
+                held = market.held_by_orders(order.account, asset)
+                if not waits and not (order.side == SELL and held <= held_before):
+                    rich = market.available(order.account, asset) >= 0
+                    unless(rich and carries(market, order.account, margins), Reason.INSUFFICIENT_FUNDS)
+            except Refused:
                 order.limit, order.leaves = before
-                raise Refused(Reason.INSUFFICIENT_FUNDS)
+                raise
         except Refused as refused:
             return self.reject_change(command, refused.args[0])
 
@@ -522,13 +580,9 @@ class NaiveEngine:
             for order in self.orders
             if order.quote and (order.account, order.instrument, order.side) == (command.account, entry.instrument, side)
         ]
-        before = [order.leaves for order in former]
-        for order in former:
-            order.leaves = 0
-        rich = self.affordable(orders)
-        for order, leaves in zip(former, before, strict=True):
-            order.leaves = leaves
-        unless(rich, Reason.INSUFFICIENT_FUNDS)
+        for order in orders:
+            self.unless_called(order, former)
+        unless(self.affordable(orders, former), Reason.INSUFFICIENT_FUNDS)
         self.cancel_all(former, CancelReason.REQUOTED)
         for order in orders:
             self.accept(order)
@@ -560,9 +614,11 @@ class NaiveEngine:
 
     def roll(self, command: RollDay) -> None:
         unless(len(command.trading_day) == 8 and command.trading_day > self.day, Reason.BAD_DEFINITION)
-        self.day = command.trading_day
+        unless(0 <= command.settlement_days <= 10, Reason.BAD_DEFINITION)
+        ended, self.day = self.day, command.trading_day
         self.day_began = self.market.seq
         self.sales = {}
+        self.allocated = []
         due = [order for order in self.orders if order.time_in_force not in (GTC, GTD)]
         self.market.say(DayRolled, command.trading_day, len(due))
         self.cancel_all(due, CancelReason.DAY_END, EXPIRED)
@@ -572,6 +628,15 @@ class NaiveEngine:
         for paper in self.papers.values():
             if paper.traded:
                 paper.put_reference(paper.last)
+        clearing = self.market.clearing
+        for _ in range(command.settlement_days):
+            clearing.net(self.market, ended)
+            clearing.settle(self.market)
+            clearing.buy_in(self.market)
+            clearing.days += 1
+        if clearing.waiting is not None:
+            terms, clearing.waiting = clearing.waiting, None
+            self.put_settlement(terms)
 
     def set_phase(self, command: SetPhase) -> None:
         market = self.market
@@ -618,6 +683,9 @@ class NaiveEngine:
         unless(command.asset in self.papers or command.asset in currencies, Reason.UNKNOWN_INSTRUMENT)
         amount = sign * int(command.amount)
         free = market.total(command.account, command.asset) - market.reserved(command.account, command.asset)
+        if market.clearing.terms.spend_unsettled:
+            free -= market.clearing.receivable(command.account, command.asset)
+        free = min(free, market.clearing.settled(market, command.account, command.asset))
         unless(amount > 0 or -amount <= free, Reason.INSUFFICIENT_FUNDS)
         market.move(command.account, command.asset, amount)
         balance = market.total(command.account, command.asset)
@@ -694,27 +762,34 @@ class NaiveEngine:
         unless({trade.maker_account, trade.taker_account} <= set(self.market.accounts), Reason.UNKNOWN_TRADE)
         unless(trade.instrument in self.papers, Reason.UNKNOWN_TRADE)
         sale = self.sales.get(trade.seq, Sale(trade.price, trade.quantity, trade.maker_fee, trade.taker_fee))
-        unless(not sale.busted, Reason.TOO_LATE)
+        unless(not sale.busted and not any(seq == trade.seq for seq, _ in self.allocated), Reason.TOO_LATE)
+        unless(self.papers[trade.instrument].split < trade.seq, Reason.TOO_LATE)
         return sale
+
+    def settle_or_refuse(self, paper: Paper, moves: list[tuple[str, Side, int, int, int]]) -> None:
+        """Make moves of (account, side, value, quantity, fee), or none where one would have less available than he may."""
+        market = self.market
+        assets = [(account, asset) for account, *_ in moves for asset in (paper.terms.currency, paper.terms.instrument)]
+        available = [market.available(*asset) for asset in assets]
+        totals, dealt = dict(market.totals), list(market.clearing.dealt)
+        for move in moves:
+            market.settle(paper, *move)
+        if any(market.available(*asset) < min(before, 0) for asset, before in zip(assets, available, strict=True)):
+            market.totals, market.clearing.dealt = totals, dealt
+            raise Refused(Reason.INSUFFICIENT_FUNDS)
 
     def put_in_place(self, trade: Traded, old: Sale, new: Sale) -> tuple[OrderState | None, OrderState | None]:
         """Take a trade back and put another in its place; the orders after it, the maker's first. Raises Refused."""
-        market = self.market
         paper = self.papers[trade.instrument]
-        sides = [
+        sides: list[tuple[str, Side, int, int]] = [
             (trade.maker_account, SELL if trade.taker_side == BUY else BUY, old.maker_fee, new.maker_fee),
             (trade.taker_account, trade.taker_side, old.taker_fee, new.taker_fee),
         ]
-        before = dict(market.totals)
-        assets = [(account, asset) for account, *_ in sides for asset in (paper.terms.currency, trade.instrument)]
+        moves: list[tuple[str, Side, int, int, int]] = []
         for account, side, old_fee, new_fee in sides:
-            market.settle(paper, account, side, -paper.money(old.price, old.quantity), -old.quantity, -old_fee)
-            market.settle(paper, account, side, paper.money(new.price, new.quantity), new.quantity, new_fee)
-        for account, asset in assets:
-            gives = market.total(account, asset) < before.get((account, asset), 0)
-            if gives and market.available(account, asset) < 0:
-                market.totals = before
-                raise Refused(Reason.INSUFFICIENT_FUNDS)
+            moves.append((account, side, -paper.money(old.price, old.quantity), -old.quantity, -old_fee))
+            moves.append((account, side, paper.money(new.price, new.quantity), new.quantity, new_fee))
+        self.settle_or_refuse(paper, moves)
         self.sales[trade.seq] = new
         for number in (trade.maker_order_id, trade.taker_order_id):
             order = self.order(number)
@@ -742,10 +817,94 @@ class NaiveEngine:
         paper = self.papers[trade.instrument]
         value = paper.money(command.price, command.quantity)
         unless(value <= INT64_MAX, Reason.BAD_DEFINITION)
-        taker_fee = paper.fee(value, paper.terms.taker_fee_ppm)
-        maker_fee = taker_fee if trade.auction else paper.fee(value, paper.terms.maker_fee_ppm)
+        taker_fee = self.market.fee(trade.taker_account, trade.instrument, value, as_maker=False)
+        maker_fee = self.market.fee(trade.maker_account, trade.instrument, value, as_maker=not trade.auction)
         orders = self.put_in_place(trade, old, Sale(command.price, command.quantity, maker_fee, taker_fee))
         self.market.say(
             TradeCorrected, trade.seq, trade.instrument, command.price, command.quantity, trade.taker_side, trade.maker_account,
             trade.taker_account, maker_fee, taker_fee, old.price, old.quantity, old.maker_fee, old.taker_fee, *orders, command.by,
+        )  # fmt: skip
+
+    # ---------------------------------------------------------------------------------------------------- clearing
+
+    def set_settlement(self, command: SetSettlement) -> None:
+        unless(0 <= command.cycle_days <= 10 and 0 <= command.buy_in_days <= 1_000, Reason.BAD_DEFINITION)
+        unless(0 <= command.buy_in_premium_ppm <= 10**6, Reason.BAD_DEFINITION)
+        if not self.day and not any(paper.last for paper in self.papers.values()):
+            return self.put_settlement(command)
+        self.market.clearing.waiting = command
+        return self.say_settlement(command, in_force=False)
+
+    def put_settlement(self, terms: SetSettlement) -> None:
+        self.market.clearing.terms = terms
+        self.say_settlement(terms, in_force=True)
+
+    def say_settlement(self, terms: SetSettlement, *, in_force: bool) -> None:
+        self.market.say(
+            SettlementSet, terms.cycle_days, terms.spend_unsettled, terms.buy_in_days, terms.buy_in_premium_ppm, in_force, terms.by
+        )
+
+    def hold_deliveries(self, command: HoldDeliveries) -> None:
+        currencies = {paper.terms.currency for paper in self.papers.values()}
+        unless(command.account in self.market.accounts, Reason.UNKNOWN_ACCOUNT)
+        unless(command.asset in ("", *self.papers, *currencies), Reason.UNKNOWN_INSTRUMENT)
+        held = self.market.clearing.held
+        held.discard((command.account, command.asset))
+        if command.held:
+            held.add((command.account, command.asset))
+        self.market.say(DeliveriesHeld, command.account, command.asset, command.held, command.by, command.reference)
+
+    def set_fees(self, command: SetFees) -> None:
+        maker, taker = command.maker_fee_ppm, command.taker_fee_ppm
+        unless(command.participant in self.participants, Reason.UNKNOWN_ACCOUNT)
+        unless(command.instrument in ("", *self.papers), Reason.UNKNOWN_INSTRUMENT)
+        unless((maker is None) == (taker is None), Reason.BAD_DEFINITION)
+        if maker is not None and taker is not None:
+            unless(abs(maker) < 10**6 and 0 <= taker < 10**6 and maker + taker >= 0, Reason.BAD_DEFINITION)
+        theirs = [order for order in self.orders if order.participant == command.participant]
+        unless(all(command.instrument not in ("", order.instrument) for order in theirs), Reason.BAD_DEFINITION)
+        rules = self.market.clearing.fees
+        rules.pop((command.participant, command.instrument), None)
+        if maker is not None and taker is not None:
+            rules[command.participant, command.instrument] = maker, taker
+        self.market.say(FeesSet, command.participant, command.instrument, maker, taker, command.by)
+
+    def set_margin(self, command: SetMargin) -> None:
+        unless(command.instrument in self.papers, Reason.UNKNOWN_INSTRUMENT)
+        unless(0 <= command.maintenance_ppm <= command.initial_ppm <= 10**7, Reason.BAD_DEFINITION)
+        self.market.clearing.rates[command.instrument] = command.initial_ppm, command.maintenance_ppm
+        self.market.say(MarginSet, command.instrument, command.initial_ppm, command.maintenance_ppm, command.by)
+
+    def allocate(self, command: AllocateTrade) -> None:
+        market, trade, side, shares = self.market, command.trade, command.side, command.shares
+        account = trade.taker_account if side == trade.taker_side else trade.maker_account
+        try:
+            unless(command.participant in self.participants, Reason.UNKNOWN_ACCOUNT)
+            for name in (account, *(share.account for share in shares)):
+                known = market.accounts.get(name)
+                unless(known is not None and known.participant == command.participant, Reason.UNKNOWN_ACCOUNT)
+            unless(self.day_began < trade.seq <= market.seq, Reason.UNKNOWN_TRADE)
+            unless({trade.maker_account, trade.taker_account} <= set(market.accounts), Reason.UNKNOWN_TRADE)
+            unless(trade.instrument in self.papers, Reason.UNKNOWN_TRADE)
+            paper = self.papers[trade.instrument]
+            unless((trade.seq, side) not in self.allocated and trade.seq not in self.sales, Reason.TOO_LATE)
+            unless(paper.split < trade.seq, Reason.TOO_LATE)
+            unless(1 <= len(shares) <= 100, Reason.INVALID_QUANTITY)
+            unless(len({share.account for share in shares}) == len(shares), Reason.INVALID_QUANTITY)
+            unless(all(share.quantity >= 1 for share in shares), Reason.INVALID_QUANTITY)
+            unless(sum(share.quantity for share in shares) == trade.quantity, Reason.INVALID_QUANTITY)
+            moves: list[tuple[str, Side, int, int, int]] = []
+            for share in shares:
+                if share.account != account:
+                    value = paper.money(trade.price, share.quantity)
+                    moves += [(account, side, -value, -share.quantity, 0), (share.account, side, value, share.quantity, 0)]
+            self.settle_or_refuse(paper, moves)
+        except Refused as refused:
+            return market.say(
+                AllocationRejected, command.participant, command.session, command.alloc_id, refused.args[0], "", command.routing
+            )
+        self.allocated.append((trade.seq, side))
+        return market.say(
+            TradeAllocated, command.participant, command.session, command.alloc_id, trade.seq, account, trade.instrument, side,
+            trade.price, trade.quantity, shares, command.routing,
         )  # fmt: skip

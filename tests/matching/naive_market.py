@@ -2,7 +2,7 @@
 
 It keeps one list of orders in the order of their entry and looks through all of it for everything: the best
 price, what is reserved, which stop is elected. The rules are those of docs/market-rules.md, whose words the
-comments use; nothing is shared with the first engine but the messages.
+comments use; nothing is shared with the first engine but the messages. What is settled later is in naive_clearing.py.
 """
 
 from __future__ import annotations
@@ -46,6 +46,8 @@ from matching.messages import (
     Traded,
     Uncrossed,
 )
+from tests.matching.naive_clearing import Dealt, NaiveClearing
+from tests.matching.naive_margin import carries, margins_now
 
 FILLED, CANCELED, EXPIRED = "2", "4", "C"
 AUCTIONS = ("opening-auction", "volatility-auction", "closing-auction")
@@ -146,6 +148,7 @@ class Paper:
     until: int = 0
     traded: bool = False  # since the reference was set
     closing: int = 0
+    split: int = 0  # the event of its last split
     marks: tuple[int, int] | None = None
     indicated: tuple[int, int, int] = (0, 0, 0)
 
@@ -163,10 +166,10 @@ class Paper:
         self.reference = price
         self.traded = False
 
-    def nearest_tick(self, price: int) -> int:
+    def nearest_tick(self, price: int | Fraction) -> int:
         """The tick nearest to a price, of two the higher."""
         tick = self.terms.tick
-        return max((2 * price + tick) // (2 * tick) * tick, tick)
+        return max(floor(Fraction(2 * price + tick, 2 * tick)) * tick, tick)
 
     @property
     def around(self) -> int:
@@ -187,11 +190,6 @@ class Paper:
 
     def fee(self, value: int, ppm: int) -> int:
         return value * ppm // 10**6
-
-    def cost(self, price: int, quantity: int) -> int:
-        """What a buy holds back: the value, and the higher of the two fees."""
-        value = self.money(price, quantity)
-        return value + self.fee(value, max(0, self.terms.maker_fee_ppm, self.terms.taker_fee_ppm))
 
 
 def within(side: str, price: int, bound: int) -> bool:
@@ -242,6 +240,7 @@ class NaiveMarket:
     papers: dict[str, Paper] = field(default_factory=dict)
     accounts: dict[str, DefineAccount] = field(default_factory=dict)
     totals: dict[tuple[str, str], int] = field(default_factory=dict)  # (account, asset)
+    clearing: NaiveClearing = field(default_factory=NaiveClearing)
     orders: list[Order] = field(default_factory=list)  # open ones, in the order of entry
     ended: dict[int, Order] = field(default_factory=dict)  # those of this day
     queue: list[tuple[Order, str]] = field(default_factory=list)  # elected, and why: "stop" or "list"
@@ -272,17 +271,40 @@ class NaiveMarket:
     def move(self, account: str, asset: str, amount: int) -> None:
         self.totals[account, asset] = self.total(account, asset) + amount
 
+    def fees_of(self, participant: str, symbol: str) -> tuple[int, int]:
+        """What a participant pays as maker and as taker, in millionths."""
+        terms = self.papers[symbol].terms
+        rules = self.clearing.fees
+        own = rules.get((participant, symbol), rules.get((participant, "")))
+        return own or (terms.maker_fee_ppm, terms.taker_fee_ppm)
+
+    def fee(self, account: str, symbol: str, value: int, as_maker: bool) -> int:
+        maker, taker = self.fees_of(self.accounts[account].participant, symbol)
+        return self.papers[symbol].fee(value, maker if as_maker else taker)
+
+    def cost(self, order: Order) -> int:
+        """What a buy holds back: the value, and the higher of the two fees."""
+        paper = self.papers[order.instrument]
+        value = paper.money(order.limit, order.leaves)
+        return value + paper.fee(value, max(0, *self.fees_of(order.participant, order.instrument)))
+
     def need(self, order: Order, asset: str) -> int:
         """What one order holds back of a currency or an instrument."""
         paper = self.papers[order.instrument]
         if order.parked == "list":
             return 0
         if order.side == BUY:
-            return paper.cost(order.limit, order.leaves) if asset == paper.terms.currency else 0
+            return self.cost(order) if asset == paper.terms.currency else 0
         return order.leaves if asset == order.instrument else 0
 
     def reserved(self, account: str, asset: str) -> int:
-        """What the open orders of an account hold back; of a list of which one cancels the other, the largest need."""
+        """What the open orders of an account hold back, what is blocked, and its margin."""
+        clearing = self.clearing
+        held = self.held_by_orders(account, asset)
+        return held + clearing.blocked(account, asset) + clearing.margins.get((account, asset), 0)
+
+    def held_by_orders(self, account: str, asset: str) -> int:
+        """Of a list of which one cancels the other, the largest need."""
         held = 0
         lists: dict[int, int] = {}
         for order in self.orders:
@@ -516,10 +538,15 @@ class NaiveMarket:
                 )  # fmt: skip
 
     def settle(self, paper: Paper, account: str, side: str, value: int, quantity: int, fee: int) -> None:
-        """Move what one side of a trade gives and gets."""
+        """Move what one side of a trade gives and gets; below 0 it is taken back."""
         sign = 1 if side == BUY else -1
-        self.move(account, paper.terms.currency, -sign * value - fee)
-        self.move(account, paper.terms.instrument, sign * quantity)
+        symbol, currency = paper.terms.instrument, paper.terms.currency
+        cash = -sign * value - fee
+        self.move(account, currency, cash)
+        self.move(account, symbol, sign * quantity)
+        if self.clearing.terms.cycle_days:
+            bought, sold_for = (quantity, 0) if side == BUY else (0, cash)
+            self.clearing.dealt.append(Dealt(account, symbol, currency, sign * quantity, cash, fee, bought, sold_for))
 
     def trade(self, maker: Order, taker: Order, price: int, quantity: int, auction: bool = False) -> bool:
         """Whether the two could: not where they are alternatives of one list."""
@@ -530,8 +557,8 @@ class NaiveMarket:
         self.end_alternatives(taker)
         paper = self.papers[maker.instrument]
         value = paper.money(price, quantity)
-        maker_fee = paper.fee(value, paper.terms.taker_fee_ppm if auction else paper.terms.maker_fee_ppm)
-        taker_fee = paper.fee(value, paper.terms.taker_fee_ppm)
+        maker_fee = self.fee(maker.account, maker.instrument, value, as_maker=not auction)
+        taker_fee = self.fee(taker.account, maker.instrument, value, as_maker=False)
         for order, fee in ((maker, maker_fee), (taker, taker_fee)):
             self.settle(paper, order.account, order.side, value, quantity, fee)
             order.executed += quantity
@@ -605,11 +632,12 @@ class NaiveMarket:
             if order.order_type == PEGGED and self.pegged(order.instrument) >= self.pegged_max:
                 self.over(order, CANCELED, CancelReason.LIST_ENDED)
                 continue
+            before = margins_now(self, order.account)
             order.parked = self.waits_for(order)  # no longer "list": it reserves
             if self.would_trade(order.instrument, order.side, order.price, order.conditions):
                 self.over(order, CANCELED, CancelReason.WOULD_TRADE)
                 continue
-            if self.available(order.account, self.asset_of(order)) < 0:
+            if self.available(order.account, self.asset_of(order)) < 0 or not carries(self, order.account, before):
                 self.over(order, CANCELED, CancelReason.INSUFFICIENT_FUNDS)
                 continue
             self.say(OrderActivated, order.number, order.instrument, "list", order.order_type, order.price, order.parked)

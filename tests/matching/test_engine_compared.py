@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 
 from matching import messages
-from matching.messages import CancelReason, Parked, Phase, Reason, RestateReason
+from matching.messages import CancelReason, FailReason, Parked, Phase, Reason, RestateReason
 from tests.matching.compare import compare
 
 COMMANDS = 20_000
@@ -34,9 +34,10 @@ def test_the_commands_drawn_cause_everything_that_there_is(seen: set[tuple[str, 
         if ("seed", seed) not in seen:  # run alone
             compare(COMMANDS, seed, seen=seen)
     everything: set[tuple[str, object]] = {("event", kind.__name__) for kind in get_args(messages.Event)}
-    for reasons in (Reason, CancelReason, RestateReason):
+    for reasons in (Reason, CancelReason, RestateReason, FailReason):
         everything |= {(reasons.__name__, int(reason)) for reason in reasons}
     everything |= {("phase", phase) for phase in get_args(Phase)}
     everything |= {("parked", parked) for parked in get_args(Parked) if parked}
     everything |= {("cause", cause) for cause in ("stop", "close", "list")}
+    everything |= {("fault", fault) for fault in ("securities", "cash")}
     assert everything - seen == set()

@@ -1,8 +1,9 @@
-"""What somebody knows who sees the events alone: open orders, books, fees. It asserts the invariants, and predicts nothing."""
+"""What somebody knows who sees the events alone: open orders, books. It asserts the invariants, and predicts nothing."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 from matching.messages import (
     BUY,
@@ -11,10 +12,11 @@ from matching.messages import (
     MARKET_TO_LIMIT,
     ORDERS_APART,
     PEGGED,
+    SELL,
     STOP_LIMIT,
-    BalanceChanged,
     Event,
     InstrumentDefined,
+    InstrumentSplit,
     OrderAccepted,
     OrderActivated,
     OrderCanceled,
@@ -22,6 +24,7 @@ from matching.messages import (
     OrderReplaced,
     OrderRepriced,
     OrderRestated,
+    OrderSplit,
     OrderState,
     PhaseChanged,
     RestateReason,
@@ -30,6 +33,9 @@ from matching.messages import (
     Traded,
     Uncrossed,
 )
+from tests.matching.watcher_clearing import ClearingWatcher
+
+SIDES = (BUY, SELL)
 
 
 @dataclass(eq=False)
@@ -66,11 +72,10 @@ class Watcher:
         self.orders: dict[int, Watched] = {}
         self.books: dict[tuple[str, str], list[Watched]] = {}
         self.entering: list[Watched] = []  # accepted together, and not at work yet
-        self.currencies: dict[str, str] = {}
         self.phases: dict[str, str] = {}
         self.uncrossing: dict[str, tuple[int, int]] = {}  # the price, and the volume that is still to come
-        self.brought: dict[str, int] = {}  # asset: what was deposited less what was withdrawn
-        self.fees: dict[str, int] = {}
+        self.split = Fraction(1)  # the last one
+        self.clearing = ClearingWatcher()
 
     def see(self, events: list[Event]) -> None:
         """What one command caused."""
@@ -79,6 +84,7 @@ class Watcher:
             self.seq += 1
             assert event.seq == self.seq, "events are numbered without a gap"
             self.see_one(event)
+        self.clearing.see(events)
         self.at_work()
         self.uncrossing.clear()
 
@@ -117,10 +123,13 @@ class Watcher:
                 self.restated(event)
             case TradeBusted() | TradeCorrected():
                 self.taken_back(event)
-            case BalanceChanged():
-                self.brought[event.asset] = self.brought.get(event.asset, 0) + int(event.amount)
+            case InstrumentSplit():
+                self.split = Fraction(event.numerator, event.denominator)
+                for side in SIDES:  # in the order of their priority, which stays where prices become the same
+                    self.books[event.instrument, side] = self.ranked(event.instrument, side)
+            case OrderSplit():
+                self.order_split(event)
             case InstrumentDefined():
-                self.currencies[event.instrument] = event.currency
                 self.phases.setdefault(event.instrument, event.phase)
             case PhaseChanged():
                 self.phases[event.instrument] = event.phase
@@ -214,6 +223,17 @@ class Watcher:
         order.order_type = event.order_type
         order.check()
 
+    def order_split(self, event: OrderSplit) -> None:
+        order = self.orders[event.order_id]
+        before = (order.quantity, order.leaves, order.executed, order.busted, order.display, order.shown)
+        order.quantity, order.leaves, order.executed, order.busted = event.quantity, event.leaves, event.executed, event.busted
+        order.display = event.conditions.display_quantity if event.conditions else 0
+        order.shown = int(order.shown * self.split)
+        after = (order.quantity, order.leaves, order.executed, order.busted, order.display, order.shown)
+        assert after == tuple(quantity * self.split for quantity in before), "every quantity at the ratio"
+        order.price = event.price if order.price else 0
+        order.check()
+
     # -------------------------------------------------------------------------------------------------- trades
 
     def traded(self, event: Traded) -> None:
@@ -245,15 +265,11 @@ class Watcher:
                 order.shown = max(order.shown - event.quantity, 0)
             else:
                 order.shown = min(order.display, order.leaves)
-        currency = self.currencies[event.instrument]
-        self.fees[currency] = self.fees.get(currency, 0) + event.maker_fee + event.taker_fee
 
     def taken_back(self, event: TradeBusted | TradeCorrected) -> None:
-        gone, fees = event.quantity, -event.maker_fee - event.taker_fee
+        gone = event.quantity
         if isinstance(event, TradeCorrected):
-            gone, fees = event.old_quantity - event.quantity, -fees - event.old_maker_fee - event.old_taker_fee
-        currency = self.currencies[event.instrument]
-        self.fees[currency] = self.fees.get(currency, 0) + fees
+            gone = event.old_quantity - event.quantity
         for state in (event.maker, event.taker):
             if state is not None and state.order_id in self.orders:
                 order = self.orders[state.order_id]

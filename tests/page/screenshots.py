@@ -28,7 +28,7 @@ SEED = 4
 def configured(directory: Path) -> Path:
     """config/exchange.toml with ports that are free."""
     text = (ROOT / "config" / "exchange.toml").read_text().replace('"dictionaries"', f'"{ROOT}/config/dictionaries"')
-    for port in (5001, 5002, 8080, 9101, 9102, 9103, 9104):
+    for port in (5001, 5002, 5003, 8080, 9101, 9102, 9103, 9104):
         text = text.replace(f"port = {port}\n", "port = 0\n").replace(f"port = {port} ", "port = 0 ")
     path = directory / "venue.toml"
     path.write_text(text)
