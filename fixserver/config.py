@@ -545,6 +545,22 @@ class Config(_File, kw_only=True):
                 found.append(Deposit(participant.name, symbol, str(quantity)))
         return found
 
+    def clearing_commands(
+        self, margins: dict[str, SetMargin], fees: dict[tuple[str, str], SetFees], settlement: SetSettlement | None
+    ) -> list[Command]:
+        """What is to be said of settlement, margins and fees where these were said before: by instrument, and by participant and
+        instrument. What was never said is as the core has it; a rule that is not there any more ends."""
+        commands: list[Command] = []
+        if self.settlement.define() != (settlement or Settlement().define()):
+            commands.append(self.settlement.define())
+        for instrument in self.instruments:
+            margin = instrument.define_margin()
+            if margin != margins.get(instrument.symbol, SetMargin(instrument.symbol, 0, 0)):
+                commands.append(margin)
+        rules = {(rule.participant, rule.instrument): rule.define() for rule in self.fees}
+        commands += [SetFees(*whose) for whose in sorted(fees.keys() - rules.keys())]
+        return commands + [rule for whose, rule in rules.items() if fees.get(whose) != rule]
+
     def cannot_listen(self, key: str, address: str, port: int, error: OSError) -> ConfigError:
         """The one line for a port that could not be bound. `key` is the one it stands under, "exchange.port"."""
         if error.errno == errno.EADDRINUSE:

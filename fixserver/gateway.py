@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fixserver import lists, quotes
-from fixserver.config import Settlement
 from fixserver.enquiries import Enquiries, no_order
 from fixserver.onbehalf import ON_BEHALF_OF, OnBehalf, Speaker
 from fixserver.refusals import Refusals
@@ -23,7 +22,7 @@ from fixserver.requests import REQUIRED, Requests, fields_of
 from fixserver.throttle import Throttle
 from fixserver.timers import Timers
 from fixserver.values import Refused
-from matching.messages import AccessSet, Command, Event, MassCancel, ParticipantDefined, Reason, SetFees, SetMargin
+from matching.messages import AccessSet, Command, Event, MassCancel, ParticipantDefined, Reason
 
 if TYPE_CHECKING:
     from fixserver.config import Config
@@ -119,29 +118,14 @@ class Gateway:
                 commands.append(entry.define())
         self._inbox += commands + deposits
         self.on_turn()
-        self._inbox += self._clearing_of(config)
+        margins = {symbol: one.margin_configured for symbol, one in engine.instruments.items() if one.margin_configured is not None}
+        self._inbox += config.clearing_commands(margins, engine.fees_configured, engine.settlement_configured)
         self.on_turn()
         self._inbox += self._timers.begin(self.core.clock(), recovered)
         for name in sorted(self.reporter.marked):  # whose connections this process, or its machine, has ended
             self._end_orders_of(name)
         self.on_turn()
         self.on_sent()
-
-    def _clearing_of(self, config: Config) -> list[Command]:
-        """What the configuration says otherwise than it did of settlement, margins and the fees of participants. What it has never
-        said is as the core has it, and a rule that it does not have any more ends."""
-        engine = self.core.engine
-        commands: list[Command] = []
-        if config.settlement.define() != (engine.settlement_configured or Settlement().define()):
-            commands.append(config.settlement.define())
-        for instrument in config.instruments:
-            margin, listed = instrument.define_margin(), engine.instruments.get(instrument.symbol)
-            if listed is not None and margin != (listed.margin_configured or SetMargin(instrument.symbol, 0, 0)):
-                commands.append(margin)
-        rules = {(fees.participant, fees.instrument): fees.define() for fees in config.fees}
-        before = engine.fees_configured
-        commands += [SetFees(*whose) for whose in sorted(before.keys() - rules.keys())]
-        return commands + [rule for whose, rule in rules.items() if before.get(whose) != rule]
 
     # ----------------------------------------------------------------------------------------- the desk
 

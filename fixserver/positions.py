@@ -14,7 +14,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import NamedTuple
 
-from fixserver.config import Config, Instrument, to_text, to_units
+from fixserver.config import FEE_DECIMALS, Config, Instrument, to_text, to_units
 from matching.messages import BUY, DAY, LIMIT, MONEY_DECIMALS, OrderType, Side, TimeInForce
 
 Message = dict[str, str]
@@ -24,6 +24,7 @@ PPM = 1_000_000
 STATUS_UNKNOWN = "8"
 FILLS_KEPT = 10_000
 REASON_FUNDS = "25"
+CORPORATE_ACTION = "0"  # ExecRestatementReason(378)
 
 
 def timestamp() -> str:
@@ -174,7 +175,8 @@ class Booked:
 
 @dataclass
 class Positions:
-    """`cash` in money units, `holdings` in quantity units; both without regard to what open orders reserve."""
+    """`cash` in money units, `holdings` in quantity units; both without regard to what open orders reserve. `fees` are the
+    participant's own, maker's and taker's by instrument, under "" for those that are not named."""
 
     name: str
     terms: dict[str, Terms]
@@ -183,6 +185,7 @@ class Positions:
     maker_fee_ppm: int = 0
     taker_fee_ppm: int = 0
     run: str = "b"
+    fees: dict[str, tuple[int, int]] = field(default_factory=dict)
     orders: dict[str, Order] = field(default_factory=dict)  # by reference
     tally: Tally = field(default_factory=Tally)
     asked: set[str] = field(default_factory=set)  # ClOrdIDs whose status is being asked for
@@ -320,6 +323,8 @@ class Positions:
             self.rename(order, reference)
         if exec_type in ("5", "I"):
             order.pending = self._settled(order)
+        if exec_type == "D" and message.get("378") == CORPORATE_ACTION:
+            order.executed = to_units(message["14"], order.terms.quantity_decimals)  # of other units: nothing has traded
         if exec_type in ("5", "I", "D"):
             decimals = order.terms.quantity_decimals
             order.quantity = to_units(message["38"], decimals)
@@ -361,7 +366,9 @@ class Positions:
             tally.orders_traded += 1
         order.executed += quantity
         order.value += value
-        booked = Booked(order.terms, order.side, value, quantity, self.maker_fee_ppm if maker else self.taker_fee_ppm)
+        everybodys = self.maker_fee_ppm, self.taker_fee_ppm
+        maker_ppm, taker_ppm = self.fees.get(order.terms.symbol) or self.fees.get("") or everybodys
+        booked = Booked(order.terms, order.side, value, quantity, maker_ppm if maker else taker_ppm)
         self._book(booked)
         self._fills[execution] = booked
         if len(self._fills) > FILLS_KEPT:
@@ -482,4 +489,9 @@ def positions_of(config: Config, name: str, run: str) -> Positions:
         config.venue.maker_fee_ppm,
         config.venue.taker_fee_ppm,
         run,
+        {
+            fees.instrument: (to_units(fees.maker, FEE_DECIMALS), to_units(fees.taker, FEE_DECIMALS))
+            for fees in config.fees
+            if fees.participant == name
+        },
     )

@@ -35,6 +35,7 @@ from matching.engine import Engine
 from matching.instruments import decimal_text
 from matching.messages import (
     LIMIT,
+    BoughtIn,
     CancelOrder,
     CancelRejected,
     Command,
@@ -128,7 +129,7 @@ def opening(config: Config) -> list[Command]:
     for entry in config.participants:
         commands += [msgspec.structs.replace(entry.define_participant(), password=entry.password), entry.define()]
         deposits += config.deposits(entry)
-    return commands + deposits
+    return commands + deposits + config.clearing_commands({}, {}, None)
 
 
 def default_start(config: Config) -> int:
@@ -399,6 +400,11 @@ class Simulation:
                         if not heard or heard[-1] is not event:  # who trades with himself hears it once
                             heard.append(event)
                 continue
+            if kind is BoughtIn:
+                for name in (event.account, event.receiving_account):  # type: ignore[union-attr]
+                    if name in self.traders:
+                        told.setdefault(self.traders[name], []).append(event)
+                continue
             if kind is OrderAccepted:
                 owner = self.traders.get(event.participant)  # type: ignore[union-attr]
                 if owner is not None:
@@ -477,6 +483,10 @@ class Simulation:
                 self._reject(trader, event.instrument, event.side, event.text)
             elif isinstance(event, CancelRejected):
                 self._change_rejected(trader, event)
+            elif isinstance(event, BoughtIn):
+                sign = 1 if event.account == trader.seat.name else -1  # the delivery is over: what was sold is there again
+                positions.holdings[event.instrument] = positions.holdings.get(event.instrument, 0) + sign * event.quantity
+                positions.cash -= sign * (int(event.value) + int(event.money))
 
     def _change_rejected(self, trader: Trader, event: CancelRejected) -> None:
         positions = trader.positions

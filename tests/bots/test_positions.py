@@ -274,6 +274,32 @@ def test_an_order_that_was_made_smaller_unasked_is_smaller():
     assert "38=12" in body
 
 
+def test_a_split_changes_an_order_and_is_no_fill():
+    """What was executed counts other units now; what it came to, and the cash, are what they were."""
+    t = Trading()
+    t.other("2", "190.00", "4")
+    reference = t.enter("1", 19_000, 10)
+    t.arrive()
+    said = {"35": "8", "11": reference, "150": "D", "39": "1", "378": "0", "38": "20", "44": "95.00"}
+    said |= {"14": "8", "151": "12", "6": "95"}
+    assert t.mine.take(said) is None
+    [order] = t.mine.orders.values()
+    assert (order.price, order.quantity, order.executed, order.leaves, order.value) == (9_500, 20, 8, 12, 76_000)
+    assert t.mine.cash == (10_000 - 760) * MONEY_UNIT
+
+
+def test_who_has_fees_of_his_own_pays_those():
+    t = Trading()
+    t.mine.taker_fee_ppm = 1_000
+    t.mine.fees = {"": (0, 500), "BTCUSD": (0, 0)}
+    t.other("2", "100.00", "1")
+    t.enter("1", 10_000, 1)
+    t.other("2", "100.00", "1", "BTCUSD")
+    t.enter("1", 10_000, 10**8, "BTCUSD")
+    t.arrive()
+    assert t.mine.cash == 9_800 * MONEY_UNIT - MONEY_UNIT // 20
+
+
 def test_of_an_order_that_is_asked_about_what_was_taken_back_is_not_open():
     t = Trading()
     t.enter("1", 19_000, 10)

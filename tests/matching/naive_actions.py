@@ -87,14 +87,21 @@ def split_instrument(market: NaiveMarket, command: SplitInstrument) -> None:
         market.say(ObligationSplit, obligation.number, obligation.account, symbol, obligation.quantity, obligation.multiple)
 
     def priority(order: Order) -> tuple[bool, int, int]:
-        return order.at != 0, -order.at if order.side == BUY else order.at, order.place
+        """Of one side; who is the first to trade, or to be elected."""
+        buys = order.side == BUY
+        if order.parked == "stop":
+            stop = order.conditions.stop_price
+            return True, stop if buys else -stop, order.place
+        return order.at != 0, -order.at if buys else order.at, order.place
 
-    by_priority = sorted(market.book(symbol), key=priority)
+    by_priority = sorted((order for order in orders if order.in_book or order.parked == "stop"), key=priority)
     for order in orders:
         if not order.status:
             split_order(market, paper, order, ratio)
     for order in by_priority:
         if not order.status:
+            order.place = market.next_place()
+        if not order.status and order.in_book:
             shown = int(order.shown * ratio)
             market.rest(order)
             order.shown = shown

@@ -1,7 +1,8 @@
 """What the second engine knows of clearing: what is unsettled, held, blocked, and how it is netted, settled, bought in.
 
 It keeps two lists, of what was dealt since the last netting and of obligations, and adds all of them up for every
-question. The rules are those of docs/clearing-rules.md, whose words the comments use.
+question. The rules are those of docs/clearing-rules.md, whose words the comments use. Quantities that no record can hold, which
+that page divides or caps, are not expected here.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ def margins_now(market: NaiveMarket, account: str) -> dict[str, int]:
     needed: dict[str, int] = {}
     for symbol, (initial, _) in market.clearing.rates.items():
         paper = market.papers[symbol]
-        margin = paper.money(paper.around, shorts(market, account, symbol)) * initial // 10**6
+        margin = paper.money(paper.around, shorts(market, account, symbol)) * initial // 10**6 if initial else 0
         needed[paper.terms.currency] = needed.get(paper.terms.currency, 0) + margin
     return needed
 
@@ -91,6 +91,8 @@ def call(market: NaiveMarket) -> None:
     for account in sorted(market.accounts):
         for currency in sorted({paper.terms.currency for paper in market.papers.values()}):
             needed = required(market, account, currency)
+            if needed is None and (account, currency) not in called:
+                continue
             has = equity(market, account, currency)
             short_of = needed is not None and has < needed
             if short_of and (account, currency) not in called:

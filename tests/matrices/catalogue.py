@@ -22,7 +22,6 @@ NOT_APPLICABLE = {
     "E.1.a": "Orders come by FIX alone; nobody answers the telephone.",
     "E.1.c": "Nobody at the venue changes the terms of a client's order: the operator can cancel it (E.1.b).",
     "F.1.c": "As E.1.a.",
-    "H.1.b": "The venue knows of no stock split: the operator cancels the orders in an instrument before its terms change.",
     "L.1.a": "The venue guarantees no execution before it happens.",
 }
 

@@ -35,6 +35,7 @@ ACTIONS = (
     r"market (?P<deed>sells|buys|offers|bids) (?P<quantity>\d+)(?: at (?P<price>[\d.]+))?",  # sells, buys: at once, and wholly
     r"operator (?P<deed>halts|resumes)",
     r"operator (?P<deed>sets) (?P<name>[a-z-]+)",  # the phase
+    r"operator (?P<deed>splits) (?P<ratio>\d+:\d+)",
     r"operator (?P<deed>cancels) (?P<name>\w)",  # the order that has this ClOrdID
     r"(?P<refused>refused: )?operator (?P<deed>busts) (?P<name>\w)",  # the trade that was reported with this ExecID
     r"(?P<refused>refused: )?operator (?P<deed>corrects) (?P<name>\w) to (?P<quantity>\d+) at (?P<price>[\d.]+)",

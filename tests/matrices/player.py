@@ -198,6 +198,8 @@ class Player:
             self.operator.does(deed.removesuffix("s"), symbol=self.symbol)
         elif deed == "sets":
             self.operator.does("phase", symbol=self.symbol, phase=action["name"])
+        elif deed == "splits":
+            self.operator.does("split", symbol=self.symbol, ratio=action["ratio"])
         elif deed == "cancels":
             self.operator.does("cancel order", order=int(self._order_ids[action["name"]]))
         else:

@@ -39,6 +39,7 @@ ORD_REJ = {
     "not enough cash or shares": Reason.INSUFFICIENT_FUNDS,
     "post-only, and it would trade": Reason.WOULD_TRADE,
     "may not trade (stopped by the operator)": Reason.BLOCKED,
+    "margin call, and the order would not close a position": Reason.MARGIN_CALL,
 }
 QUOTE_REJ = {
     "unknown symbol": Reason.UNKNOWN_INSTRUMENT,

@@ -23,6 +23,7 @@ from matching.messages import (
     PayDividend,
     Phase,
     RollDay,
+    SetFees,
     SetMargin,
     SetPhase,
     SetSettlement,
@@ -117,6 +118,9 @@ class Month:
             self._submit(
                 [HoldDeliveries(account, asset, False, "op") for account, asset in sorted(self._naive.market.clearing.held)]
             )
+        if number % 8 == 2:
+            rebate = chance.choice((0, 200))
+            self._submit([MassCancel("bob", "", "", by="op"), SetFees("bob", "", -rebate, 400, "op")])
         if number % 10 == 5:
             self._submit([SetMargin("PLAIN", 500_000, 500_000, "op")])
 

@@ -114,6 +114,23 @@ def test_fees_are_what_the_bots_lose_together(tmp_path: Path):
     assert fees > 0 and sum(Decimal(row["profit"]) for row in rows) == -fees
 
 
+def test_trades_are_settled_by_the_configuration_and_everybody_pays_his_own_fees(tmp_path: Path):
+    """Over the end of a trading day. What each bot believes is compared with the engine when it ends."""
+    text = (ROOT / "config/exchange.toml").read_text()
+    text = text.replace('dictionaries = "dictionaries"', f'dictionaries = "{ROOT / "config/dictionaries"}"')
+    text = text.replace("cycle_days = 0", "cycle_days = 1").replace('day_roll = "22:00"', 'day_roll = "14:32"')
+    text += '[[fees]]\nparticipant = "MAKER"\nmaker = "-0.0001"\ntaker = "0.0002"\n'
+    path = tmp_path / "venue.toml"
+    path.write_text(text)
+    simulation = simulated(config=configuration.load(path))
+    engine = simulation.core.engine
+    engine.check()
+    assert (engine.settlement.cycle_days, engine.settlement_day) == (1, 1)
+    assert len({obligation.account for obligation in engine.obligations()}) > 3, "what was traded before 14:32 is due a day later"
+    rows = {row["name"]: row for row in scoreboard.rows(simulation.standings, simulation.prices())}
+    assert Decimal(rows["MAKER1"]["fees"]) < 0 == Decimal(rows["NOISE1"]["fees"])
+
+
 def test_the_most_profit_stands_first_in_table_and_json():
     simulation = simulated()
     rows = scoreboard.rows(simulation.standings, simulation.prices())
