@@ -10,12 +10,15 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
+from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import TypeVar
 
 from fixserver import passwords, websecret
 from fixserver.admin import AdminPort
 from fixserver.admin_desk import AdminDesk
+from fixserver.audit import Audit, AuditMetrics, configuration
 from fixserver.clock import Clock, real
 from fixserver.config import Config, ConfigError, Participant
 from fixserver.gateway import Gateway
@@ -79,6 +82,8 @@ class Exchange:
         self.metrics = ExchangeMetrics()
         self.core = Sequencer(data, config.exchange.durability, clock, config.exchange.segment_bytes_max)
         self.session_log = SessionLog(data / "sessions")
+        self.audit = Audit(data, "exchange", log.warning)
+        self.audit.note("start", version=version("fixserver"), **configuration(config.file, data))
         self.gateway = Gateway(config, self.core, self.metrics, log.info)
         traffic = Traffic(lambda name: name in self.core.engine.participants) if config.web.enabled else None
         self.sessions = Sessions(self.gateway, self.session_log, traffic)
@@ -99,17 +104,19 @@ class Exchange:
         self.port = self._port = listen(
             config, "exchange.port", config.exchange.address, config.exchange.port,
             lambda: FixPort(
-                self.loop, self.sessions, config.exchange, hashes, log.info, allow_from=allowed_addresses(config)
+                self.loop, self.sessions, config.exchange, hashes, log.info,
+                allow_from=allowed_addresses(config), note=partial(self.audit.note, port="order entry"),
             ),
         )  # fmt: skip
         address = config.venue.metrics_address
+        page = Page(registry_of(self.metrics, AuditMetrics(self.audit)))
         self.scrape = listen(
             config, "exchange.metrics_port", address, config.exchange.metrics_port,
-            lambda: ScrapePort(
-                self.loop, address, config.exchange.metrics_port, Page(registry_of(self.metrics)), self._set_metrics
-            ),
+            lambda: ScrapePort(self.loop, address, config.exchange.metrics_port, page, self._set_metrics),
         )  # fmt: skip
-        self.admin_desk = AdminDesk(config, data, self.core, self.gateway, self.sessions, self.port, self._want_snapshot, log.info)
+        self.admin_desk = AdminDesk(
+            config, data, self.core, self.gateway, self.sessions, self.port, self._want_snapshot, log.info, self.audit.note
+        )
         self.admin = AdminPort(self.loop, data, self.admin_desk)
         self.traffic_port = TrafficPort(self.loop, data, traffic) if traffic is not None else None
         write_ports(data / "exchange.ports", {"fix": self.port.number, "metrics": self.scrape.number})
@@ -211,6 +218,8 @@ class Exchange:
             self._end()
         except BaseException:
             self.port.give_up()
+            self.audit.note("stop", why="it failed")
+            self.audit.close()
             raise
 
     def stop(self) -> None:
@@ -325,6 +334,8 @@ class Exchange:
         self.core.snapshot()
         self.core.close()
         self.session_log.close()
+        self.audit.note("stop")
+        self.audit.close()
         log.info("stopped after command %s and event %s", f"{self.core.engine.command_seq:,}", f"{self.core.engine.event_seq:,}")
 
     def _set_metrics(self) -> None:
