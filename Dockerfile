@@ -5,11 +5,12 @@
 
 ARG PYTHON_IMAGE=docker.io/library/python:3.11-slim-bookworm
 
-# ---- which QuickFIX: the next stage is built anew when this line changes, and not when any other of the file does
+# ---- what is needed, and which QuickFIX: the next stages are built anew when that changes, and not when the files do in other parts
 FROM ${PYTHON_IMAGE} AS pinned
 WORKDIR /build
-COPY requirements.lock .
-RUN grep '^quickfix==' requirements.lock > quickfix.txt
+COPY requirements.lock pyproject.toml ./
+RUN grep '^quickfix==' requirements.lock > quickfix.txt \
+ && python3 -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"], sep="\n")' > needed.txt
 
 # ---- QuickFIX as a wheel
 FROM ${PYTHON_IMAGE} AS quickfix
@@ -24,11 +25,10 @@ FROM ${PYTHON_IMAGE} AS installed
 RUN python3 -m venv /opt/fixserver
 COPY --from=quickfix /wheels /wheels
 WORKDIR /build
-COPY requirements.lock pyproject.toml ./
-RUN python3 -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"], sep="\n")' > needed.txt \
- && /opt/fixserver/bin/pip install --no-cache-dir --no-deps /wheels/*.whl \
+COPY --from=pinned /build/needed.txt /build/requirements.lock ./
+RUN /opt/fixserver/bin/pip install --no-cache-dir --no-deps /wheels/*.whl \
  && /opt/fixserver/bin/pip install --no-cache-dir --constraint requirements.lock -r needed.txt
-COPY README.md LICENSE NOTICE ./
+COPY pyproject.toml README.md LICENSE NOTICE ./
 COPY matching matching
 COPY following following
 COPY clearing clearing
