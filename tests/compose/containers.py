@@ -192,7 +192,7 @@ def until(condition: Callable[[], bool], what: str, seconds: float = HEALTHY_SEC
     def asked() -> bool:
         try:
             return condition()
-        except (OSError, httpx.HTTPError, AssertionError, ValueError):
+        except (OSError, httpx.HTTPError, AssertionError, ValueError, LookupError):
             time.sleep(0.2)
             return False
 
