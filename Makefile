@@ -4,11 +4,12 @@ PYTHON ?= python3
 VENV := .venv
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help run test lint bench install clean
+.PHONY: help run test test-compose lint bench install clean
 
 help:
 	@echo 'make run      an exchange on this machine, with bots to trade with; Ctrl-C stops it'
 	@echo 'make test     the tests'
+	@echo 'make test-compose  the venue in containers: builds an image with podman, which takes minutes'
 	@echo 'make lint     ruff and mypy'
 	@echo 'make bench    the benchmarks; results go to tests/benchmarks/results.json'
 	@echo 'make install  what the others do first: everything into $(VENV)'
@@ -25,6 +26,9 @@ run: $(INSTALLED)
 
 test: $(INSTALLED)
 	$(VENV)/bin/pytest -n auto --dist loadfile
+
+test-compose: $(INSTALLED)
+	FIXSERVER_COMPOSE=1 $(VENV)/bin/pytest -rs tests/compose
 
 lint: $(INSTALLED)
 	$(VENV)/bin/ruff check

@@ -86,8 +86,10 @@ class AdminDesk:
         ports: list[FixPort],
         begin_snapshot: Callable[[], None],
         say: Callable[[str], None],
+        note: Callable[..., None] = lambda what, **fields: None,
     ) -> None:
-        """`begin_snapshot` has one written; snapshot_ended() is called when it is there."""
+        """`begin_snapshot` has one written; snapshot_ended() is called when it is there. `note` is told what was asked for that
+        is more than a question, and what became of it."""
         self._config = config
         self._data = data
         self._core = core
@@ -95,6 +97,7 @@ class AdminDesk:
         self._sessions = sessions
         self._begin_snapshot = begin_snapshot
         self._say = say
+        self._tell = note
         self._ports = ports
         self._snapshot_answers: list[Answer] = []
         self._started = time.time_ns()
@@ -119,15 +122,28 @@ class AdminDesk:
     def act(self, request: Request, operator: str, answer: Answer) -> None:
         """Raises Refused, msgspec.ValidationError."""
         by = f"operator {operator}"
-        if request.action not in self._questions:
-            self._say(f"{by}: {request.action[:LOGGED_MAX]} {_without_secrets(request.arguments)!r:.{LOGGED_MAX}}")
+        if request.action in self._questions:
+            expected, tell = self._questions[request.action]
+            answer.done(tell(msgspec.convert(request.arguments, expected)))
+            return
+        arguments = f"{_without_secrets(request.arguments)!r:.{LOGGED_MAX}}"
+        self._say(f"{by}: {request.action[:LOGGED_MAX]} {arguments}")
+
+        def note(outcome: str, why: str = "") -> None:
+            self._tell("operator", operator=operator, action=request.action, arguments=arguments, outcome=outcome, why=why)
+
+        try:
+            self._do(request, by, _Noted(answer, note))
+        except (Refused, msgspec.ValidationError) as error:
+            note("refused", str(error))
+            raise
+
+    def _do(self, request: Request, by: str, answer: Answer) -> None:
+        """Raises Refused, msgspec.ValidationError."""
         if request.action in self._commands:
             expected, make = self._commands[request.action]
             asked = msgspec.convert(request.arguments, expected)
             self._run(lambda: make(asked, by), answer)
-        elif request.action in self._questions:
-            expected, tell = self._questions[request.action]
-            answer.done(tell(msgspec.convert(request.arguments, expected)))
         elif request.action in self._others:
             expected, do = self._others[request.action]
             do(msgspec.convert(request.arguments, expected), by, answer)
@@ -344,7 +360,26 @@ def _check_journal_takes(commands: list[Command]) -> None:
 
 
 def _without_secrets(arguments: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in arguments.items() if name != "password_hash"}
+    """What may be shown. Also of an argument that there is none of: somebody may have meant it."""
+    return {name: value for name, value in arguments.items() if "password" not in name.lower() and "secret" not in name.lower()}
+
+
+class _Noted(Answer):
+    """An answer of which is told what it was."""
+
+    def __init__(self, answer: Answer, note: Callable[[str, str], None]) -> None:
+        super().__init__(lambda _: None)
+        self._answer, self._note = answer, note
+
+    def done(self, result: Any) -> None:
+        self.given = True
+        self._note("done", "")
+        self._answer.done(result)
+
+    def refused(self, why: str) -> None:
+        self.given = True
+        self._note("refused", why)
+        self._answer.refused(why)
 
 
 def _renumber(session: Session, next_in: int, next_out: int) -> None:

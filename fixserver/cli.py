@@ -282,6 +282,12 @@ def _add_doctor(subparsers: Subparsers, help_text: str) -> None:
     doctor.add_arguments(_add(subparsers, "doctor", help_text, doctor.run))
 
 
+def _add_audit(subparsers: Subparsers, help_text: str) -> None:
+    from fixserver import audit_command
+
+    audit_command.add_arguments(_add(subparsers, "audit", help_text, audit_command.run))
+
+
 def _add_certificates(subparsers: Subparsers, help_text: str) -> None:
     from fixserver import certificates_command
 
@@ -341,6 +347,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[Subparsers, str], None]]] = {
     "plot": ("draw the book, the trades or the latency of a venue: PNG or SVG", _add_plot),
     "participant": ("make an entry of the configuration for somebody who trades", _add_participant),
     "doctor": ("look at all that a venue needs, and say what is wrong and what to do", _add_doctor),
+    "audit": ("look into the log of logons and operators: verify", _add_audit),
     "certificates": ("make a private authority, and certificates of a venue and its clients", _add_certificates),
     "secrets": ("make certificates and passwords for a venue in containers", _add_secrets),
     "dictionaries": ("make the venue's FIX dictionaries", _add_dictionaries),

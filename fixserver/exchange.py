@@ -10,12 +10,15 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
+from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import TypeVar
 
 from fixserver import passwords, websecret
 from fixserver.admin import AdminPort
 from fixserver.admin_desk import AdminDesk
+from fixserver.audit import Audit, AuditMetrics, configuration
 from fixserver.clock import Clock, real
 from fixserver.config import Config, ConfigError, Participant
 from fixserver.dropcopy import DropCopies
@@ -80,6 +83,8 @@ class Exchange:
         self.metrics = ExchangeMetrics()
         self.core = Sequencer(data, config.exchange.durability, clock, config.exchange.segment_bytes_max)
         self.session_log = SessionLog(data / "sessions")
+        self.audit = Audit(data, "exchange", log.warning)
+        self.audit.note("start", version=version("fixserver"), **configuration(config.file, data))
         self.gateway = Gateway(config, self.core, self.metrics, log.info)
         traffic = Traffic(lambda name: name in self.core.engine.participants) if config.web.enabled else None
         self.sessions = Sessions(self.gateway, self.session_log, traffic)
@@ -105,7 +110,8 @@ class Exchange:
         self.port = self._port = listen(
             config, "exchange.port", config.exchange.address, config.exchange.port,
             lambda: FixPort(
-                self.loop, self.sessions, config.exchange, hashes, log.info, allow_from=allowed_addresses(config)
+                self.loop, self.sessions, config.exchange, hashes, log.info,
+                allow_from=allowed_addresses(config), note=partial(self.audit.note, port="order entry"),
             ),
         )  # fmt: skip
         self.ports = [self.port]
@@ -114,17 +120,21 @@ class Exchange:
             of_watchers = {one.name: one.password for one in config.drop_copies}
             port = listen(
                 config, "dropcopy.port", section.address, section.port,
-                lambda: FixPort(self.loop, self.sessions, section, of_watchers, log.info, self.copies),
+                lambda: FixPort(
+                    self.loop, self.sessions, section, of_watchers, log.info, self.copies,
+                    note=partial(self.audit.note, port="drop copy"),
+                ),
             )  # fmt: skip
             self.ports.append(port)
         address = config.venue.metrics_address
+        page = Page(registry_of(self.metrics, AuditMetrics(self.audit)))
         self.scrape = listen(
             config, "exchange.metrics_port", address, config.exchange.metrics_port,
-            lambda: ScrapePort(
-                self.loop, address, config.exchange.metrics_port, Page(registry_of(self.metrics)), self._set_metrics
-            ),
+            lambda: ScrapePort(self.loop, address, config.exchange.metrics_port, page, self._set_metrics),
         )  # fmt: skip
-        self.admin_desk = AdminDesk(config, data, self.core, self.gateway, self.sessions, self.ports, self._want_snapshot, log.info)
+        self.admin_desk = AdminDesk(
+            config, data, self.core, self.gateway, self.sessions, self.ports, self._want_snapshot, log.info, self.audit.note
+        )
         self.admin = AdminPort(self.loop, data, self.admin_desk)
         self.traffic_port = TrafficPort(self.loop, data, traffic) if traffic is not None else None
         numbers = {"fix": self.port.number, "metrics": self.scrape.number}
@@ -232,6 +242,8 @@ class Exchange:
         except BaseException:
             for port in self.ports:
                 port.give_up()
+            self.audit.note("stop", why="it failed")
+            self.audit.close()
             raise
 
     def stop(self) -> None:
@@ -357,6 +369,8 @@ class Exchange:
         self.core.snapshot()
         self.core.close()
         self.session_log.close()
+        self.audit.note("stop")
+        self.audit.close()
         log.info("stopped after command %s and event %s", f"{self.core.engine.command_seq:,}", f"{self.core.engine.event_seq:,}")
 
     def _set_metrics(self) -> None:

@@ -12,7 +12,9 @@ import ssl
 import time
 from collections.abc import Callable
 
+from fixserver.addressing import Addresses, plain
 from fixserver.frames import Framer, FrameTooLong, checksum
+from fixserver.proxyheader import LOCAL
 
 Message = dict[str, str]
 
@@ -73,9 +75,10 @@ class Initiator:
         sent_kept_max: int = SENT_KEPT_MAX,
         reads: Callable[[bytes], Message] = parse,
         tls: ssl.SSLContext | None = None,
+        balancers: Addresses | None = None,
     ) -> None:
         """`reads` makes of the bytes of a message what the owner is given; it has the fields that parse() has. `tls` is for a port
-        that speaks nothing else."""
+        that speaks nothing else, `balancers` for one that takes whoever comes from these addresses for a balancer."""
         self.address, self.port, self.sender, self.target = address, port, sender, target
         self.logged_on = False
         self.caught_up = True  # False between a gap and its end
@@ -89,6 +92,7 @@ class Initiator:
         self._sent: dict[int, tuple[bytes, bytes, bytes]] = {}  # by number: type, body, SendingTime
         self._sent_kept_max = sent_kept_max
         self._tls = tls
+        self._balancers = balancers or Addresses([])
         self._last_out = self._last_in = 0.0
         self._fresh = True
         self._leaving = False
@@ -116,6 +120,8 @@ class Initiator:
             sock = socket.create_connection((self.address, self.port), CONNECT_SECONDS)
         except OSError as error:
             raise ConnectionLost(f"nothing answers at {self.address}:{self.port} ({error.strerror or error})") from None
+        if plain(sock.getsockname()[0]) in self._balancers:
+            sock.sendall(LOCAL)
         if self._tls is not None:
             try:
                 sock = self._tls.wrap_socket(sock)

@@ -14,6 +14,8 @@ import os
 import signal
 import time
 from collections.abc import Iterable
+from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +23,7 @@ import msgspec
 import uvloop
 from prometheus_client.registry import Collector
 
+from fixserver.audit import Audit, AuditMetrics
 from fixserver.config import MARKET_DATA_SUFFIX, Config, ConfigError, Participant
 from fixserver.exchange import SUSPENDED, add_sessions, allowed_addresses, listen, log_out_all, write_ports
 from fixserver.feed_metrics import FeedMetrics
@@ -71,6 +74,8 @@ class FeedProcess:
         except BlockingIOError:
             os.close(self._lock)
             raise ConfigError("--data", "", f"{data}: another process is the feed of this venue: stop it first") from None
+        self.audit = Audit(data, "marketdata", log.warning)
+        self.audit.note("start", version=version("fixserver"))
         self.feed = Feed(data)
         log.info("%s", self.feed.origin)
         started = time.monotonic()
@@ -97,11 +102,16 @@ class FeedProcess:
         section = config.marketdata
         self.port = listen(
             config, "marketdata.port", section.address, section.port,
-            lambda: FixPort(self.loop, self.sessions, section, passwords, log.info, allow_from=allowed_addresses(config)),
+            lambda: FixPort(
+                self.loop, self.sessions, section, passwords, log.info,
+                allow_from=allowed_addresses(config), note=partial(self.audit.note, port="market data"),
+            ),
         )  # fmt: skip
-        self.web = _web_side(config, data, self.feed, self.views, self.members, self.era, traffic)
+        self.web = _web_side(config, data, self.feed, self.views, self.members, self.era, traffic, self.audit)
         self.multicast = multicast_side(config, self.views, self.era)
-        collectors: list[Collector] = [FeedMetrics(self.feed, self.desk, self.sessions, self.port)]
+        collectors: list[Collector] = [
+            FeedMetrics(self.feed, self.desk, self.sessions, self.port), AuditMetrics(self.audit)
+        ]  # fmt: skip
         for side in (self.web, self.multicast):
             collectors += side.collectors if side is not None else ()
         page = Page(registry_of(*collectors))
@@ -249,17 +259,19 @@ class FeedProcess:
         self.feed.close()
         self.loop.close()
         (self.data / "marketdata.ports").unlink(missing_ok=True)
+        self.audit.note("stop")
+        self.audit.close()
         os.close(self._lock)
 
 
 def _web_side(
-    config: Config, data: Path, feed: Feed, views: Views, members: Members, era: str, traffic: Traffic | None
+    config: Config, data: Path, feed: Feed, views: Views, members: Members, era: str, traffic: Traffic | None, audit: Audit
 ) -> WebSide | None:
     if traffic is None:
         return None
     from fixserver.web.wiring import WebSide  # it brings half a second of imports
 
-    return WebSide(config, data, feed, views, members, era, traffic)
+    return WebSide(config, data, feed, views, members, era, traffic, audit)
 
 
 def multicast_side(config: Config, views: Views, era: str) -> MulticastSide | None:

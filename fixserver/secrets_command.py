@@ -12,7 +12,7 @@ import secrets
 from pathlib import Path
 
 from fixserver import certificates, passwords
-from fixserver.certificates import CannotMake, Signed
+from fixserver.certificates import CannotMake
 from fixserver.config import ConfigError
 from fixserver.participant_command import ALPHABET, GENERATED_CHARACTERS
 
@@ -20,7 +20,7 @@ from fixserver.participant_command import ALPHABET, GENERATED_CHARACTERS
 PASSWORDS = ("postgres_password", "clearing_password", "history_password", "grafana_password")
 PASSWORDS_WITH_HASH = ("trader_password", "bots_password")
 NAMES = ("localhost", "127.0.0.1", "exchange", "marketdata")
-_OWNER_ALONE, _ALL_MAY_READ = 0o700, 0o444
+_OWNER_ALONE, _OWNER_READS, _ALL_MAY_READ = 0o700, 0o400, 0o444
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,6 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     try:
         made = make(args.directory, args.name)
+    except CannotMake as error:
+        raise ConfigError("secrets", "", str(error)) from None
     except OSError as error:
         raise ConfigError("secrets", "", f"{error.filename or args.directory}: {(error.strerror or str(error)).lower()}") from None
     print(f"{args.directory}: " + (f"made {', '.join(made)}" if made else "everything was there already"))
@@ -46,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def make(directory: Path, names: list[str]) -> list[str]:
-    """Make what is missing in `directory`; the names of the files made. Raises OSError, ConfigError."""
+    """Make what is missing in `directory`; the names of the files made. Raises OSError, CannotMake."""
     directory.mkdir(parents=True, exist_ok=True, mode=_OWNER_ALONE)
     directory.chmod(_OWNER_ALONE)
     made = []
@@ -67,7 +69,7 @@ def _password() -> str:
     return "".join(secrets.choice(ALPHABET) for _ in range(GENERATED_CHARACTERS))
 
 
-def _write(directory: Path, name: str, text: str) -> list[str]:
+def _write(directory: Path, name: str, text: str, mode: int = _ALL_MAY_READ) -> list[str]:
     """A file that is there whole or not at all."""
     partial = directory / f"{name}.partial"
     partial.unlink(missing_ok=True)
@@ -76,22 +78,19 @@ def _write(directory: Path, name: str, text: str) -> list[str]:
         file.write(text.rstrip("\n") + "\n")
         file.flush()
         os.fsync(file.fileno())
-    partial.chmod(_ALL_MAY_READ)
+    partial.chmod(mode)
     partial.replace(directory / name)
     return [name]
 
 
 def _certificates(directory: Path, names: list[str]) -> list[str]:
-    """An authority where there is none, and the venue's certificate with its key."""
+    """An authority where there is none, and the venue's certificate with its key. Raises CannotMake, OSError."""
     made: list[str] = []
-    try:
-        if (directory / "ca.pem").exists() and (directory / "ca.key").exists():
-            authority = Signed((directory / "ca.pem").read_text(), (directory / "ca.key").read_text())
-        else:
-            authority = certificates.authority()
-            made += _write(directory, "ca.pem", authority.certificate) + _write(directory, "ca.key", authority.key)
-            (directory / "ca.key").chmod(0o400)  # which no container needs
-        venue = certificates.sign(authority, names[-1], names)
-    except CannotMake as error:
-        raise ConfigError("secrets", "", str(error)) from None
-    return made + _write(directory, "venue.key", venue.key) + _write(directory, "venue.pem", venue.certificate)
+    ca, ca_key = directory / "ca.pem", directory / "ca.key"
+    if ca.exists() and ca_key.exists():
+        by = certificates.Signed(ca.read_text(), ca_key.read_text())
+    else:
+        by = certificates.authority()
+        made += _write(directory, "ca.pem", by.certificate) + _write(directory, "ca.key", by.key, _OWNER_READS)  # no container does
+    signed = certificates.sign(by, names[-1], names)
+    return [*made, *_write(directory, "venue.key", signed.key), *_write(directory, "venue.pem", signed.certificate)]

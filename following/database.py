@@ -81,6 +81,7 @@ def open_database(
             "tcp_user_timeout": SILENCE_SECONDS_MAX * 1000,
             "keepalives_idle": SILENCE_SECONDS_MAX,
             "application_name": f"fixserver {name}",
+            "client_encoding": "utf8",  # also where the server keeps bytes as they come, and text would be none
         }
         if not durable:
             connect_args["options"] = "-c synchronous_commit=off"

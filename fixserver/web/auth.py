@@ -27,6 +27,7 @@ from typing import NamedTuple
 import msgspec
 
 from fixserver import passwords
+from fixserver.addressing import Addresses, plain
 from fixserver.config import Config
 from fixserver.members import Members, password_hash
 from fixserver.rates import Buckets, address_key, retry_after
@@ -73,7 +74,11 @@ class SignIn:
     def __init__(
         self, config: Config, members: Members, *,
         clock: Callable[[], int] = time.time_ns, monotonic: Callable[[], float] = time.monotonic,
+        note: Callable[..., None] | None = None,
     ) -> None:  # fmt: skip
+        """`note` is told who signs in and out, and who tried to."""
+        self._note = note or (lambda what, **fields: None)
+        self._allowed = {one.name: Addresses(one.allow_from) for one in config.participants if one.allow_from}
         self._configured = {participant.name: participant.password for participant in config.participants}
         self._members = members
         self._clock, self._monotonic = clock, monotonic
@@ -123,6 +128,7 @@ class SignIn:
         digest = _digest(token)
         found = self._tokens.pop(digest, None)
         if found is not None:
+            self._note("sign-out", participant=found.participant)
             self._tokens_of[found.participant].remove(digest)
             self._tell(found.participant)
 
@@ -182,11 +188,17 @@ class SignIn:
     async def _check(self, name: str, password: str, address: str) -> str:
         """The hash that the password agrees with. Raises ApiError."""
         known = self._own_hash(name)
+        if name in self._allowed and plain(address) not in self._allowed[name]:
+            known = ""  # from there he is unknown
         mark = hmac.digest(self._key, f"{name}\0{password}".encode(errors="surrogatepass"), hashlib.sha256)
         verified = self._verified.get(mark)
         if verified is not None and verified.until > self._monotonic() and verified.password_hash == known:
             return self._unless_suspended(name, known)
-        self._count_attempt(name, address)
+        try:
+            self._count_attempt(name, address)
+        except ApiError:
+            self._note("sign-in", participant=name, address=address, outcome="refused", why="too many attempts")
+            raise
         if self._waiting >= WAITING_MAX:
             raise too_many("too-many-attempts", "too many people are signing in at this moment: try again", 1)
         self._waiting += 1
@@ -197,10 +209,14 @@ class SignIn:
         finally:
             self._waiting -= 1
         if not right or not known or self._own_hash(name) != known:
+            self._note("sign-in", participant=name, address=address, outcome="refused", why=WRONG)
             self.logins["wrong"] += 1
             self._names.take(name, self._monotonic())
             raise not_signed_in(WRONG)
+        if not self._password_hash(name):
+            self._note("sign-in", participant=name, address=address, outcome="refused", why="suspended")
         self._unless_suspended(name, known)
+        self._note("sign-in", participant=name, address=address, outcome="accepted")
         self.logins["right"] += 1
         self._verified[mark] = _Verified(name, known, self._monotonic() + VERIFIED_SECONDS)
         self._verified.move_to_end(mark)

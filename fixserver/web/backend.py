@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ class Backend:
     views: Views
     stream: Any = None
     desk: OrderDesk | None = None
+    note: Callable[..., None] | None = None  # told who signs in and out
     traffic: Any = None
     sign_in: SignIn = field(init=False)
     counters: RequestCounters = field(init=False)
@@ -48,7 +50,7 @@ class Backend:
     progress: Progress = field(init=False)
 
     def __post_init__(self) -> None:
-        self.sign_in = SignIn(self.config, self.members)
+        self.sign_in = SignIn(self.config, self.members, note=self.note)
         self.counters = RequestCounters(self.sign_in)
         depth = self.feed.depth
         # Without a history there is nobody to ask for what was before; where nothing has traded, that is nothing.

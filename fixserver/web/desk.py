@@ -19,6 +19,7 @@ from pathlib import Path
 
 from fixserver import websecret
 from fixserver.addresses import fix_port, host_of
+from fixserver.addressing import Addresses
 from fixserver.config import Config, ConfigError, Listener
 from fixserver.initiator import ConnectionLost, Initiator, Message, SessionRefused
 
@@ -205,6 +206,7 @@ class OrderDesk:
             host_of(config.exchange), fix_port(config, self._data, "exchange"), config.web.comp_id, config.venue.name,
             websecret.read(self._data), begin=BEGIN_STRING, heartbeat_seconds=HEARTBEAT_SECONDS, sent_kept_max=SENT_KEPT_MAX,
             tls=_tls_context(config.exchange),
+            balancers=Addresses(config.exchange.proxy_from),
         )  # fmt: skip
         loop = asyncio.get_running_loop()
         connecting = loop.run_in_executor(None, initiator.connect)  # it may wait for a machine that does not answer

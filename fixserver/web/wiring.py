@@ -6,10 +6,12 @@ It decides nothing. The process has none of it where `web.enabled` is false, and
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 
 from prometheus_client.registry import Collector
 
+from fixserver.audit import Audit
 from fixserver.config import Config
 from fixserver.exchange import listen
 from fixserver.members import Members
@@ -33,15 +35,17 @@ class WebSide:
     """What the process of the feed knows of the web. Its methods are called within a turn, but for start() and stop()."""
 
     def __init__(
-        self, config: Config, data: Path, feed: Feed, views: Views, members: Members, era: str, traffic: Traffic
-    ) -> None:
+        self, config: Config, data: Path, feed: Feed, views: Views, members: Members, era: str, traffic: Traffic,
+        audit: Audit,
+    ) -> None:  # fmt: skip
         """The feed has caught up; `traffic` is that of its sessions. Raises ConfigError."""
         self.stream = Stream(feed, views, venue=config.venue.name, era=era, framed=text_frame)
         self.stream.authenticate = self._authenticate
         self.desk = OrderDesk(config, data)
         self.backend = Backend(
-            config=config, data=data, feed=feed, members=members, era=era, views=views, stream=self.stream, desk=self.desk
-        )
+            config=config, data=data, feed=feed, members=members, era=era, views=views, stream=self.stream, desk=self.desk,
+            note=partial(audit.note, port="web"),
+        )  # fmt: skip
         self.private = Private(self.stream, self.backend)
         self.traffic = TrafficDesk(self.stream, data, config.dictionaries, traffic)
         section = config.web
