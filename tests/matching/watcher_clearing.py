@@ -37,7 +37,7 @@ VENUE = ""
 
 @dataclass
 class Owed:
-    """What is left of an obligation, as the events tell it."""
+    """What is left of an obligation, as the events tell it. `set` is the first of those that were netted with it."""
 
     account: str
     instrument: str
@@ -45,6 +45,7 @@ class Owed:
     money: int
     price: int
     due: int
+    set: int
     multiple: int = 1
     days: int = 0
 
@@ -58,6 +59,7 @@ class ClearingWatcher:
     dealt: bool = False  # something is unsettled that no obligation says
     cycle_days: int = 0
     terms: dict[str, tuple[str, int]] = field(default_factory=dict)  # currency, and money units of a quantity unit at price 1
+    netted: dict[str, int] = field(default_factory=dict)  # the first obligation of each instrument in this command
     given: Balances = field(default_factory=dict)  # what was delivered and paid in this settlement, less what was received
 
     def see(self, events: list[Event]) -> None:
@@ -65,12 +67,18 @@ class ClearingWatcher:
         for event in events:
             self.see_one(event)
         self.end_settlement()
+        self.netted = {}
         assets = {asset for balances in (self.settled, self.unsettled) for _, asset in balances}
         for asset in assets:
             assert self.sum_of(self.unsettled, asset) == 0, f"{asset}: the clearing house is not flat"
             assert self.sum_of(self.settled, asset) == self.brought.get(asset, 0), f"{asset} is not conserved"
         if not self.dealt:
             self.check_obligations()
+        sums: dict[int, tuple[int, int]] = {}
+        for one in self.obligations.values():
+            quantity, money = sums.get(one.set, (0, 0))
+            sums[one.set] = quantity + one.quantity, money + one.money
+        assert set(sums.values()) <= {(0, 0)}, "who delivers and who receives are not even"
 
     def sum_of(self, balances: Balances, asset: str) -> int:
         return sum(amount for (_, other), amount in balances.items() if other == asset)
@@ -126,7 +134,9 @@ class ClearingWatcher:
                 self.dealt = False
                 money = int(event.money)
                 assert event.quantity or money, "an obligation of nothing"
-                self.obligations[event.seq] = Owed(event.account, event.instrument, event.quantity, money, event.price, event.due)
+                first = self.netted.setdefault(event.instrument, event.seq)
+                owed = Owed(event.account, event.instrument, event.quantity, money, event.price, event.due, first)
+                self.obligations[event.seq] = owed
             case Settled():
                 self.settle(event)
             case SettlementFailed():
@@ -216,7 +226,7 @@ class ClearingWatcher:
         currency, unit = self.terms[event.instrument]
         value, money = int(event.value), int(event.money)
         assert value * giver.multiple == event.quantity * giver.price * unit, "what is over was to be paid for at its price"
-        assert giver.due == taker.due and giver.quantity <= -event.quantity < 0 < event.quantity <= taker.quantity
+        assert giver.set == taker.set and giver.quantity <= -event.quantity < 0 < event.quantity <= taker.quantity
         giver.quantity += event.quantity
         taker.quantity -= event.quantity
         for account, sign in ((event.account, 1), (event.receiving_account, -1)):

@@ -17,7 +17,6 @@ from matching.messages import (
     MONEY_UNIT,
     Command,
     Deposit,
-    Event,
     HoldDeliveries,
     MassCancel,
     PayDividend,
@@ -27,6 +26,7 @@ from matching.messages import (
     SetMargin,
     SetPhase,
     SetSettlement,
+    SettlementFailed,
     SplitInstrument,
 )
 from matching.sequencer import Sequencer
@@ -147,14 +147,13 @@ class Month:
         if not commands:
             return
         self._sequencer.submit(commands)
-        events: list[Event] = self._sequencer.receive()
+        events = self._sequencer.receive()
         self._sequencer.publish()
         self.watcher.see(events)
         for event in events:
             self.kinds[type(event).__name__] += 1
-            reason = getattr(event, "reason", None)
-            if type(event).__name__ == "SettlementFailed":
-                self.kinds[reason.name] += 1
+            if isinstance(event, SettlementFailed):
+                self.kinds[event.reason.name] += 1
 
     def _close(self, name: str, settlement_days: int) -> None:
         engine = self._sequencer.engine
