@@ -620,9 +620,10 @@ class Books:
         price: int | None = None, other_obligation: int | None = None, at_fault: bool = False,
     ) -> None:  # fmt: skip
         reason = row.reason if kind == FAILED else None
+        day = self._day.trading_day if kind == OBLIGATION_SPLIT and self._day is not None else self._day_ended
         self.changes.outcomes.append(
             OutcomeRow(
-                seq, row.event_seq, time, self._day_ended, kind, quantity, value, money, row.quantity_left, row.money_left,
+                seq, row.event_seq, time, day, kind, quantity, value, money, row.quantity_left, row.money_left,
                 row.days, reason, price, other_obligation, at_fault,
             )
         )  # fmt: skip

@@ -187,7 +187,7 @@ outcomes = Table(
     Column("event_seq", BigInteger, primary_key=True, autoincrement=False),
     Column("obligation", BigInteger, ForeignKey("obligations.event_seq"), primary_key=True, autoincrement=False),
     Column("time", BigInteger, nullable=False),
-    Column("trading_day", String(8), nullable=False),  # the one that ended with it
+    Column("trading_day", String(8), nullable=False),  # the one that ended with it; of a split the one in which it was
     Column("kind", String(16), nullable=False),  # settled, failed, bought in, split
     Column("quantity", Money, nullable=False),
     Column("value", Money, nullable=False),

@@ -189,6 +189,8 @@ def engine_accounts(data: Path, event_seq: int) -> dict[str, EngineAccount]:
         name: EngineAccount(
             {currency: cash.total for currency, cash in account.cash.items()},
             {instrument: position.total for instrument, position in account.positions.items()},
+            {currency: cash.unsettled for currency, cash in account.cash.items()},
+            {instrument: position.unsettled for instrument, position in account.positions.items()},
         )
         for name, account in replay(data, event_seq).accounts.items()
     }
