@@ -16,17 +16,19 @@ class Position:
     """The holding of one instrument in one account, in quantity units. `total` is negative when short.
 
     `unsettled` is what of `total` is to be received (above 0) or delivered (below 0); `blocked` is what of `reserved` is
-    held back because it has not been received. The fees are those of the account's participant in this
-    instrument; `fee_ppm_max` is what an order may be charged at the worst, which is what a buy reserves.
+    held back because it has not been received; `margin` (money units) is what is reserved of the cash for what is short. The
+    fees are those of the account's participant in this instrument; `fee_ppm_max` is what an order may be charged at the worst,
+    which is what a buy reserves.
     """
 
-    __slots__ = ("blocked", "fee_ppm_max", "maker_fee_ppm", "reserved", "taker_fee_ppm", "total", "unsettled")
+    __slots__ = ("blocked", "fee_ppm_max", "maker_fee_ppm", "margin", "reserved", "taker_fee_ppm", "total", "unsettled")
 
     def __init__(self, maker_fee_ppm: int, taker_fee_ppm: int) -> None:
         self.total = 0
         self.reserved = 0
         self.unsettled = 0
         self.blocked = 0
+        self.margin = 0
         self.set_fees(maker_fee_ppm, taker_fee_ppm)
 
     def set_fees(self, maker_fee_ppm: int, taker_fee_ppm: int) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from matching.book import CANCELED, BookSide, Order, entry_order
 from matching.instruments import Instrument
-from matching.margin import call, compute_margins, forget_unmargined, short_of_margin
+from matching.margin import finish_margins, follow_margins, short_of_margin
 from matching.market import Market, need, reserve, sellable
 from matching.messages import (
     BUY,
@@ -31,11 +31,9 @@ def follow_up(market: Market) -> None:
     """Do what comes at the end of a command: what it has set off, then margins and calls, then what these have set off."""
     work_off(market)
     if market.margined:
-        compute_margins(market)
-        if call(market):
+        if follow_margins(market):
             work_off(market)
-            compute_margins(market)
-        forget_unmargined(market)
+        finish_margins(market)
 
 
 def work_off(market: Market) -> None:

@@ -328,6 +328,10 @@ class Engine:
         """Assert that margins are those of the present marks."""
         market = self.market
         assert all(instrument.initial_ppm or instrument.maintenance_ppm for instrument in market.margined.values())
+        assert market.called == {name: account for name, account in market.accounts.items() if account.called}
+        for instrument in market.margined.values():
+            positions = {name: account.positions.get(instrument.symbol) for name, account in market.accounts.items()}
+            assert instrument.short.keys() == {name for name, position in positions.items() if position and position.total < 0}
         for name, account in market.accounts.items():
             for currency, cash in account.cash.items():
                 margin = sum(

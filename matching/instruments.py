@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from matching.accounts import Account
 from matching.book import Book, BookSide, Order
 from matching.messages import (
     BUY,
@@ -46,14 +47,15 @@ class Instrument:
     ends, `closing_price` what closing price trading is at, `indicated` what was last said of the
     auction: price, volume, surplus. `configured` is what the configuration said of it last.
     `unnetted` is by account what was traded since the last netting and is not settled; trades up to
-    event `split_seq` are of before a split. The margins are in millionths of what was sold short; 0 is none.
+    event `split_seq` are of before a split. The margins are in millionths of what was sold short; 0 is none. Where there is
+    one, `short` are the accounts whose holding is below 0, by name.
     """
 
     __slots__ = (
         "at_close", "bids", "book", "buy_stops", "closing_price", "configured", "currency", "dynamic_band_bps",
         "high", "indicated", "initial_ppm", "last", "lot", "low", "maintenance_ppm", "margin_configured", "market", "marks",
-        "offers", "pegged", "phase", "quantity_max", "reference_price", "sell_stops", "split_seq", "symbol", "terms", "tick",
-        "traded", "unnetted", "until", "value_max", "value_unit",
+        "offers", "pegged", "phase", "quantity_max", "reference_price", "sell_stops", "short", "split_seq", "symbol", "terms",
+        "tick", "traded", "unnetted", "until", "value_max", "value_unit",
     )  # fmt: skip
 
     def __init__(self, terms: DefineInstrument) -> None:
@@ -76,6 +78,7 @@ class Instrument:
         self.marks: tuple[int, int] | None = None
         self.unnetted: dict[str, Unnetted] = {}
         self.split_seq = 0
+        self.short: dict[str, Account] = {}
         self.initial_ppm = 0
         self.maintenance_ppm = 0
         self.margin_configured: SetMargin | None = None

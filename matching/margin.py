@@ -1,7 +1,7 @@
 """Margin for short positions: what is reserved for them, who is called, which orders are closing. It closes nobody's position.
 
-Off until SetMargin says otherwise. Computing it costs a walk over the accounts at the end of each command, while an
-instrument has a margin.
+Off until SetMargin says otherwise. While an instrument has a margin, the end of a command costs a walk over the accounts for each
+instrument that it was about, and where something traded a look at each account that is short.
 """
 
 from __future__ import annotations
@@ -12,10 +12,46 @@ from matching.accounts import Account, Position
 from matching.book import CANCELED, Order
 from matching.instruments import PPM, Instrument, money_text
 from matching.market import Market, Refusal
-from matching.messages import BUY, CancelReason, Conditions, MarginCalled, MarginCallEnded, MarginSet, Reason, SetMargin
+from matching.messages import (
+    BUY,
+    BalanceChanged,
+    CancelReason,
+    CancelRejected,
+    Conditions,
+    DayRolled,
+    ListAccepted,
+    ListRejected,
+    MarginCalled,
+    MarginCallEnded,
+    MarginSet,
+    MassCanceled,
+    MassCancelRejected,
+    OrderAccepted,
+    OrderActivated,
+    OrderCanceled,
+    OrderRefreshed,
+    OrderRejected,
+    OrderReplaced,
+    OrderRepriced,
+    OrderRestated,
+    QuotesAnswered,
+    QuotesCanceled,
+    Reason,
+    SetMargin,
+    SettlementSet,
+)
 from matching.trading import take_out_and_end
 
 RATE_MAX = 10_000_000
+# They change no holding and no mark: after them nobody has to be called, and no call ends.
+_OF_ORDERS = frozenset(
+    (
+        OrderAccepted, OrderRejected, OrderCanceled, OrderReplaced, CancelRejected, MassCanceled, MassCancelRejected,
+        OrderActivated, OrderRepriced, OrderRestated, OrderRefreshed, ListAccepted, ListRejected, QuotesAnswered, QuotesCanceled,
+    )
+)  # fmt: skip
+# They may change what is blocked, or a reference price, of any instrument.
+_EVERYWHERE = frozenset((DayRolled, SettlementSet))
 
 
 def set_margin(market: Market, command: SetMargin) -> None:
@@ -61,48 +97,83 @@ def short_of_margin(account: Account, instrument: Instrument, now: int, then: in
     )
 
 
-def compute_margins(market: Market) -> None:
-    """Reserve the margin of each account as it is now."""
-    for account in market.accounts.values():
-        margins: dict[str, int] = {}
-        for symbol, instrument in market.margined.items():
+def compute_margins(market: Market, instruments: Iterable[Instrument]) -> None:
+    """Reserve the margin of each account in these instruments as it is now, and note who is short."""
+    for instrument in instruments:
+        symbol, currency, short = instrument.symbol, instrument.currency, instrument.short
+        for name, account in market.accounts.items():
             position = account.positions.get(symbol)
-            margin = margin_of(instrument, position.total - position.reserved) if position is not None else 0
-            margins[instrument.currency] = margins.get(instrument.currency, 0) + margin
-        for currency, margin in margins.items():
-            cash = account.cash_in(currency)
-            cash.reserved += margin - cash.margin
-            cash.margin = margin
+            if position is None:
+                continue
+            total = position.total
+            margin = margin_of(instrument, total - position.reserved) if position.reserved > total else 0
+            if margin != position.margin:
+                cash = account.cash_in(currency)
+                cash.reserved += margin - position.margin
+                cash.margin += margin - position.margin
+                position.margin = margin
+            if total < 0:
+                short[name] = account
+            elif name in short:
+                del short[name]
 
 
-def forget_unmargined(market: Market) -> None:
-    """Instruments without a margin need not be looked at any more, once what they had reserved is given back."""
-    for symbol in [
-        symbol for symbol, instrument in market.margined.items() if not instrument.initial_ppm and not instrument.maintenance_ppm
-    ]:
-        del market.margined[symbol]
+def follow_margins(market: Market) -> bool:
+    """At the end of a command: reserve the margins, and call who has to be called; whether orders were canceled for that."""
+    _compute_what_changed(market)
+    if not market.calls_due:
+        return False
+    market.calls_due = False
+    return _call(market)
+
+
+def finish_margins(market: Market) -> None:
+    """After what the calls have set off: reserve the margins again. Calls are looked at once in a command."""
+    _compute_what_changed(market)
+    for symbol, instrument in list(market.margined.items()):
+        if not instrument.initial_ppm and not instrument.maintenance_ppm:
+            instrument.short.clear()
+            del market.margined[symbol]
+
+
+def _compute_what_changed(market: Market) -> None:
+    """Compute the margins in the instruments that events have been about since they were computed last; whether a call may be due
+    is noted. What changes a holding, a reserve or a mark says so by an event about the instrument, or is a matter of the day."""
+    symbols = set()
+    everywhere = False
+    for event in reversed(market.events):
+        if event.seq <= market.margins_seq:
+            break
+        kind = type(event)
+        if kind not in _OF_ORDERS:
+            market.calls_due = True
+            everywhere = everywhere or kind in _EVERYWHERE
+        symbols.add(event.asset if isinstance(event, BalanceChanged) else getattr(event, "instrument", ""))
+    market.margins_seq = market.event_seq
+    margined = market.margined
+    compute_margins(
+        market, margined.values() if everywhere else [margined[symbol] for symbol in sorted(symbols) if symbol in margined]
+    )
 
 
 # --------------------------------------------------------------------------------------------------------------- calls
 
 
-def call(market: Market) -> bool:
+def _call(market: Market) -> bool:
     """Call who has less than his short positions require, and end the calls of who has enough; whether orders were canceled."""
     canceled = False
-    for _, account in sorted(market.accounts.items()):
-        required: dict[str, int] = {}
-        for symbol, instrument in market.margined.items():
-            position = account.positions.get(symbol)
-            if instrument.maintenance_ppm and position is not None and position.total < 0:
-                worth = -position.total * instrument.mark * instrument.value_unit
-                required[instrument.currency] = (
-                    required.get(instrument.currency, 0) + worth * instrument.maintenance_ppm // PPM
-                )
+    concerned = dict(market.called)
+    for instrument in market.margined.values():
+        if instrument.maintenance_ppm:
+            concerned.update(instrument.short)
+    for _, account in sorted(concerned.items()):
+        required = _required(market, account)
         for currency in sorted(required.keys() | account.called):
             equity, needed = equity_of(market, account, currency), required.get(currency)
             if needed is not None and equity < needed:
                 if currency not in account.called:
                     account.called.add(currency)
+                    market.called[account.name] = account
                     market.events.append(MarginCalled(market.next_seq(), account.name, currency, str(equity), str(needed)))
                     for order in _opening_orders(account, currency):
                         if not order.ended:
@@ -110,10 +181,23 @@ def call(market: Market) -> bool:
                             canceled = True
             elif currency in account.called:
                 account.called.discard(currency)
+                if not account.called:
+                    del market.called[account.name]
                 market.events.append(
                     MarginCallEnded(market.next_seq(), account.name, currency, str(equity), str(needed or 0))
                 )
     return canceled
+
+
+def _required(market: Market, account: Account) -> dict[str, int]:
+    """What an account's short positions require, by currency, where it has some in an instrument with a maintenance rate."""
+    required: dict[str, int] = {}
+    for symbol, instrument in market.margined.items():
+        position = account.positions.get(symbol)
+        if instrument.maintenance_ppm and position is not None and position.total < 0:
+            worth = -position.total * instrument.mark * instrument.value_unit
+            required[instrument.currency] = required.get(instrument.currency, 0) + worth * instrument.maintenance_ppm // PPM
+    return required
 
 
 def equity_of(market: Market, account: Account, currency: str) -> int:

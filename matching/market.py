@@ -35,14 +35,16 @@ class Market:
     `settlement` are the terms in force (`settles_later` and `spend_unsettled` are what a trade asks for),
     `settlement_waiting` those of the next trading day. `settlement_day` counts the settlement days that have ended,
     `buy_ins` the deliveries that were bought in. `obligations` are what is netted and not settled, by number. `margined` are the
-    instruments for which margins have to be computed. What is `configured` the configuration said last, fees by participant and
-    instrument.
+    instruments for which margins have to be computed, which was done of what happened up to event `margins_seq`; `called` are
+    the accounts with a margin call, by name, and `calls_due` says that calls have to be looked at whatever happens next. What is
+    `configured` the configuration said last, fees by participant and instrument.
     """
 
     __slots__ = (
-        "accounts", "allocated", "amended", "buy_ins", "command_seq", "day_began", "elected", "event_seq", "events", "expiries",
-        "fees_configured", "instruments", "margined", "markets", "obligations", "participants", "pegged", "settlement",
-        "settlement_configured", "settlement_day", "settlement_waiting", "settles_later", "spend_unsettled", "time", "trading_day",
+        "accounts", "allocated", "amended", "buy_ins", "called", "calls_due", "command_seq", "day_began", "elected", "event_seq",
+        "events", "expiries", "fees_configured", "instruments", "margined", "margins_seq", "markets", "obligations", "participants",
+        "pegged", "settlement", "settlement_configured", "settlement_day", "settlement_waiting", "settles_later", "spend_unsettled",
+        "time", "trading_day",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -67,6 +69,9 @@ class Market:
         self.settlement_configured: SetSettlement | None = None
         self.fees_configured: dict[tuple[str, str], SetFees] = {}
         self.margined: dict[str, Instrument] = {}
+        self.margins_seq = 0
+        self.called: dict[str, Account] = {}
+        self.calls_due = True
         self.use_settlement(SetSettlement(0))
         self.events: list[Event] = []
 

@@ -293,13 +293,16 @@ def market_of(state: EngineState) -> Market:
         market.accounts[account.name] = account
         account.configured = saved.configured
         account.held, account.called = set(saved.held), set(saved.called)
+        if account.called:
+            market.called[account.name] = account
         for asset, total in saved.cash:
             account.cash_in(asset).total = int(total)
         for asset, total in saved.holdings:
             account.position_in(asset).total = int(total)
     _restore_settlement(market, state)
     _restore_orders(market, state)
-    compute_margins(market)
+    compute_margins(market, market.margined.values())
+    market.margins_seq = market.event_seq
     return market
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from matching.messages import SELL, DefineAccount
+from matching.messages import BUY, DAY, LIMIT, SELL, DefineAccount, NewOrder
 from tests.matching.market import Market, money
 
 
@@ -474,3 +474,35 @@ def test_terms_that_come_into_force_block_and_free_at_once():
     market.settle_after(2)
     market.roll("20240103")
     assert market.holding("ann") == ("10010", "0")
+
+
+# -------------------------------------------------------------------------------------------------------- extremes
+
+
+def test_what_no_record_can_hold_is_several_obligations_and_counts_once():
+    most = 2**63 - 1
+    terms = Market.terms(
+        price_decimals=2, quantity_decimals=8, quantity_max=most, value_max=most, reference_price=1, band_bps=1_000_000
+    )
+    market = Market((terms,), traders=("ann", "bob"), cash="0", holdings="0")
+    market.deposit("bob", "X", str(3 * most))
+    market.deposit("ann", "USD", str(3 * most))
+    market.settle_after(1)
+    for number in range(2):
+        market.do(NewOrder("bob", "bob", f"s{number}", "bob", "X", SELL, LIMIT, DAY, 1, most))
+        market.do(NewOrder("ann", "ann", f"b{number}", "ann", "X", BUY, LIMIT, DAY, 1, most))
+    market.do(NewOrder("bob", "bob", "s3", "bob", "X", SELL, LIMIT, DAY, 1, 5))
+    market.do(NewOrder("ann", "ann", "b3", "ann", "X", BUY, LIMIT, DAY, 1, 5))
+    market.roll("20240102")
+    assert [(line.account, line.quantity) for line in market.engine.obligations()] == [
+        ("ann", most), ("ann", most), ("ann", 5), ("bob", -most), ("bob", -most), ("bob", -5),
+    ]  # fmt: skip
+    market.withdraw("ann", "USD", str(most - 5))
+    market.withdraw("ann", "USD", "3")  # of what the trades have to be paid with nothing can be withdrawn
+    assert market.engine.settled("ann", "USD") == 2 * most + 5
+    market.hold("ann", "USD")
+    market.roll("20240103")
+    market.hold("ann", "USD", held=False)
+    market.roll("20240104")
+    assert list(market.engine.obligations()) == []
+    assert market.engine.settled("ann", "X") == 2 * most + 5
