@@ -55,7 +55,7 @@ class Ledger:
     """The one writer of a ledger. Not for two threads."""
 
     name = NAME
-    anew = "`fixserver ledger rebuild` posts this log anew"
+    anew = "`fixserver ledger rebuild --replace` posts this log anew"
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine

@@ -500,7 +500,7 @@ class Books:
         if total != int(event.balance):
             raise LedgerRefused(
                 f"event {seq}: the engine has {event.balance} {event.asset} in {event.account}, the ledger {total}. "
-                "`fixserver ledger check` tells more, `fixserver ledger rebuild` posts all anew"
+                "`fixserver ledger check` tells more, `fixserver ledger rebuild --replace` posts all anew"
             )
 
     # -------------------------------------------------------------------------------------------- settlement

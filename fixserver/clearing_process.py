@@ -15,6 +15,7 @@ from clearing.database import NAME, open_database
 from clearing.ledger import Ledger, Posted
 from fixserver import database_process
 from fixserver.config import Config, ConfigError
+from fixserver.reconciliation_beside import ReconciliationBeside
 from following.database import DatabaseRefused, sqlite_url
 
 log = logging.getLogger("fixserver.clearing")
@@ -26,7 +27,7 @@ def database_url(config: Config, data: Path) -> str | URL:
 
 def only_writer(data: Path) -> contextlib.AbstractContextManager[None]:
     """Hold the right to write this venue's ledger. Raises Busy."""
-    whose = "another process writes this ledger, `fixserver clearing` or `ledger rebuild`: stop it"
+    whose = "another process writes this ledger, `fixserver clearing` or `ledger rebuild --replace`: stop it"
     return database_process.only_writer(data / "ledger.lock", whose)
 
 
@@ -51,4 +52,5 @@ def main(config: Config, data: Path) -> int:
     except DatabaseRefused as error:
         raise ConfigError(config.file, "clearing.database", str(error)) from None
     metrics = Metrics(data / "events")
-    return database_process.follow(config, data, "clearing", Ledger(engine), engine, metrics, only_writer(data))
+    with ReconciliationBeside(config, data, metrics.registry, log):
+        return database_process.follow(config, data, "clearing", Ledger(engine), engine, metrics, only_writer(data))

@@ -209,11 +209,12 @@ class DropCopyPort(Listener, kw_only=True):
 
 class Clearing(_Section, kw_only=True):
     """The ledger. An empty `database` is an SQLite file in the data directory. The password of a PostgreSQL user may stand
-    in a file of its own, whose one line it is."""
+    in a file of its own, whose one line it is. Every `reconcile_seconds` it is compared with the engine (0: never)."""
 
     database: str = ""
     database_password_file: str = ""
     metrics_port: int = 9102
+    reconcile_seconds: int = 30
 
 
 class MarketData(Listener, kw_only=True):
@@ -730,6 +731,8 @@ def _faults(config: Config, sections: Collection[str] | None) -> Iterator[tuple[
         if (most := getattr(config.exchange, key)) < 0:
             yield f"exchange.{key}", f"{most} is below zero (0 is no limit)"
     yield from _database_faults(config, "clearing", config.clearing, sections)
+    if config.clearing.reconcile_seconds < 0:
+        yield "clearing.reconcile_seconds", f"{config.clearing.reconcile_seconds} is below zero (0 is never)"
     yield from _settlement_faults(config.settlement)
     yield from _listener_faults(config, "marketdata", config.marketdata, sections)
     if config.marketdata.subscriptions_max < 1:

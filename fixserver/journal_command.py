@@ -116,7 +116,7 @@ def add_parser(subparsers: Any) -> None:
         "Cut the event log where it stops being what the journal says, and remove snapshots that are ahead of the journal; the next"
         " start of the exchange writes the events of the journal again. For a venue whose journal was lost in part, and whose"
         " exchange refuses to start for that reason. What was reported to participants of the lost commands is void then, and"
-        " whoever took events beyond the cut must begin anew (fixserver ledger rebuild).",
+        " whoever took events beyond the cut must begin anew (fixserver ledger rebuild --replace).",
     )
     forget.add_argument("--yes", action="store_true", help="do not ask")
 
@@ -545,7 +545,9 @@ def _forget(args: argparse.Namespace) -> int:
             sessions.rename(void)
         if why:
             cut = truncate(args.data / "events", cut_from)
-            print(f"{cut:,} bytes were cut. Before the venue is started again, rebuild the ledger: fixserver ledger rebuild")
+            print(
+                f"{cut:,} bytes were cut. Before the venue is started again, rebuild the ledger: fixserver ledger rebuild --replace"
+            )
         return 0
     finally:
         os.close(lock)

@@ -1,4 +1,4 @@
-"""`fixserver ledger`: looks into the ledger of a venue, which may be running; only `rebuild` writes.
+"""`fixserver ledger`: looks into the ledger of a venue, which may be running; only `rebuild --replace` writes.
 
 Exit codes: 0 all is well, 1 something is wrong with the ledger, 2 with the arguments or the configuration.
 """
@@ -9,7 +9,6 @@ import argparse
 import contextlib
 import json
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,15 +18,15 @@ from sqlalchemy import URL, Connection, make_url
 
 from clearing import reconciliation, statements
 from clearing.database import is_current, open_database
-from clearing.ledger import Ledger, read_cursor
+from clearing.ledger import read_cursor
 from clearing.postings import CURRENCY, AssetRow
 from clearing.reconciliation import EngineAccount
-from fixserver.clearing_process import database_url, only_writer
+from fixserver import rebuild_command, reconcile_command
+from fixserver.clearing_process import database_url
 from fixserver.config import Config, ConfigError, load
 from fixserver.database_process import Busy
 from following.database import DatabaseRefused, DatabaseUnavailable, Refused, trouble_named
-from following.eventlog import EventLog, LogHead
-from following.follower import EVENTS_PER_COMMIT_MAX
+from following.eventlog import LogHead
 from matching.instruments import decimal_text
 from matching.recordlog import LogDamaged, LogMissing
 
@@ -39,7 +38,8 @@ ACTIONS = """\
   fixserver ledger check                 sums, cursor, and equality with the engine's accounts
   fixserver ledger balances              what every account has
   fixserver ledger statement TRADER1     what came and went in one account
-  fixserver ledger rebuild               post the whole event log anew
+  fixserver ledger reconcile             the same, and the event at which they parted
+  fixserver ledger rebuild               make it anew beside the live one, and compare row by row
 """
 
 
@@ -51,8 +51,8 @@ def add_parser(subparsers: Any) -> None:
     """Add `ledger` and its actions to the command line."""
     parser = subparsers.add_parser(
         "ledger",
-        help="look into the ledger: check, balances, statement, rebuild",
-        description="Look into the ledger of a venue. It may be running, except for `rebuild`.",
+        help="look into the ledger: check, balances, statement, reconcile, rebuild",
+        description="Look into the ledger of a venue. It may be running, except for `rebuild --replace`.",
         epilog=ACTIONS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -93,19 +93,35 @@ def add_parser(subparsers: Any) -> None:
     tells.add_argument("--from", dest="begin", type=_moment, metavar="TIME", help=f"not what was before: {when}")
     tells.add_argument("--to", dest="end", type=_moment, metavar="TIME", help=f"not what is at or after: {when}")
     tells.add_argument("--asset", default="", help="of this currency or instrument alone")
-    action(
+    rebuilds = action(
         "rebuild",
-        "post the whole event log anew",
+        "make the ledger anew beside the live one, and compare",
         _rebuild,
-        "Empty the ledger and post the event log from its first event. The clearing process must not be running; trading may go on."
-        " If this is interrupted, the clearing process goes on from where it got to.",
+        "Make the ledger anew from the event log's first event, beside the live one, which goes on, and compare both row by row."
+        " Exit code 1 when they are not the same. Where there is no ledger yet, the new one is the ledger.",
+    )
+    rebuilds.add_argument(
+        "--replace",
+        action="store_true",
+        help="empty the live ledger and post everything anew; the clearing process must not be running, trading may go on, and"
+        " what is interrupted is finished by the clearing process",
+    )
+    reconcile_command.add_arguments(
+        action(
+            "reconcile",
+            "compare the ledger with the engine, and say where they parted",
+            reconcile_command.run,
+            "Compare every account with the engine at the same event, settled and unsettled, check all that `check` does, and"
+            " follow each difference back to the event after which they were not the same. The last report is kept in"
+            " DIR/reconciliation.json. The clearing process does this by itself ([clearing] reconcile_seconds).",
+        )
     )
 
 
 def _guarded(run: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
     try:
         return run(args)
-    except (NoLedger, DatabaseUnavailable, Refused, Busy, LogDamaged, LogMissing) as error:
+    except (NoLedger, rebuild_command.NothingToPost, DatabaseUnavailable, Refused, Busy, LogDamaged, LogMissing) as error:
         print(error, file=sys.stderr)
         return EXIT_WRONG
 
@@ -290,56 +306,7 @@ def _line_text(line: statements.Line) -> list[str]:
 
 
 def _rebuild(args: argparse.Namespace) -> int:
-    config = load(args.config, ("clearing",))
-    url = _url(config, args.data)
-    events = args.data / "events"
-    head = LogHead(events).read()
-    if not head:
-        raise NoLedger(f"{events}: there is no event to post; is {args.data} the venue's data directory?")
-    with only_writer(args.data):
-        engine = open_database(url)
-        ledger = Ledger(engine)
-        log = EventLog(events, 1)
-        started = time.monotonic()
-        transactions = postings = 0
-        progress = _Progress()
-        try:
-            ledger.empty()
-            while records := log.read(EVENTS_PER_COMMIT_MAX):
-                posted = ledger.post(records)
-                transactions, postings = transactions + posted.trades, postings + posted.postings
-                head = max(head, posted.cursor.event_seq)
-                progress.say(f"event {posted.cursor.event_seq:,} of {head:,} ({100 * posted.cursor.event_seq // head} %)")
-        finally:
-            progress.end()
-            log.close()
-            ledger.close()
-            engine.dispose()
-    result = {"event_seq": ledger.cursor.event_seq, "trades": transactions, "postings": postings}
-    if args.json:
-        _print_json(result)
-    else:
-        seconds = time.monotonic() - started
-        print(f"rebuilt up to event {result['event_seq']:,}: {transactions:,} trades, {postings:,} postings, in {seconds:.1f} s")
-    return 0
-
-
-class _Progress:
-    """One line on standard error that is written over, or a line a second where that is no terminal."""
-
-    def __init__(self) -> None:
-        self._over = sys.stderr.isatty()
-        self._due = 0.0
-
-    def say(self, text: str) -> None:
-        now = time.monotonic()
-        if now >= self._due:
-            self._due = now + (0.1 if self._over else 1.0)
-            print(f"\r{text:<60}" if self._over else text, end="" if self._over else "\n", file=sys.stderr, flush=True)
-
-    def end(self) -> None:
-        if self._over and self._due:
-            print(file=sys.stderr)
+    return rebuild_command.run(args, _url(load(args.config, ("clearing",)), args.data))
 
 
 # ---------------------------------------------------------------------------------------------- how it looks

@@ -188,7 +188,7 @@ def test_only_one_process_writes_a_ledger(clearing: Clearing) -> None:
         code, log = clearing.ended()
     assert code == 1
     assert len(log.splitlines()) == 1
-    assert "another process writes this ledger, `fixserver clearing` or `ledger rebuild`: stop it" in log
+    assert "another process writes this ledger, `fixserver clearing` or `ledger rebuild --replace`: stop it" in log
 
 
 def test_a_ledger_of_another_venue_ends_it_with_a_reason(clearing: Clearing) -> None:

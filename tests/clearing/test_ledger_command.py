@@ -287,13 +287,39 @@ def test_busts_and_references_as_json(run: Run, amended: Path) -> None:
     ]
 
 
-def test_rebuild_makes_the_same_ledger(run: Run, data: Path) -> None:
+def test_rebuild_beside_the_live_ledger_compares_row_by_row(run: Run, data: Path) -> None:
+    post(data)
+    url = sqlite_url(data / "ledger.sqlite")
+    code, out, _ = run("rebuild")
+    assert code == 0
+    assert re.fullmatch(r"made anew up to event 9: \d+ rows, each the same \(\d+\.\d s\)\n", out)
+    with open_database(url).connect() as connection, connection.begin():
+        connection.execute(text("UPDATE postings SET amount = 499 WHERE event_seq = 5"))
+    before = rows(open_database(url))
+    with only_writer(data):  # as while the clearing process runs
+        code, out, _ = run("rebuild")
+    assert (code, out) == (
+        1,
+        "  DIFFERS  postings event_seq 5, leg 7: amount is 499, and 500 is due\n"
+        "made anew up to event 9: it is not the ledger. With --replace the new one takes its place\n",
+    )
+    assert rows(open_database(url)) == before, "the live one is as it was"
+    assert [path.name for path in data.iterdir() if path.name.startswith("rebuild")] == []
+
+
+def test_rebuild_makes_a_ledger_where_there_is_none(run: Run, data: Path) -> None:
+    code, out, _ = run("rebuild")
+    assert (code, out.partition(", in ")[0]) == (0, "rebuilt up to event 9: 1 trades, 9 postings")
+    assert run("check")[0] == 0
+
+
+def test_rebuild_in_its_place_makes_the_same_ledger(run: Run, data: Path) -> None:
     post(data)
     url = sqlite_url(data / "ledger.sqlite")
     live = rows(open_database(url))
     with open_database(url).connect() as connection, connection.begin():
         connection.execute(text("UPDATE postings SET amount = 499 WHERE event_seq = 5"))
-    code, out, error = run("rebuild")
+    code, out, error = run("rebuild", "--replace")
     assert (code, error) == (0, "event 9 of 9 (100 %)\n")
     assert out.startswith("rebuilt up to event 9: 1 trades, 9 postings, in ")
     assert rows(open_database(url)) == live
@@ -303,9 +329,10 @@ def test_rebuild_makes_the_same_ledger(run: Run, data: Path) -> None:
 def test_rebuild_waits_for_nobody(run: Run, data: Path) -> None:
     post(data)
     with only_writer(data):
-        code, out, error = run("rebuild")
+        code, out, error = run("rebuild", "--replace")
     assert (code, out) == (1, "")
-    assert error == f"{data}/ledger.lock: another process writes this ledger, `fixserver clearing` or `ledger rebuild`: stop it\n"
+    whose = "another process writes this ledger, `fixserver clearing` or `ledger rebuild --replace`: stop it"
+    assert error == f"{data}/ledger.lock: {whose}\n"
 
 
 def test_what_there_is_to_say_where_there_is_no_ledger(run: Run, data: Path) -> None:

@@ -216,7 +216,7 @@ def test_forget_leads_out_of_a_lost_end_of_the_journal(tmp_path: Path, capsys: p
     code, lines, _ = journal(capsys, "forget", "--yes", "--data", str(tmp_path))
     assert code == 0
     assert lines[0].startswith("the journal ends with command 133, event ")
-    assert lines[-1].endswith("rebuild the ledger: fixserver ledger rebuild")
+    assert lines[-1].endswith("rebuild the ledger: fixserver ledger rebuild --replace")
     assert snapshots(tmp_path / "snapshots") == []
     assert journal(capsys, "verify", "--data", str(tmp_path))[0] == 0
     sequencer = opened(tmp_path)

@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from fixserver import cli, exchange
+from fixserver.clock import Clock
+from fixserver.config import Config
 from marketdata.feed import Feed
 from matching.messages import EventBatch
 
 AILMENTS = Path(os.environ["FIXSERVER_AILMENTS"])
 SYNC_SECONDS = 0.2
+DAY_NS = 86_400 * 10**9
 FILES_SHARE = 0.85  # of those that may be open
 
 held: list[int] = []
@@ -76,7 +79,21 @@ def open_files() -> None:
     exchange.Exchange._tick = tick  # type: ignore[method-assign]
 
 
+def days_later() -> None:
+    """The venue's clock is as many days ahead as the file says."""
+    real = exchange.main
+
+    def clock() -> int:
+        ahead = AILMENTS / "days-later"
+        return time.time_ns() + (int(ahead.read_text()) * DAY_NS if ahead.exists() else 0)
+
+    def main(config: Config, data: Path, _: Clock) -> int:
+        return real(config, data, clock)
+
+    exchange.main = main  # type: ignore[assignment]
+
+
 if __name__ == "__main__":
-    for ail in (slow_disk, full_disk, deaf_feed, open_files):
+    for ail in (slow_disk, full_disk, deaf_feed, open_files, days_later):
         ail()
     sys.exit(cli.main(sys.argv[1:]))

@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import re
+import signal
 import socket
 import sqlite3
 import subprocess
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from fixserver.dashboards import DASHBOARDS, panels, text_of
@@ -81,8 +83,14 @@ def venue(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres, ailments
     venue = light_venue(
         directory,
         exchange={"connections_max": CONNECTIONS_MAX, "send_buffer_bytes_max": 65_536, "durability": "fsync"},
-        participants={f"TRADER{number}": TRADER for number in range(1, 4)},
-        clearing={"database": postgres.create("monitored")},
+        participants={
+            **{f"TRADER{number}": TRADER for number in range(1, 4)},
+            "SELLER": TRADER,
+            "SHORT": {"cash": "500", "short_max": 100},
+        },
+        instruments={"AAPL": {}, "MSFT": {}, "RISKY": {"initial_margin": "0.5", "maintenance_margin": "0.25"}},
+        settlement={"cycle_days": 1},
+        clearing={"database": postgres.create("monitored"), "reconcile_seconds": 1},
     )
     venue.program = ["-m", "tests.monitoring.ailing"]
     with venue:
@@ -259,6 +267,68 @@ def test_a_database_that_is_gone_and_a_ledger_that_is_behind(faults: Faults) -> 
     finally:
         faults.postgres.start()
     faults.ends("LedgerDatabaseDown", "LedgerBehind")
+
+
+@needs_prometheus
+def test_a_ledger_that_is_wrong(faults: Faults) -> None:
+    change = "UPDATE balances SET amount = amount {} 1 WHERE account = 4 AND asset = 1"
+    url = faults.postgres.conninfo.replace("dbname=postgres", "dbname=monitored")
+    with psycopg.connect(url, autocommit=True) as connection:
+        assert connection.execute(change.format("+")).rowcount == 1
+        faults.fires("LedgerDifference")
+        connection.execute(change.format("-"))
+    faults.ends("LedgerDifference")
+
+
+@needs_prometheus
+def test_a_comparison_that_hangs(faults: Faults) -> None:
+    clearing = faults.venue.processes["clearing"].pid
+    (beside,) = children(clearing)
+    os.kill(int(beside), signal.SIGSTOP)
+    try:
+        faults.fires("ReconciliationStale")
+    finally:
+        os.kill(int(beside), signal.SIGCONT)
+    faults.ends("ReconciliationStale")
+
+
+def children(parent: int) -> list[str]:
+    """Of any of its threads."""
+    return [child for task in Path(f"/proc/{parent}/task").iterdir() for child in (task / "children").read_text().split()]
+
+
+@needs_prometheus
+def test_a_delivery_that_fails(faults: Faults) -> None:
+    seller = faults.venue.client("SELLER").logon(3_600)
+    enter(seller, "FAILS", "2", 5, "101.00")
+    enter(faults.trader, "WAITS", "1", 5, "101.00")
+    admin(faults.venue, "hold", "SELLER", "AAPL")
+    for days in (1, 2):
+        (faults.ailments / "days-later").write_text(str(days))
+        wait_for(lambda days=days: faults.venue.said().count("trading day") > days, "the day ends")
+    faults.fires("SettlementFails")
+    admin(faults.venue, "release", "SELLER", "AAPL")
+    (faults.ailments / "days-later").write_text("3")
+    faults.ends("SettlementFails")
+
+
+@needs_prometheus
+def test_an_account_that_is_called(faults: Faults) -> None:
+    short = faults.venue.client("SHORT").logon(3_600)
+    buy = order("LENDS", "1", 10, "100.00", "RISKY")
+    faults.trader.send("D", buy)
+    read_until(faults.trader, "LENDS")
+    short.send("D", order("SHORT", "2", 10, "100.00", "RISKY"))
+    read_until(short, "SHORT")
+    faults.trader.send("D", order("UP", "1", 1, "140.00", "RISKY"))
+    read_until(faults.trader, "UP")
+    seller = faults.venue.client("TRADER2", "FIXT.1.1").logon(3_600)
+    admin(faults.venue, "deposit", "TRADER2", "RISKY", "1")
+    seller.send("D", order("HIT", "2", 1, "140.00", "RISKY"))
+    read_until(seller, "HIT")
+    faults.fires("MarginCalls")
+    admin(faults.venue, "deposit", "SHORT", "USD", "5000")
+    faults.ends("MarginCalls")
 
 
 @needs_prometheus
