@@ -20,6 +20,7 @@ from matching.messages import (
     ObligationNetted,
     ObligationSplit,
     Settled,
+    SettlementFailed,
     SettlementSet,
     Side,
     TradeAllocated,
@@ -74,6 +75,7 @@ class Blocked:
             TradeAllocated: self._allocated,
             ObligationNetted: self._netted,
             Settled: self._settled,
+            SettlementFailed: self._failed,
             BoughtIn: self._bought_in,
             InstrumentSplit: self._split,
             ObligationSplit: self._obligation_split,
@@ -157,7 +159,9 @@ class Blocked:
     # ---------------------------------------------------------------------------------------------- obligations
 
     def _netted(self, event: ObligationNetted) -> None:
-        self._received.pop(event.instrument, None)  # all that was traded in it is in obligations now
+        # All that was traded, in every instrument, is in obligations now, or came to nothing. (Where all of it did, and
+        # nothing is due, no event says that it was netted: then it is blocked here until the next netting that one tells of.)
+        self._received.clear()
         if event.account:
             self._put(event.seq, Obligation(event.account, event.instrument, event.quantity, event.price, int(event.money)))
 
@@ -165,7 +169,11 @@ class Blocked:
         self._obligations[number] = obligation
         self._of.setdefault(obligation.account, {})[number] = obligation
 
+    def _failed(self, event: SettlementFailed) -> None:
+        self._received.clear()
+
     def _settled(self, event: Settled) -> None:
+        self._received.clear()  # what is due is settled behind the netting
         if event.account:
             self._left(event.obligation, event.quantity_left, int(event.money_left))
 

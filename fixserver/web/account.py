@@ -80,8 +80,9 @@ class Amount(msgspec.Struct, frozen=True):
 
 
 class Line(msgspec.Struct, frozen=True):
-    """What came (`change` above zero) or went, and the balance of the asset after it. `symbol`, `quantity` and `price` are
-    those of the trade, `reverses` is the event that was taken back; null where there is none."""
+    """What came (`change` above zero) or went, and the balance of the asset after it; both are of what is to be received or
+    delivered where `unsettled`. `symbol`, `quantity` and `price` are those of the trade, `reverses` is the event that was taken
+    back; null where there is none."""
 
     event_number: int
     time: str
@@ -92,16 +93,19 @@ class Line(msgspec.Struct, frozen=True):
     symbol: str | None
     quantity: str | None
     price: str | None
+    unsettled: bool
     reverses: int | None
     entered_by: str | None
     reference: str | None
 
 
 class Statement(msgspec.Struct, frozen=True):
-    """`opening` is what was there before the first line of this page, zeros left out. Oldest first."""
+    """`opening` is what was there before the first line of this page, `opening_unsettled` what was to be received (above 0) or
+    delivered; zeros left out. Oldest first."""
 
     account: str
     opening: list[Amount]
+    opening_unsettled: list[Amount]
     lines: list[Line]
     next: str | None
 
@@ -160,14 +164,14 @@ def balances_of(backend: Backend, account: str, found: LedgerBalances) -> Balanc
     for row in found.balances:
         if row.asset.kind == CURRENCY:
             kept = reserved.get(row.asset.name, 0)
-            amounts = row.total, row.settled, row.unsettled, kept, row.total - kept
+            amounts = row.amount, row.settled, row.unsettled, kept, row.amount - kept
             shown.append(Balance(row.asset.name, *(_text(amount, row.asset) for amount in amounts)))
     return Balances(account, found.event_seq, shown)
 
 
 def _reserved(backend: Backend, account: str, found: LedgerBalances) -> dict[str, int]:
     """By asset. The margin goes by what the ledger has of each instrument."""
-    return backend.feed.own.reserved(account, {row.asset.name: row.total for row in found.balances})
+    return backend.feed.own.reserved(account, {row.asset.name: row.amount for row in found.balances})
 
 
 def holdings_of(backend: Backend, account: str, found: LedgerBalances) -> Holdings:
@@ -176,12 +180,12 @@ def holdings_of(backend: Backend, account: str, found: LedgerBalances) -> Holdin
     shown = []
     for row in found.balances:
         kept = reserved.get(row.asset.name, 0)
-        if row.asset.kind == CURRENCY or not (row.total or row.unsettled or kept):
+        if row.asset.kind == CURRENCY or not (row.amount or row.unsettled or kept):
             continue
         book = backend.feed.depth.books.get(row.asset.name)
         last = book.last.price if book is not None and book.last is not None else None
         price_decimals = row.asset.price_decimals or 0
-        amounts = row.total, row.settled, row.unsettled, kept, row.total - kept
+        amounts = row.amount, row.settled, row.unsettled, kept, row.amount - kept
         quantity, settled, unsettled, held_back, available = (_text(amount, row.asset) for amount in amounts)
         shown.append(
             Holding(
@@ -192,7 +196,7 @@ def holdings_of(backend: Backend, account: str, found: LedgerBalances) -> Holdin
                 reserved=held_back,
                 available=available,
                 last=None if last is None else decimal_text(last, price_decimals),
-                value=None if last is None else shapes.value_text(row.total * last, price_decimals + row.asset.decimals),
+                value=None if last is None else shapes.value_text(row.amount * last, price_decimals + row.asset.decimals),
             )
         )
     return Holdings(account, found.event_seq, shown)
@@ -230,16 +234,18 @@ async def statement(
     def read(connection: Connection) -> Statement:
         found = statements.find_account(connection, name)
         if found is None or found.kind != PARTICIPANT:
-            return Statement(name, [], [], None)
+            return Statement(name, [], [], [], None)
         page = statements.statement(connection, found, begin, end, "", seq, shown + limit + 1)
         lines = list(page.lines)
-        running = dict(page.opening)
+        running = {False: dict(page.opening), True: dict(page.opening_unsettled)}
         for line in lines[:shown]:  # of the event that the page before ended in the middle of
             if line.event_seq == seq:
-                running[line.asset] = line.balance
+                running[line.unsettled][line.asset] = line.balance
         rest = lines[sum(line.event_seq == seq for line in lines[:shown]) :]
-        opening = [Amount(asset.name, _text(amount, asset)) for asset, amount in running.items() if amount]
-        return Statement(name, opening, [_line(line) for line in rest[:limit]], _next_cursor(rest, limit, seq, shown))
+        opening, unsettled = (
+            [Amount(asset.name, _text(amount, asset)) for asset, amount in running[one].items() if amount] for one in (False, True)
+        )
+        return Statement(name, opening, unsettled, [_line(line) for line in rest[:limit]], _next_cursor(rest, limit, seq, shown))
 
     try:
         return await backend.ledger.ask(read)
@@ -277,6 +283,7 @@ def _line(line: LedgerLine) -> Line:
         symbol=instrument.name if instrument is not None else None,
         quantity=decimal_text(line.quantity, instrument.decimals) if instrument is not None and line.quantity else None,
         price=decimal_text(line.price, instrument.price_decimals or 0) if instrument is not None and line.price else None,
+        unsettled=line.unsettled,
         reverses=line.reverses,
         entered_by=line.entered_by or None,
         reference=line.reference or None,

@@ -13,13 +13,13 @@ from sqlalchemy import Connection, Engine
 from clearing import statements
 from clearing.database import is_current, open_database
 from clearing.ledger import read_cursor
-from clearing.postings import PARTICIPANT, AssetRow
+from clearing.postings import PARTICIPANT
+from clearing.statements import Balance
 from fixserver.clearing_process import database_url
 from fixserver.config import Config
 from fixserver.web.threads import Threads, TooManyWait
 from following.database import DatabaseUnavailable, Refused, trouble_named
 
-PARTICIPANT_DUE = f"{PARTICIPANT}-due"  # the twin of a participant's account, for what is unsettled
 THREADS = 2
 POLL_SECONDS = 0.02
 
@@ -28,18 +28,6 @@ Answer = TypeVar("Answer")
 
 class LedgerUnavailable(Exception):
     """The ledger cannot be read now. Says why, for the operator."""
-
-
-class Balance(NamedTuple):
-    """What an account has of an asset: `settled` is there, `unsettled` to be received (above 0) or delivered."""
-
-    asset: AssetRow
-    settled: int
-    unsettled: int
-
-    @property
-    def total(self) -> int:
-        return self.settled + self.unsettled
 
 
 class Balances(NamedTuple):
@@ -73,15 +61,8 @@ class LedgerReader:
 
         def read(connection: Connection) -> Balances:
             seq = read_cursor(connection).event_seq
-            amounts: dict[AssetRow, dict[str, int]] = {}
-            for row in statements.read_balances(connection, account):
-                amounts.setdefault(row.asset, {})[row.account.kind] = row.amount
-            shown = [
-                Balance(asset, of.get(PARTICIPANT, 0), of.get(PARTICIPANT_DUE, 0))
-                for asset, of in sorted(amounts.items())
-                if PARTICIPANT in of or PARTICIPANT_DUE in of
-            ]
-            return Balances(seq, shown)
+            found = statements.read_balances(connection, account)
+            return Balances(seq, [balance for balance in found if balance.account.kind == PARTICIPANT])
 
         until = time.monotonic() + seconds
         while True:

@@ -66,6 +66,20 @@ def test_fills_that_sum_to_more_than_64_bits_are_kept():
     assert again.digest() == market.engine.digest()
 
 
+def test_a_snapshot_of_before_there_was_settlement_is_read():
+    """Its records end where they ended then: of the market, of an instrument, a participant and an account."""
+    market = Market()
+    market.buy("ann", 5, "10.00", id="b1")
+    market.sell("bob", 3, "10.00", id="s1")
+    old = msgspec.msgpack.decode(encode(market.engine.state()))[:14]
+    old[5] = [instrument[:10] for instrument in old[5]]
+    old[6] = [participant[:4] for participant in old[6]]
+    old[7] = [account[:4] for account in old[7]]
+    again = Engine.from_state(msgspec.msgpack.decode(encode(old), type=EngineState))
+    again.check()
+    assert again.digest() == market.engine.digest()
+
+
 def test_the_newest_are_kept(tmp_path: Path):
     engine = Engine()
     for number in range(1, 5):
