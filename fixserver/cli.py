@@ -30,6 +30,7 @@ examples:
   fixserver participant add ALICE   the entry that lets ALICE log on, for the configuration
   fixserver admin halt AAPL         no more trading in AAPL, until `admin resume AAPL`
   fixserver ledger check            does the ledger agree with itself and with the engine?
+  fixserver backup --to monday      a copy of a venue while it trades
   fixserver journal dump | less     every command that was accepted, one line each
   fixserver simulate --bots maker=2,noise=5,mine.py:Trend=1
                                     a strategy of one's own in a simulated market
@@ -257,6 +258,20 @@ def _add_journal(subparsers: Subparsers, _: str) -> None:
     journal_command.add_parser(subparsers)
 
 
+def _add_backup(subparsers: Subparsers, help_text: str) -> None:
+    from fixserver import backup_command
+
+    parser = _add(subparsers, "backup", help_text, backup_command.run_backup, description=backup_command.BACKUP)
+    backup_command.add_backup_arguments(parser)
+
+
+def _add_restore(subparsers: Subparsers, help_text: str) -> None:
+    from fixserver import backup_command
+
+    parser = _add(subparsers, "restore", help_text, backup_command.run_restore, description=backup_command.RESTORE)
+    backup_command.add_restore_arguments(parser)
+
+
 def _add_plot(subparsers: Subparsers, help_text: str) -> None:
     from fixserver import plot_command
 
@@ -344,6 +359,8 @@ _COMMANDS: dict[str, tuple[str, Callable[[Subparsers, str], None]]] = {
     "admin": ("tell a running exchange what to do: halt, cancel, bust, sessions, participants", _add_admin),
     "ledger": ("look into the ledger: check, balances, statement, rebuild", _add_ledger),
     "journal": ("look into what the exchange wrote: verify, dump, digest", _add_journal),
+    "backup": ("copy a venue while it trades, as it is at one command", _add_backup),
+    "restore": ("put a backup into an empty directory, and verify it", _add_restore),
     "plot": ("draw the book, the trades or the latency of a venue: PNG or SVG", _add_plot),
     "participant": ("make an entry of the configuration for somebody who trades", _add_participant),
     "doctor": ("look at all that a venue needs, and say what is wrong and what to do", _add_doctor),
