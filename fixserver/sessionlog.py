@@ -22,6 +22,7 @@ from matching.recordlog import HEADER_BYTES, MAGIC, LogReader, LogWriter, read_a
 
 SEGMENT_BYTES_MAX = 64 * 2**20
 SEGMENTS_MAX = 16
+REPORTS_AGAIN_MAX = 1_000  # events that are reported again when the log is lost
 
 COPY = "a copy"  # for a boot: no machine's
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
