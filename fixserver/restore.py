@@ -8,9 +8,11 @@ journal last: without it no exchange starts on the rest.
 from __future__ import annotations
 
 import contextlib
+import gzip
 import os
 import shutil
 import tarfile
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -98,7 +100,7 @@ def _opened(source: Path) -> Iterator[tuple[str, Opener]]:
                 return cast(BinaryIO, packed.extractfile(names[name])) if name in names else None
 
             yield str(source), of_tar
-    except (tarfile.TarError, EOFError) as error:
+    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise Refused(f"{source}: is damaged or incomplete: {error}. {ADVICE}") from None
 
 
