@@ -26,7 +26,7 @@ from sqlalchemy import Engine as Database
 from clearing import database as ledger_database
 from clearing import schema as ledger_schema
 from clearing.ledger import Ledger
-from fixserver import clearing_process, history_process
+from fixserver import audit, clearing_process, history_process
 from fixserver.config import Config
 from fixserver.database_process import only_writer
 from fixserver.manifest import FILE, PARTIAL, BackupFile, Manifest, Refused, TrialBalance, copied, encode, files_in
@@ -38,7 +38,7 @@ from following.tables import copy_tables
 from marketdata.history import database as history_database
 from marketdata.history import schema as history_schema
 from matching.engine import Engine
-from matching.formats import EVENT_LOG, JOURNAL, Format
+from matching.formats import EVENT_LOG, JOURNAL, VERSION, Format
 from matching.logarchive import ArchiveAway, archive_of, archived_segments
 from matching.recordlog import LogDamaged, LogMissing, LogReader, segments, sync_directory
 from matching.sequencer import RecoveryRefused, Sequencer
@@ -47,6 +47,7 @@ from matching.snapshot import snapshots
 LOGS = {"journal": JOURNAL, "events": EVENT_LOG}
 SESSION_LOGS = ("sessions", "marketdata/sessions")
 FEED_FILES = ("marketdata/checkpoint", "marketdata/members.json")  # the second may be ahead of the first, not behind it
+AUDIT_FILES = (audit.FILE, audit.KEYS_FILE)
 COPIES_MAX = 10  # of files that are taken away while they are copied, as old snapshots and sessions are
 ARCHIVE_LOCK = "archive.lock"
 TARS = {".tar": "w", ".tar.gz": "w:gz", ".tgz": "w:gz"}
@@ -173,6 +174,11 @@ def _copy_files(data: Path, copy: Path, archive: bool, say: Say) -> None:
         with contextlib.suppress(FileNotFoundError):
             (copy / name).parent.mkdir(exist_ok=True)
             shutil.copyfile(data / name, copy / name)
+    for name in AUDIT_FILES:
+        with contextlib.suppress(FileNotFoundError):
+            shutil.copyfile(data / name, copy / name)
+    if (copy / audit.FILE).exists():
+        _cut_to_whole_lines(copy / audit.FILE)
     for name in SESSION_LOGS:
         _copy_together(copy / name, partial(segments, data / name))
     _copy_together(copy / "snapshots", partial(snapshots, data / "snapshots"))
@@ -186,6 +192,14 @@ def _copy_files(data: Path, copy: Path, archive: bool, say: Say) -> None:
         except ArchiveAway as error:
             raise Refused(f"{data / name}: {error}") from None
         _copy_together(copy / "archive" / name, archived.copy)
+
+
+def _cut_to_whole_lines(path: Path) -> None:
+    with path.open("r+b") as file:
+        size = file.seek(0, os.SEEK_END)
+        start = max(size - audit.LINE_BYTES_MAX, 0)
+        file.seek(start)
+        file.truncate(start + file.read().rfind(b"\n") + 1)
 
 
 def _copy_together(target: Path, listed: Callable[[], list[tuple[int, Path]]]) -> None:
@@ -321,6 +335,7 @@ def _written_down(
         event_seq=engine.event_seq,
         time=engine.time,
         digest=engine.digest(),
+        state_format=VERSION,
         ledger=_kept_in(LEDGER, config, data) if trial_balance is not None else "",
         trial_balance=trial_balance,
         history=_kept_in(HISTORY, config, data) if (copy / HISTORY.file).exists() else "",

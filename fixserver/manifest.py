@@ -36,9 +36,10 @@ class BackupFile(msgspec.Struct, frozen=True):
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """`command_seq` is the last command that is in the backup, `event_seq` the last event that it caused, `time` (ns) when.
 
-    `digest` is that of the engine, `trial_balance` what the ledger has at that event; None where there is no ledger. `ledger`
-    and `history` say in what these were kept: sqlite, postgresql, or nothing. `archives` are the directories in which older
-    segments are, by log; with `archive` they are in the backup too.
+    `digest` is that of the engine, whose state is written down in the format `state_format`. `trial_balance` is what the ledger
+    has at that event; None where there is no ledger. `ledger` and `history` say in what these were kept: sqlite,
+    postgresql, or nothing. `archives` are the directories in which older segments are, by log; with `archive` they are in
+    the backup too.
     """
 
     format: int = FORMAT
@@ -48,6 +49,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     event_seq: int
     time: int
     digest: str
+    state_format: str
     ledger: str
     trial_balance: TrialBalance | None
     history: str

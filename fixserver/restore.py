@@ -21,13 +21,27 @@ from sqlalchemy import make_url
 
 from clearing import reconciliation
 from clearing.ledger import Ledger, read_cursor
-from fixserver.backup import HISTORY, LEDGER, SESSION_LOGS, TARS, Kept, Say, post, recovered, single_file, sqlite_file
+from fixserver.backup import (
+    AUDIT_FILES,
+    FEED_FILES,
+    HISTORY,
+    LEDGER,
+    SESSION_LOGS,
+    TARS,
+    Kept,
+    Say,
+    post,
+    recovered,
+    single_file,
+    sqlite_file,
+)
 from fixserver.config import Config
 from fixserver.ledger_command import engine_accounts
 from fixserver.manifest import FILE, PARTIAL, Manifest, Refused, copied, decode
 from fixserver.sessionlog import mark_as_copy
 from following.database import sqlite_url, trouble_named
 from following.tables import copy_tables, is_empty
+from matching.formats import VERSION
 from matching.logarchive import POINTER
 from matching.recordlog import LogDamaged, LogMissing, segments, sync_directory
 from matching.sequencer import RecoveryRefused
@@ -120,7 +134,7 @@ def _copy(manifest: Manifest, where: str, opener: Opener, work: Path) -> None:
             raise Refused(f"{where}: {entry.path} is missing: the backup is incomplete. {ADVICE}")
         target = work / entry.path
         target.parent.mkdir(parents=True, exist_ok=True)
-        mode = 0o600 if target.name == "members.json" else 0o640
+        mode = 0o600 if entry.path in (*FEED_FILES, *AUDIT_FILES) else 0o640
         with file, open(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as made:
             size, digest = copied(file, made)
             if (size, digest) != (entry.bytes, entry.sha256):
@@ -138,7 +152,10 @@ def _verify_engine(manifest: Manifest, where: str, work: Path) -> None:
         engine = recovered(work)
     except (RecoveryRefused, LogDamaged, LogMissing) as error:
         raise Refused(f"{where}: the venue in it cannot be recovered: {error}") from None
-    found = engine.command_seq, engine.event_seq, engine.digest()
+    # A digest is of the state as a version writes it down. Of one by another version the events are compared, byte for byte,
+    # as recovery does, and the ledger.
+    digest = engine.digest() if manifest.state_format == VERSION else manifest.digest
+    found = engine.command_seq, engine.event_seq, digest
     if found != (manifest.command_seq, manifest.event_seq, manifest.digest):
         raise Refused(
             f"{where}: recovered, the venue stands at command {found[0]}, event {found[1]}, digest {found[2]}, and the backup"

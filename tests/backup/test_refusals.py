@@ -70,6 +70,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
     "half a manifest": (lambda copy: os.truncate(copy / FILE, 300), f"{FILE}: is damaged"),
     "of a newer version": (manifest_with(format=2), "a backup in format 2, by a newer version of fixserver"),
     "another digest": (manifest_with(digest="0" * 64), "recovered, the venue stands at command 42, event 52, digest "),
+    "another command, by another version": (manifest_with(state_format="0.9", command_seq=43), "names command 43"),
     "another command": (manifest_with(command_seq=43), "names command 43"),
     "another balance": (first_balance, "the restored ledger has another trial balance than the backup names"),
     "a path that leads out": (manifest_with(files=[{"path": "../out", "bytes": 0, "sha256": ""}]), "is not below the backup"),
@@ -88,6 +89,12 @@ def test_what_is_no_whole_backup_is_refused_and_leaves_nothing(what: str, copy: 
     with pytest.raises(Refused):
         put_back(copy, tmp_path / "empty")
     assert list((tmp_path / "empty").iterdir()) == []
+
+
+def test_a_digest_of_another_version_is_not_compared(copy: Path, tmp_path: Path):
+    """Its state is written down in another way; events and ledger are what is compared."""
+    manifest_with(state_format="0.9", digest="0" * 64)(copy)
+    put_back(copy, tmp_path / "data")
 
 
 def test_a_file_that_is_cut_off_is_refused(taken: Path, tmp_path: Path):
