@@ -21,7 +21,7 @@ def locate(events: Path, number: int) -> tuple[int, int] | None:
     found = segments(events)
     before = [first for first, _ in found if first <= number]
     if not before:
-        if found:
+        if found and number > 0:
             raise LogMissing(f"{events}: begins at number {found[0][0]}: event {number} was archived, and is past changing")
         return None
     offset = len(MAGIC)
