@@ -151,6 +151,17 @@ def test_a_ledger_is_rebuilt_from_the_archive(site: Site, capsys: pytest.Capture
     assert code == 0 and "those of the engine" in said
 
 
+@pytest.mark.parametrize("records", [1, 50, 200])
+def test_a_reader_in_the_middle_of_what_goes_reads_on(records: int, site: Site):
+    due = site.records("events")
+    reader = LogReader(site.data / "events")
+    found = list(reader.read(records))
+    site.put_away()
+    found += reader.read()
+    reader.close()
+    assert found == due
+
+
 def test_verify_reads_both(site: Site, capsys: pytest.CaptureFixture[str]):
     done = site.put_away()
     code, said, _ = command(capsys, "journal", "verify", "--archive", "--data", str(site.data))
