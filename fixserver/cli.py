@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from fixserver.config import Config
 
 EXIT_USAGE = 2
+_OWN_PACKAGES = ("fixserver", "matching", "following", "clearing", "marketdata")
 EXIT_INTERRUPTED = 130
 
 DESCRIPTION = "A FIX exchange: order entry, matching, clearing and market data."
@@ -126,11 +127,14 @@ def _prepare(args: argparse.Namespace, name: str, *sections: str) -> Config:
 
     logging.Formatter.converter = time.gmtime
     logging.basicConfig(
-        level=args.log_level.upper(),
+        # What libraries say of their own debugging is what goes over the wire: passwords and tokens are in it.
+        level="INFO" if args.log_level == "debug" else args.log_level.upper(),
         format=f"%(asctime)s.%(msecs)03dZ {name} %(levelname)s %(message)s",
         datefmt="%Y-%m-%dT%H:%M:%S",
         stream=sys.stderr,
     )
+    for package in _OWN_PACKAGES:
+        logging.getLogger(package).setLevel(args.log_level.upper())
     config = load(args.config, sections)
     try:
         args.data.mkdir(parents=True, exist_ok=True)
