@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from fixserver.config import Config
 
 EXIT_USAGE = 2
+_OWN_PACKAGES = ("fixserver", "matching", "following", "clearing", "marketdata")
 EXIT_INTERRUPTED = 130
 
 DESCRIPTION = "A FIX exchange: order entry, matching, clearing and market data."
@@ -30,6 +31,7 @@ examples:
   fixserver participant add ALICE   the entry that lets ALICE log on, for the configuration
   fixserver admin halt AAPL         no more trading in AAPL, until `admin resume AAPL`
   fixserver ledger check            does the ledger agree with itself and with the engine?
+  fixserver backup --to monday      a copy of a venue while it trades
   fixserver journal dump | less     every command that was accepted, one line each
   fixserver simulate --bots maker=2,noise=5,mine.py:Trend=1
                                     a strategy of one's own in a simulated market
@@ -125,11 +127,14 @@ def _prepare(args: argparse.Namespace, name: str, *sections: str) -> Config:
 
     logging.Formatter.converter = time.gmtime
     logging.basicConfig(
-        level=args.log_level.upper(),
+        # What libraries say of their own debugging is what goes over the wire: passwords and tokens are in it.
+        level="INFO" if args.log_level == "debug" else args.log_level.upper(),
         format=f"%(asctime)s.%(msecs)03dZ {name} %(levelname)s %(message)s",
         datefmt="%Y-%m-%dT%H:%M:%S",
         stream=sys.stderr,
     )
+    for package in _OWN_PACKAGES:
+        logging.getLogger(package).setLevel(args.log_level.upper())
     config = load(args.config, sections)
     try:
         args.data.mkdir(parents=True, exist_ok=True)
@@ -257,6 +262,20 @@ def _add_journal(subparsers: Subparsers, _: str) -> None:
     journal_command.add_parser(subparsers)
 
 
+def _add_backup(subparsers: Subparsers, help_text: str) -> None:
+    from fixserver import backup_command
+
+    parser = _add(subparsers, "backup", help_text, backup_command.run_backup, description=backup_command.BACKUP)
+    backup_command.add_backup_arguments(parser)
+
+
+def _add_restore(subparsers: Subparsers, help_text: str) -> None:
+    from fixserver import backup_command
+
+    parser = _add(subparsers, "restore", help_text, backup_command.run_restore, description=backup_command.RESTORE)
+    backup_command.add_restore_arguments(parser)
+
+
 def _add_plot(subparsers: Subparsers, help_text: str) -> None:
     from fixserver import plot_command
 
@@ -344,6 +363,8 @@ _COMMANDS: dict[str, tuple[str, Callable[[Subparsers, str], None]]] = {
     "admin": ("tell a running exchange what to do: halt, cancel, bust, sessions, participants", _add_admin),
     "ledger": ("look into the ledger: check, balances, statement, rebuild", _add_ledger),
     "journal": ("look into what the exchange wrote: verify, dump, digest", _add_journal),
+    "backup": ("copy a venue while it trades, as it is at one command", _add_backup),
+    "restore": ("put a backup into an empty directory, and verify it", _add_restore),
     "plot": ("draw the book, the trades or the latency of a venue: PNG or SVG", _add_plot),
     "participant": ("make an entry of the configuration for somebody who trades", _add_participant),
     "doctor": ("look at all that a venue needs, and say what is wrong and what to do", _add_doctor),

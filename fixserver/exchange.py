@@ -28,7 +28,7 @@ from fixserver.members import Member, password_hash
 from fixserver.metrics import ExchangeMetrics, Page, Turn, registry_of
 from fixserver.port import FixPort
 from fixserver.scrape import ScrapePort
-from fixserver.sessionlog import SessionLog
+from fixserver.sessionlog import REPORTS_AGAIN_MAX, SessionLog
 from fixserver.sessions import SENT_UNNOTED_MAX, VERSIONS, Sessions, SessionTerms, SettingRefused, utc_text
 from fixserver.traffic import Traffic
 from fixserver.traffic_port import TrafficPort
@@ -45,7 +45,6 @@ NOTHING_TO_NOTE = float("inf")
 AWAKE_SECONDS = 0.00005  # after a command: who trades in a closed loop has his next one here within that
 LOGOUT_SECONDS = 2.0  # that clients have to answer Logout in an orderly stop
 SESSION_LOG_SYNC_SECONDS = 1.0
-REPORTS_AGAIN_MAX = 1_000  # events that are reported again when the session log is lost
 EXIT_FAILED = 1
 SUSPENDED = "suspended by the operator"
 

@@ -23,6 +23,7 @@ import msgspec
 from fixserver.sessionlog import last_reported_event
 from matching.engine import Engine
 from matching.instruments import decimal_text
+from matching.logarchive import ArchiveAway, archive_of, archived_segments
 from matching.messages import (
     MONEY_DECIMALS,
     CancelReason,
@@ -42,6 +43,7 @@ from matching.snapshot import SnapshotDamaged, read_snapshot, snapshots
 
 EXIT_WRONG = 1
 PROGRESS_SECONDS = 1.0
+ARCHIVE = "from the first command on, the archived segments too"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 ACTIONS = """\
@@ -49,6 +51,7 @@ ACTIONS = """\
   fixserver journal dump --from 100      every command from the hundredth, a line each
   fixserver journal dump --events        every event
   fixserver journal digest               the state of the venue, in 64 digits
+  fixserver journal archive --to DIR     put old segments away, compressed
   fixserver journal forget               let go of events whose commands are lost
 """
 
@@ -87,7 +90,7 @@ def add_parser(subparsers: Any) -> None:
         _verify,
         "Read the whole journal, replay it, and compare what it causes with the event log, byte for byte, and with the snapshots."
         " Exit code 1, and a line that names file and offset, when something is not so.",
-    )
+    ).add_argument("--archive", action="store_true", help=ARCHIVE)
     dump = action(
         "dump",
         "print commands or events, one a line",
@@ -95,6 +98,7 @@ def add_parser(subparsers: Any) -> None:
         "Print what the journal holds, a line for each command: its number, the time (UTC) at which it became part of the journal,"
         " and its fields, empty ones left out. Prices, quantities and amounts are decimals.",
     )
+    dump.add_argument("--archive", action="store_true", help=ARCHIVE)
     dump.add_argument("--events", action="store_true", help="the event log instead")
     dump.add_argument("--from", dest="begin", type=_number, default=1, metavar="N", help="begin with this number")
     dump.add_argument("--to", dest="end", type=_number, default=0, metavar="N", help="end with this number")
@@ -108,7 +112,23 @@ def add_parser(subparsers: Any) -> None:
         "Print the number of the last command and event and the SHA-256 of the state that they lead to. Two venues with the same"
         " journal have the same digest.",
     )
+    digest.add_argument("--archive", action="store_true", help=ARCHIVE)
     digest.add_argument("--at-command", type=_number, default=0, metavar="N", help="as it was after this command")
+    archive = action(
+        "archive",
+        "put old segments away, compressed",
+        _archive,
+        "Compress segments of the journal and of the event log that nobody needs to go on, read them back, and only then remove"
+        " them: those before the older of two snapshots, which ledger, history and feed have read past. The venue may be running."
+        " What is put away is found by itself by whoever reads from the beginning, such as `ledger rebuild`.",
+    )
+    archive.add_argument(
+        "--config", type=Path, default=Path("config/exchange.toml"), metavar="FILE", help="the venue (%(default)s)"
+    )
+    archive.add_argument("--to", type=Path, required=True, metavar="DIR", help="where to: the same each time, on any disk")
+    archive.add_argument(
+        "--keep-days", type=_days, default=0, metavar="N", help="leave what was written to within so many days (%(default)s)"
+    )
     forget = action(
         "forget",
         "let go of events whose commands are lost",
@@ -119,6 +139,12 @@ def add_parser(subparsers: Any) -> None:
         " whoever took events beyond the cut must begin anew (fixserver ledger rebuild --replace).",
     )
     forget.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def _days(text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")
+    return int(text)
 
 
 def _number(text: str) -> int:
@@ -142,18 +168,21 @@ def _guarded(run: Callable[[argparse.Namespace], int], args: argparse.Namespace)
 class _Venue:
     """The files of a venue, read from the first command that is there."""
 
-    def __init__(self, data: Path) -> None:
-        """Raises FilesWrong, SnapshotDamaged, LogMissing."""
+    def __init__(self, data: Path, archive: bool = False) -> None:
+        """With `archive`, from the first command there was. Raises FilesWrong, SnapshotDamaged, LogMissing."""
         self.data = data
         found = segments(data / "journal") if (data / "journal").is_dir() else []
         if not found:
             raise FilesWrong(f"{data / 'journal'}: there is no journal. Is {data} the data directory of a venue?")
         self.engine = Engine()
-        if found[0][0] > 1:
+        if found[0][0] > 1 and not archive:
             # The beginning was put away: the first snapshot behind the gap takes its place.
             usable = [path for number, path in snapshots(data / "snapshots") if number >= found[0][0] - 1]
             if not usable:
-                raise LogMissing(f"{data / 'journal'}: begins with command {found[0][0]}, and no snapshot stands for those before")
+                raise LogMissing(
+                    f"{data / 'journal'}: begins with command {found[0][0]}, and no snapshot stands for those before"
+                    f"{_archived_text(data / 'journal')}"
+                )
             self.engine = Engine.from_state(_state(usable[0]))
         self.journal = LogReader(data / "journal", self.engine.command_seq + 1)
         self.events = LogReader(data / "events", self.engine.event_seq + 1)
@@ -219,9 +248,9 @@ def _progress(text: str) -> None:
 
 
 def _verify(args: argparse.Namespace) -> int:
-    venue = _Venue(args.data)
+    venue = _Venue(args.data, args.archive)
     try:
-        for line in _verified(venue):
+        for line in (*_archive_lines(args.data, args.archive), *_verified(venue)):
             _progress("")
             print(line)
     finally:
@@ -309,11 +338,13 @@ def _many(count: int, noun: str) -> str:
 
 
 def _digest(args: argparse.Namespace) -> int:
-    venue = _Venue(args.data)
+    venue = _Venue(args.data, args.archive)
     engine, at = venue.engine, args.at_command
     try:
         if at and at < engine.command_seq:
-            raise FilesWrong(f"{args.data / 'journal'}: does not reach back to command {at}")
+            raise FilesWrong(
+                f"{args.data / 'journal'}: does not reach back to command {at}{_archived_text(args.data / 'journal')}"
+            )
         for batch in venue.batches():
             if at and batch.first_seq > at:
                 break
@@ -336,7 +367,7 @@ def _dump(args: argparse.Namespace) -> int:
     if not directory.is_dir() or not segments(directory):
         raise FilesWrong(f"{directory}: there is nothing. Is {args.data} the data directory of a venue?")
     terms = Terms()
-    first_there = segments(directory)[0][0]
+    first_there = 1 if args.archive else segments(directory)[0][0]
     if first_there > 1:  # what was defined before is in the snapshots
         for _, path in snapshots(args.data / "snapshots"):
             for saved in _state(path).instruments:
@@ -504,6 +535,55 @@ def _trimmed(text: str) -> str:
 def _quoted(text: str) -> str:
     plain = text.isprintable() and not any(character in ' "=\\' for character in text)
     return text if plain else json.dumps(text)
+
+
+# ---------------------------------------------------------------------------------------------------- archive
+
+
+def _archive(args: argparse.Namespace) -> int:
+    # What reads ledger and history is imported for this alone: the exchange imports this module.
+    from fixserver.archive import limits, put_away
+    from fixserver.config import load
+    from fixserver.database_process import Busy
+    from fixserver.manifest import Refused
+    from following.database import Refused as DatabaseRefused
+
+    config = load(args.config)
+    try:
+        done = put_away(config, args.data, args.to, keep_days=args.keep_days, say=_progress)
+    except (Refused, Busy, DatabaseRefused, OSError) as error:
+        raise FilesWrong(str(error)) from None
+    _progress("")
+    for put in done:
+        print(f"{put.path} archived: {put.bytes:,} bytes, compressed {put.compressed:,}")
+    if not done:
+        print("nothing can be archived yet")
+    for name in ("journal", "events"):
+        limit = min(limits(config, args.data, name), key=lambda limit: limit.needed)
+        print(f"{name:<10} begins with number {segments(args.data / name)[0][0]:,}; {limit.who} from {limit.needed:,} on")
+    return 0
+
+
+def _archived_text(directory: Path) -> str:
+    where = archive_of(directory)
+    return f". They were archived to {where}: --archive reads them too" if where is not None else ""
+
+
+def _archive_lines(data: Path, archive: bool) -> Iterator[str]:
+    """What was archived of the logs. Raises LogMissing."""
+    for name in ("journal", "events"):
+        where = archive_of(data / name)
+        if where is None:
+            continue
+        if not archive:
+            yield f"archive    what was before in {name} is in {where}, and is not looked at without --archive"
+            continue
+        try:
+            begins = segments(data / name)[0][0]
+            found = [path for first, path in archived_segments(data / name) if first < begins]
+        except ArchiveAway as error:
+            raise LogMissing(f"{data / name}: {error}") from None
+        yield f"archive    {_many(len(found), 'segment')} of {name} in {where}"
 
 
 # ----------------------------------------------------------------------------------------------------- forget

@@ -22,7 +22,9 @@ from matching.recordlog import HEADER_BYTES, MAGIC, LogReader, LogWriter, read_a
 
 SEGMENT_BYTES_MAX = 64 * 2**20
 SEGMENTS_MAX = 16
+REPORTS_AGAIN_MAX = 1_000  # events that are reported again when the log is lost
 
+COPY = "a copy"  # for a boot: no machine's
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -207,6 +209,17 @@ class SessionLog:
             if entry.session == session:
                 return dict(entry.messages).get(number)
         return None
+
+
+def mark_as_copy(directory: Path) -> None:
+    """Say at the end of a session log that more may have been sent than it knows, as is so in a copy of one that goes on.
+
+    The start that follows lets the sender numbers skip ahead, as after a loss of power. Raises LogDamaged."""
+    reported = last_reported_event(directory)
+    writer = LogWriter(directory, segment_bytes_max=SEGMENT_BYTES_MAX, kind=SESSION_LOG)
+    writer.append(writer.next_number, 1, _encode(Turn(reported, [], boot_id=COPY)))
+    writer.sync()
+    writer.close()
 
 
 def last_reported_event(directory: Path) -> int:

@@ -184,6 +184,16 @@ def load(directory: Path, events: Path) -> tuple[Kept, str]:
     return kept, f"{path}: goes on at event {kept.depth.cursor + 1}"
 
 
+def needed(directory: Path, events: Path) -> int:
+    """From which event on a feed that is started reads the log: 1 where it has no checkpoint that it would use."""
+    try:
+        checkpoint = _decode((directory / FILE).read_bytes()[len(MAGIC) + 4 :])
+    except (FileNotFoundError, msgspec.DecodeError):
+        return 1
+    used = load(directory, events)[0].depth.cursor
+    return checkpoint.record_first if used and used == checkpoint.depth.cursor else 1
+
+
 def _log_agrees(checkpoint: _Checkpoint, events: Path) -> bool:
     cursor = checkpoint.depth.cursor
     if cursor == 0:

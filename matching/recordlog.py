@@ -199,7 +199,7 @@ class LogReader:
             return True
         if self._buffer and not (self._offset == 0 and len(self._buffer) == len(MAGIC)):
             raise LogDamaged(self._path, self._offset, self.next_number, f"{len(self._buffer)} bytes that are no record")
-        if self._path.suffix == ".gz" and not path.exists():
+        if not path.exists():
             path = dict(self._archived(last_first)).get(self.next_number, path)
         if path == self._path or not path.exists():
             if last_first > self.next_number:

@@ -33,6 +33,7 @@ CONNECTIONS_MAX = 8
 BUILD_SECONDS_MAX = 2400
 UP_SECONDS_MAX = 240
 HEALTHY_SECONDS_MAX = 120.0
+RESTART_SECONDS_MAX = 60.0
 
 
 def skip_where_it_cannot_be() -> None:
@@ -152,16 +153,17 @@ class Containers:
             except AssertionError as error:
                 raise AssertionError(f"{error}\n{podman('logs', self.name(service), check=False).stderr[-3000:]}") from None
 
-    def kill(self, service: str) -> None:
-        """Kill the process of a container, as a fault would, and wait until it was started again."""
-        before = self.inspect(service, ".State.Pid")
-        os.kill(int(before), signal.SIGKILL)
+    def kill(self, *services: str) -> None:
+        """Kill the processes of containers, as a fault would, and wait until they were started again."""
+        before = {service: self.inspect(service, ".State.Pid") for service in services}
+        for number in before.values():
+            os.kill(int(number), signal.SIGKILL)
 
-        def is_another() -> bool:
-            said = self.inspect(service, ".State.Running"), self.inspect(service, ".State.Pid")
-            return said[0] == "true" and said[1] not in (before, "0")
+        def are_others() -> bool:
+            said = {service: (self.inspect(service, ".State.Running"), self.inspect(service, ".State.Pid")) for service in services}
+            return all(running == "true" and number not in (before[name], "0") for name, (running, number) in said.items())
 
-        wait_for(is_another, f"{service} was started again", 60)
+        wait_for(are_others, f"{', '.join(services)}: started again", RESTART_SECONDS_MAX)
 
     def tls(self) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=str(self.secrets / "ca.pem"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import socket
 import ssl
@@ -173,9 +174,35 @@ def test_what_is_killed_comes_back_and_nothing_is_lost(venue: Containers, trader
     until(lambda: venue.get("/v1/health")["status"] == "ok", "all parts are well")
 
 
-def test_the_ledger_agrees_with_the_engine_after_all_that(venue: Containers) -> None:
+def test_all_that_is_killed_at_once_comes_back(venue: Containers, trader: Client, other: Client) -> None:
+    """As when the machine goes down: in whatever order they are up again, they find each other."""
+    bought(trader, other, "before-all")
+    venue.kill(*SERVICES)
+    again(venue, trader)
+    again(venue, other)
+    bought(trader, other, "after-all")
+    venue.wait_until_healthy()
+    until(lambda: venue.get("/v1/health")["status"] == "ok", "all parts are well")
+
+
+def test_each_trade_happened_once_and_the_ledger_agrees_with_the_engine(venue: Containers) -> None:
+    rounds = 1 + 2 * len(SERVICES) + 2
+    until(lambda: len(venue.get("/v1/trades?symbol=AAPL&limit=500")["trades"]) == rounds, f"there are {rounds} trades")
     said = venue.operator("ledger", "check")
     assert "ok: every transaction is whole and sums to zero" in said, said
+
+
+def test_prometheus_reaches_every_process(venue: Containers) -> None:
+    program = (
+        "import urllib.request as u; print(u.urlopen('http://prometheus:9090/api/v1/query?query=up', timeout=5).read().decode())"
+    )
+
+    def figures() -> dict[str, str]:
+        found = json.loads(venue.exec("clearing", "python3", "-c", program).stdout)["data"]["result"]
+        return {one["metric"]["instance"]: one["value"][1] for one in found}
+
+    expected = dict.fromkeys(("exchange:9101", "clearing:9102", "marketdata:9103", "history:9104"), "1")
+    until(lambda: figures() == expected, "Prometheus has figures of each")
 
 
 def test_stopped_and_started_again_it_has_its_state(venue: Containers, trader: Client, other: Client) -> None:
@@ -192,5 +219,15 @@ def test_stopped_and_started_again_it_has_its_state(venue: Containers, trader: C
     trader.send("F", cancel("stays no more", "stays"))
     trader.drain(lambda message: message.type == "8" and message.get(11) == "stays no more" and message.get(150) == "4")
     bought(trader, other, "last")
+    said = venue.operator("ledger", "check")
+    assert "ok: every transaction is whole and sums to zero" in said, said
+
+
+def test_the_bots_trade_through_tls_in_a_container_of_their_own(venue: Containers) -> None:
+    before = len(venue.get("/v1/trades?symbol=MSFT&limit=500")["trades"])
+    venue.compose("up", "-d", "bots")
+    until(lambda: len(venue.get("/v1/trades?symbol=MSFT&limit=500")["trades"]) > before, "the bots have traded")
+    venue.compose("stop", "bots")
+    until(lambda: venue.get("/v1/health")["status"] == "ok", "all parts are well")
     said = venue.operator("ledger", "check")
     assert "ok: every transaction is whole and sums to zero" in said, said

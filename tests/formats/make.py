@@ -160,7 +160,24 @@ def _type_text(kind: Any) -> str:
 
 
 def stands(engine: Engine) -> dict[str, Any]:
-    return {"command_seq": engine.command_seq, "event_seq": engine.event_seq, "digest": engine.digest()}
+    """What the engine knows: by its digest, which later versions have another way of making, and in words that they share."""
+    return {
+        "command_seq": engine.command_seq,
+        "event_seq": engine.event_seq,
+        "digest": engine.digest(),
+        "totals": [
+            [name, asset, str(total)]
+            for name, account in sorted(engine.accounts.items())
+            for totals in (account.cash, account.positions)
+            for asset, held in sorted(totals.items())
+            if (total := held.total)
+        ],
+        "open_orders": sorted(
+            [order_id, order.leaves, order.price]
+            for participant in engine.participants.values()
+            for order_id, order in participant.open_orders.items()
+        ),
+    }
 
 
 def pack(name: str, data: Path, expected: dict[str, Any]) -> None:
@@ -172,7 +189,7 @@ def pack(name: str, data: Path, expected: dict[str, Any]) -> None:
                 entry.uname = entry.gname = ""
                 with path.open("rb") as file:
                     archive.addfile(entry, file)
-    (HERE / f"{name}.json").write_text(json.dumps(expected, indent=1) + "\n")
+    (HERE / f"{name}.json").write_text(json.dumps(expected) + "\n")
 
 
 if __name__ == "__main__":

@@ -48,8 +48,10 @@ def unpacked(name: str, directory: Path) -> tuple[Path, dict[str, Any]]:
     return data, json.loads((HERE / f"{name}.json").read_text())
 
 
-def stands(engine: Engine) -> dict[str, Any]:
-    return {"command_seq": engine.command_seq, "event_seq": engine.event_seq, "digest": engine.digest()}
+def stands(engine: Engine, version: str) -> dict[str, Any]:
+    """As it was written down by that version."""
+    found = make.stands(engine)
+    return found if version == formats.VERSION else {key: value for key, value in found.items() if key != "digest"}
 
 
 def journal(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
@@ -87,18 +89,18 @@ def test_a_data_directory_of_an_earlier_version_is_recovered(
     version: str, kept: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     data, expected = unpacked(f"{version}-{kept}", tmp_path)
-    head = {key: expected[key] for key in ("command_seq", "event_seq", "digest")}
+    head = {key: expected[key] for key in stands(Engine(), version)}
     before = {path: path.read_bytes() for name in ("journal", "events") for _, path in segments(data / name)}
-    assert stands(replay(data)) == head
+    assert stands(replay(data), version) == head
     shutil.rmtree(data / "snapshots")
-    assert stands(replay(data)) == head
+    assert stands(replay(data), version) == head
     code, said = journal(capsys, "verify", "--data", str(data))
     assert code == 0, said
-    assert f"command {head['command_seq']} event {head['event_seq']} digest {head['digest']}" in said
+    assert f"command {head['command_seq']} event {head['event_seq']} digest {head.get('digest', '')}" in said
     # It is opened and gone on with; what was there stays as it was, and what comes says its version.
     sequencer = opened(data)
     assert sequencer.warnings == []
-    assert stands(sequencer.engine) == head
+    assert stands(sequencer.engine, version) == head
     account = next(iter(sequencer.engine.accounts))
     sequencer.submit([Deposit(account, "USD", "1")])
     sequencer.receive()

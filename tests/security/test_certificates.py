@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
 import ssl
@@ -150,5 +149,5 @@ def test_names_of_certificates_start_from_the_configuration(tmp_path: Path, auth
     shutil.copytree(authority, tmp_path / "tls")
     exchange = {**section(authority), "certificate": "tls/server.pem", "private_key": "tls/server.key"}
     with light_venue(tmp_path, exchange=exchange) as venue:
-        assert os.getcwd() != str(tmp_path)
+        assert Path.cwd() != tmp_path
         connect(venue.client("TRADER1"), venue, authority).logon().logout()
