@@ -182,13 +182,13 @@ MACHINE_ROOM = Dashboard(
         Row(
             "Clearing",
             [
-                Panel("Differences", NUMBER, "Between ledger and engine, and within the ledger: anything above 0 is an emergency.", [
+                Panel("Differences", NUMBER, "Between ledger and engine, and in the ledger: anything above 0 is an emergency.", [
                     Query("sum(fixserver_ledger_differences)", "differences"),
                 ]),
                 Panel("Not compared for", SECONDS, "Since ledger and engine were compared last.", [
                     Query("time() - max(fixserver_ledger_reconciled_time_seconds)", "seconds"),
                 ]),
-                Panel("Fails and calls", NUMBER, "Obligations that were due and are not settled, and accounts with a margin call.", [
+                Panel("Fails and calls", NUMBER, "Obligations that were due and are not settled; accounts with a margin call.", [
                     Query("sum(fixserver_ledger_obligations_failed)", "fails"),
                     Query("sum(fixserver_ledger_margin_calls)", "margin calls"),
                 ]),
