@@ -15,6 +15,7 @@ import msgspec
 
 from fixserver import lists, quotes
 from fixserver.enquiries import Enquiries, no_order
+from fixserver.holdings import Holdings
 from fixserver.onbehalf import ON_BEHALF_OF, OnBehalf, Speaker
 from fixserver.refusals import Refusals
 from fixserver.reporter import Reporter
@@ -53,6 +54,7 @@ class Gateway:
         self.reporter.on_participant = self._participant_changed
         self._enquiries = Enquiries(core, self.reporter)
         self._refusals = Refusals(core, self._enquiries, metrics)
+        self._holdings = Holdings(core, self._enquiries, self.reporter.instruments)
         self._requests = Requests(self.reporter.instruments, config.venue.day_roll_seconds)
         self._timers = Timers(lambda: core.engine, config, say)
         self._inbox: list[Entry] = []
@@ -143,6 +145,7 @@ class Gateway:
 
     def on_logout(self, session: Session) -> None:
         self.reporter.present.pop(session.name, None)
+        self._holdings.on_logout(session.name)
         self.say(f"{session.name}: logged out")
         self._end_orders_of(session.name, session.said_logout)
 
@@ -319,6 +322,10 @@ class Gateway:
             self._ask(lambda: enquiries.security_list(session, fields))
         elif msg_type == "e":
             self._ask(lambda: enquiries.security_status(session, fields))
+        elif msg_type == "AN":
+            self._ask(lambda: self._holdings.positions(session, fields, throttle))
+        elif msg_type == "BB":
+            self._ask(lambda: self._holdings.collateral(session, fields, throttle))
         else:
             self._ask(lambda: enquiries.session_status(session, fields))
 
@@ -405,6 +412,7 @@ class Gateway:
 
     def on_tick(self) -> None:
         self._inbox += self._timers.due(self.core.clock())
+        self._holdings.on_tick()
         if self._leaving:
             self._cancel_after_grace()
 

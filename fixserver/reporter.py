@@ -330,7 +330,9 @@ class Reporter:
         begin = order.session.rpartition("/")[2]
         reports = self.by_version[begin]
         order.split(event, reports.dialect)
-        self._send(order.session, EXECUTION_REPORT, reports.split(event, order, self._times[begin]), order.routing)
+        body = reports.split(event, order, self._times[begin])
+        self._send(order.session, EXECUTION_REPORT, body, order.routing)
+        self._copy(order.participant, begin, EXECUTION_REPORT, body, lambda by, time: by.split(event, order, time))
 
     def _busted(self, event: TradeBusted) -> None:
         for order, status, maker in self._orders_of_trade(event):
