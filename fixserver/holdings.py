@@ -259,7 +259,7 @@ class Holdings:
 
     def _day(self) -> str:
         """ClearingBusinessDate(715): the trading day, or the date where none has begun."""
-        return self._core.engine.trading_day or time.strftime("%Y%m%d", time.gmtime(self._core.clock() // 10**9))
+        return self._core.engine.trading_day or self._enquiries.today()
 
 
 def _parties(participant: str) -> str:

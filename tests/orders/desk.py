@@ -183,7 +183,8 @@ class Desk:
             elif tag == 37 and value != "NONE":
                 value = self.order_ids.setdefault(value, f"#{len(self.order_ids) + 1}")
             elif tag == 17:
-                self._note_exec_id(value, message)
+                if message.type == "8":
+                    self._note_exec_id(value, message)
                 value = "*"
             elif tag in (19, 60, 75, 122, 322, 571, 572, 715, 721, 880, 908, 1369):
                 value = "*"
