@@ -39,10 +39,10 @@ def answer(count: int, status: str, more: str = "", result: str = "0", request: 
     return in_order(f"35=AQ|568={request}|569=0|748={count}|749={result}|750={status}|55={symbol}|{more}")
 
 
-def trade(side: str, quantity: int, price: str, order_id: str, more: str = "", kind: str = "487=0|150=F", request: str = "T1") -> str:
+def trade(side: str, quantity: int, price: str, order_id: str, more: str = "", kind: str = "487=0|150=F") -> str:
     value = f"{quantity * float(price):.2f}"
     return in_order(
-        f"35=AE|571=*|{kind}|856=0|568={request}|880=*|17=*|570=N|55=X|32={quantity}|31={price}|75=*|60=*|552=1|54={side}|37={order_id}|"
+        f"35=AE|571=*|{kind}|856=0|568=T1|880=*|17=*|570=N|55=X|32={quantity}|31={price}|75=*|60=*|552=1|54={side}|37={order_id}|"
         f"1=A|15=USD|381={value}|{more}"
     )
 
@@ -71,7 +71,8 @@ def test_trades_of_the_day_are_told_to_their_side_alone(desk: Desk) -> None:
 def test_by_what_they_are(desk: Desk) -> None:
     first, second = two_trades(desk)
     for more, expected in (
-        (f"55={desk.x}|", 2), (f"55={desk.y}|", 0), ("54=1|", 1), ("54=2|", 1), (f"17={first}|", 1), (f"17={second}|", 1), ("17=1T|", 0),
+        (f"55={desk.x}|", 2), (f"55={desk.y}|", 0), ("54=1|", 1), ("54=2|", 1),
+        (f"17={first}|", 1), (f"17={second}|", 1), ("17=1T|", 0),
     ):  # fmt: skip
         symbol = "X" if more == f"55={desk.x}|" else "Y" if more == f"55={desk.y}|" else "[N/A]"
         told = trades(desk.a, more)
