@@ -48,6 +48,7 @@ FEE_DECIMALS = 6
 BAND_DECIMALS = 2
 PARTICIPANTS_MAX = 10_000
 SECRET_BYTES_MAX = 4096
+ACCOUNTS_MAX = 100  # of a participant, beside the first
 DECIMAL_TEXT_MAX = 40
 AS_THE_EXCHANGE = -1
 CANCEL_ONLY_SECONDS_MAX = 3600
@@ -420,7 +421,8 @@ class Fees(_Section, kw_only=True):
 
 
 class Participant(_Section, kw_only=True):
-    """Who trades, with one account of the same name. `cash` and `holdings` are what the account begins with.
+    """Who trades, with an account of the same name, and those of `accounts` beside it, over which he may split what he has
+    traded and which begin with nothing. `cash` and `holdings` are what the first begins with.
     `cancel_on_disconnect` are the orders that end with their session, `cancel_grace_seconds` later.
 
     In a file, `count = 8` with the name TRADER stands for TRADER1 to TRADER8; load() gives the eight,
@@ -436,6 +438,7 @@ class Participant(_Section, kw_only=True):
     count: int = 0
     cash: str = "0"
     holdings: dict[str, str] = {}
+    accounts: list[str] = []
     short_max: int = 0
     self_trade: SelfTrade = "cancel-resting"
     orders_per_second: int = AS_THE_EXCHANGE
@@ -452,6 +455,10 @@ class Participant(_Section, kw_only=True):
     def define(self) -> DefineAccount:
         """The command that makes the engine know the account."""
         return DefineAccount(account=self.name, participant=self.name, short_max=self.short_max, self_trade=self.self_trade)
+
+    def define_accounts(self) -> list[DefineAccount]:
+        """Those beside the first, on the same terms."""
+        return [msgspec.structs.replace(self.define(), account=name) for name in self.accounts]
 
     def define_participant(self) -> DefineParticipant:
         """The command that makes the engine know him, and what he may do; without his password's hash."""
@@ -1084,6 +1091,24 @@ def _participant_faults(config: Config, sections: Collection[str] | None) -> Ite
         yield from ((f"{at}.{key}", what) for key, what in account_faults(participant, decimals))
     if len(names) > PARTICIPANTS_MAX:
         yield "participants", f"{len(names)} are more than {PARTICIPANTS_MAX}"
+    yield from _further_account_faults(config, names)
+
+
+def _further_account_faults(config: Config, names: dict[str, int]) -> Iterator[tuple[str, str]]:
+    """`names` are those of the participants, whose first accounts have them too."""
+    taken = dict(names)
+    for number, participant in enumerate(config.participants):
+        at = f"participants[{number}].accounts"
+        if participant.accounts and participant.count:
+            yield at, "are of one participant: not with count"
+        if len(participant.accounts) > ACCOUNTS_MAX:
+            yield at, f"{len(participant.accounts)} are more than {ACCOUNTS_MAX}"
+        for index, name in enumerate(participant.accounts):
+            if not is_name(name):
+                yield f"{at}[{index}]", f"{_quoted(name)} is not a name: {NAME_IS}"
+            if name in taken:
+                yield f"{at}[{index}]", f"{_quoted(name)} is an account of participants[{taken[name]}] already"
+            taken[name] = number
 
 
 def _fee_faults(config: Config) -> Iterator[tuple[str, str]]:

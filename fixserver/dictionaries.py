@@ -112,6 +112,7 @@ VALUES = (
     Values("FIX50SP2", "SelfMatchPreventionInstruction", ("4",), "decrement and cancel"),
     Values("FIX42", "ExecInst", ("o",), "cancel on connection loss"),
     Values("FIX44", "ExecInst", ("o",), "cancel on connection loss"),
+    Values("FIX44", "PosAmtType", ("SETL",), "cash that is still to be received, or paid"),
     Values("FIX42", "MDEntryType", ("A", "B", "J", "Q"), "imbalance, traded volume, empty book, auction clearing price"),
     Values("FIX44", "MDEntryType", ("J", "Q"), "empty book: what a snapshot says where there is nothing; auction clearing price"),
     Values("FIX42", "TradeCondition", ("P", "Q"), "the imbalance of an auction: more buyers, more sellers"),

@@ -45,6 +45,10 @@ class Enquiries:
         """TransactTime(60) of what no event stands behind."""
         return self.reports_of(session).time(self._core.clock())
 
+    def today(self) -> str:
+        """The date, where no trading day has begun."""
+        return time.strftime("%Y%m%d", time.gmtime(self._core.clock() // 10**9))
+
     def exec_id(self) -> str:
         """An ExecID for what no event stands behind: unique over restarts, and no number of an event."""
         self._count += 1

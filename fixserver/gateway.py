@@ -14,7 +14,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fixserver import lists, quotes
+from fixserver.allocations import Allocations
+from fixserver.capture import Captures
 from fixserver.enquiries import Enquiries, no_order
+from fixserver.holdings import Holdings
+from fixserver.logscan import LogScans
 from fixserver.onbehalf import ON_BEHALF_OF, OnBehalf, Speaker
 from fixserver.refusals import Refusals
 from fixserver.reporter import Reporter
@@ -53,6 +57,13 @@ class Gateway:
         self.reporter.on_participant = self._participant_changed
         self._enquiries = Enquiries(core, self.reporter)
         self._refusals = Refusals(core, self._enquiries, metrics)
+        self._holdings = Holdings(core, self._enquiries, self.reporter.instruments)
+        self._scans = LogScans(core.data / "events", core)
+        self._captures = Captures(core, self._enquiries, self._scans, self.reporter.instruments)
+        self.reporter.on_trade = self._captures.on_trade
+        submit = self._inbox_append
+        self._allocations = Allocations(core, self._enquiries, self._scans, self.reporter.instruments, submit)
+        self.reporter.allocation_answer = self._allocations.answer
         self._requests = Requests(self.reporter.instruments, config.venue.day_roll_seconds)
         self._timers = Timers(lambda: core.engine, config, say)
         self._inbox: list[Entry] = []
@@ -116,6 +127,10 @@ class Gateway:
                 commands.append(may)
             if account is None or account.configured != entry.define():
                 commands.append(entry.define())
+            for further in entry.define_accounts():
+                known = engine.accounts.get(further.account)
+                if known is None or known.configured != further:
+                    commands.append(further)
         self._inbox += commands + deposits
         self.on_turn()
         margins = {symbol: one.margin_configured for symbol, one in engine.instruments.items() if one.margin_configured is not None}
@@ -143,6 +158,8 @@ class Gateway:
 
     def on_logout(self, session: Session) -> None:
         self.reporter.present.pop(session.name, None)
+        self._holdings.on_logout(session.name)
+        self._captures.on_logout(session.name)
         self.say(f"{session.name}: logged out")
         self._end_orders_of(session.name, session.said_logout)
 
@@ -217,6 +234,10 @@ class Gateway:
             self._take_quotes(speaker, fields, text)
         elif msg_type == "Z":
             self._take_quote_cancel(speaker, fields, text)
+        elif msg_type == "AD":
+            self._ask(lambda: self._captures.request(speaker, fields, text))
+        elif msg_type == "J":
+            self._ask(lambda: self._allocations.instruct(speaker, fields, text))
         else:
             self._take_question(speaker, fields, throttle)
 
@@ -319,6 +340,10 @@ class Gateway:
             self._ask(lambda: enquiries.security_list(session, fields))
         elif msg_type == "e":
             self._ask(lambda: enquiries.security_status(session, fields))
+        elif msg_type == "AN":
+            self._ask(lambda: self._holdings.positions(session, fields, throttle))
+        elif msg_type == "BB":
+            self._ask(lambda: self._holdings.collateral(session, fields, throttle))
         else:
             self._ask(lambda: enquiries.session_status(session, fields))
 
@@ -347,7 +372,11 @@ class Gateway:
 
         self._ask(run)
 
+    def _inbox_append(self, command: Command) -> None:
+        self._inbox.append(command)
+
     def on_turn(self) -> None:
+        self._scans.step()
         inbox = self._inbox
         if not inbox:
             return
@@ -405,13 +434,14 @@ class Gateway:
 
     def on_tick(self) -> None:
         self._inbox += self._timers.due(self.core.clock())
+        self._holdings.on_tick()
         if self._leaving:
             self._cancel_after_grace()
 
     @property
     def busy(self) -> bool:
         """Whether there is something to do without waiting."""
-        return bool(self._inbox)
+        return bool(self._inbox) or self._scans.busy
 
     # ------------------------------------------------------------------------------------------ participants
 

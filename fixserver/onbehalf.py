@@ -28,6 +28,10 @@ class Speaker(Protocol):
     @property
     def begin_string(self) -> str: ...
 
+    @property
+    def reads(self) -> bool:
+        """Whether more may be queued for him without harm."""
+
     def send(self, msg_type: str, body: str, routing: str = "") -> None: ...
 
 
@@ -41,6 +45,10 @@ class OnBehalf:
         self.name = session.name
         self.begin_string = session.begin_string
         self.participant = participant
+
+    @property
+    def reads(self) -> bool:
+        return self._session.reads
 
     def send(self, msg_type: str, body: str, routing: str = "") -> None:
         self._session.send(msg_type, body, routing)

@@ -14,6 +14,7 @@ from fixserver.sessions import utc_text
 from fixserver.values import InstrumentNumbers, Refused
 from matching.messages import (
     AccessSet,
+    AllocationRejected,
     CancelReason,
     CancelRejected,
     CommandRefused,
@@ -37,6 +38,7 @@ from matching.messages import (
     QuotesAnswered,
     QuotesCanceled,
     Reason,
+    TradeAllocated,
     TradeBusted,
     TradeCorrected,
     Traded,
@@ -55,6 +57,7 @@ ORDER_CANCEL_REJECT = "9"
 ORDER_MASS_CANCEL_REPORT = "r"
 LIST_STATUS = "N"
 MASS_QUOTE_ACKNOWLEDGEMENT = "b"
+ALLOCATION_INSTRUCTION_ACK = "P"
 SECURITY_STATUS = "f"
 TRADING_SESSION_STATUS = "h"
 POSS_RESEND = f"97=Y{SOH}"
@@ -76,6 +79,8 @@ class Reporter:
         self._say = say
         self.sessions: Sessions | None = None  # set by whoever creates both
         self.copies: DropCopies | None = None  # likewise, where somebody is sent copies of reports
+        self.on_trade: Callable[[Traded | TradeBusted | TradeCorrected], None] = lambda event: None
+        self.allocation_answer: Callable[[TradeAllocated | AllocationRejected, str, str], str] = lambda event, begin, time: ""
         self.on_participant: Callable[[ParticipantDefined | AccessSet], None] = lambda event: None
         self.by_version = {begin: Reports(dialect) for begin, dialect in DIALECTS.items()}
         self.instruments: dict[str, InstrumentNumbers] = {}
@@ -107,6 +112,8 @@ class Reporter:
             QuotesAnswered: self._quotes_answered,
             QuotesCanceled: self._quotes_canceled,
             TradeBusted: self._busted,
+            TradeAllocated: self._allocation_answered,
+            AllocationRejected: self._allocation_answered,
             TradeCorrected: self._corrected,
             PhaseChanged: self._phase_changed,
             MarketPhaseChanged: self._market_phase_changed,
@@ -232,6 +239,7 @@ class Reporter:
                 self._copy_fill(event, order, order is maker, begin, body)
             if not order.leaves:
                 del self.orders[order.order_id]
+        self.on_trade(event)
 
     def _canceled(self, event: OrderCanceled) -> None:
         """To the session that asked, and to the one that the order belongs to."""
@@ -330,15 +338,24 @@ class Reporter:
         begin = order.session.rpartition("/")[2]
         reports = self.by_version[begin]
         order.split(event, reports.dialect)
-        self._send(order.session, EXECUTION_REPORT, reports.split(event, order, self._times[begin]), order.routing)
+        body = reports.split(event, order, self._times[begin])
+        self._send(order.session, EXECUTION_REPORT, body, order.routing)
+        self._copy(order.participant, begin, EXECUTION_REPORT, body, lambda by, time: by.split(event, order, time))
 
     def _busted(self, event: TradeBusted) -> None:
         for order, status, maker in self._orders_of_trade(event):
             self._report_trade(order, partial(_busted, event, order, status, maker))
+        self.on_trade(event)
 
     def _corrected(self, event: TradeCorrected) -> None:
         for order, status, maker in self._orders_of_trade(event):
             self._report_trade(order, partial(_corrected, event, order, status, maker))
+        self.on_trade(event)
+
+    def _allocation_answered(self, event: TradeAllocated | AllocationRejected) -> None:
+        begin = event.session.rpartition("/")[2]
+        body = self.allocation_answer(event, begin, self._times[begin])
+        self._send(event.session, ALLOCATION_INSTRUCTION_ACK, body, event.routing)
 
     def _report_trade(self, order: OpenOrder, said_by: Callable[[Reports, str], str]) -> None:
         begin = order.session.rpartition("/")[2]

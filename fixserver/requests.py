@@ -50,6 +50,8 @@ REQUIRED = {
     "D": frozenset(("11", "54", "40")), "G": frozenset(("11", "54", "40")), "F": frozenset(("11", "54")), "H": frozenset(),
     "q": frozenset(("11", "530")), "AF": frozenset(("584", "585")), "E": frozenset(("66", "73")), "i": frozenset(("117",)),
     "Z": frozenset(("298",)), "x": frozenset(("320", "559")), "e": frozenset(("324", "263")), "g": frozenset(("335", "263")),
+    "AN": frozenset(("710", "724")), "BB": frozenset(("909",)),
+    "AD": frozenset(("568", "569")), "J": frozenset(("70", "71", "54")),
 }  # fmt: skip
 
 _SIDES: dict[str, Side] = {"1": "1", "2": "2"}

@@ -80,7 +80,7 @@ from matching.netting import fees_of, receivables
 from matching.phases import end_pauses, indicative_due, publish_indicative, set_phase
 from matching.quotes import cancel_quotes, mass_quote
 from matching.settlement import hold_deliveries, set_settlement
-from matching.state import EngineState, ObligationState, market_of, obligation_state, order_state, state_of
+from matching.state import EngineState, ObligationState, digested, market_of, obligation_state, order_state, state_of
 
 _BY_TYPE: dict[type, Callable[[Market, Any], None]] = {
     NewOrder: new_order,
@@ -282,7 +282,7 @@ class Engine:
 
     def digest(self) -> str:
         """SHA-256 of the whole state, as hexadecimal digits. Costs a walk over all orders."""
-        return hashlib.sha256(msgspec.msgpack.encode(self.state())).hexdigest()
+        return hashlib.sha256(msgspec.msgpack.encode(digested(self.state()))).hexdigest()
 
     def check(self) -> None:
         """Assert what holds between any two commands."""

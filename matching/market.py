@@ -32,19 +32,19 @@ class Market:
     whole. `amended` has the trades of this trading day that were corrected or busted, `allocated` the sides of
     trades that were allocated; those up to event `day_began` are of days before.
 
-    `settlement` are the terms in force (`settles_later` and `spend_unsettled` are what a trade asks for),
-    `settlement_waiting` those of the next trading day. `settlement_day` counts the settlement days that have ended,
-    `buy_ins` the deliveries that were bought in. `obligations` are what is netted and not settled, by number. `margined` are the
-    instruments for which margins have to be computed, which was done of what happened up to event `margins_seq`; `called` are
-    the accounts with a margin call, by name, and `calls_due` says that calls have to be looked at whatever happens next. What is
-    `configured` the configuration said last, fees by participant and instrument.
+    `settlement` are the terms in force (`settles_later` and `spend_unsettled` are what a trade asks for), `settlement_said` the
+    same, or None before the first, `settlement_waiting` those of the next trading day. `settlement_day` counts the settlement
+    days that have ended, `buy_ins` the deliveries that were bought in. `obligations` are what is netted and not settled, by number.
+    `margined` are the instruments for which margins have to be computed, which was done of what happened up to event
+    `margins_seq`; `called` are the accounts with a margin call, by name, and `calls_due` says that calls have to be looked at
+    whatever happens next. What is `configured` the configuration said last, fees by participant and instrument.
     """
 
     __slots__ = (
         "accounts", "allocated", "amended", "buy_ins", "called", "calls_due", "command_seq", "day_began", "elected", "event_seq",
         "events", "expiries", "fees_configured", "instruments", "margined", "margins_seq", "markets", "obligations", "participants",
-        "pegged", "settlement", "settlement_configured", "settlement_day", "settlement_waiting", "settles_later", "spend_unsettled",
-        "time", "trading_day",
+        "pegged", "settlement", "settlement_configured", "settlement_day", "settlement_said", "settlement_waiting", "settles_later",
+        "spend_unsettled", "time", "trading_day",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -72,12 +72,13 @@ class Market:
         self.margins_seq = 0
         self.called: dict[str, Account] = {}
         self.calls_due = True
-        self.use_settlement(SetSettlement(0))
+        self.use_settlement(None)
         self.events: list[Event] = []
 
-    def use_settlement(self, terms: SetSettlement) -> None:
-        """Have trades settled by these terms from now on."""
-        self.settlement = terms
+    def use_settlement(self, said: SetSettlement | None) -> None:
+        """Have trades settled by these terms from now on; at once, where nothing has been said of it."""
+        self.settlement_said = said
+        self.settlement = terms = said or SetSettlement(0)
         self.settles_later = terms.cycle_days > 0
         self.spend_unsettled = terms.spend_unsettled
 

@@ -73,7 +73,9 @@ def end_settlement_days(market: Market, count: int, trading_day: str) -> None:
     for _ in range(count):
         net(market, trading_day)
         _settle_due(market)
-        market.settlement_day += 1
+        # A venue of before there was settlement has ended days that nobody counted: they are counted from the first terms on.
+        if market.settlement_said is not None:
+            market.settlement_day += 1
     waiting = market.settlement_waiting
     if waiting is not None:
         market.settlement_waiting = None

@@ -104,6 +104,11 @@ class ParticipantState(msgspec.Struct, frozen=True, array_like=True):
     fees: list[tuple[str, int, int]] = []
 
 
+# So many fields these records had before there was settlement, and what stands in those that came since where they say nothing.
+_FIELDS_BEFORE = {InstrumentState: 10, AccountState: 4, ParticipantState: 4}
+_NOTHING: tuple[object, ...] = (None, 0, [])
+
+
 class EngineState(msgspec.Struct, frozen=True, array_like=True):
     """All that the engine knows after the command `command_seq`. What is reserved follows from the open orders.
 
@@ -126,7 +131,7 @@ class EngineState(msgspec.Struct, frozen=True, array_like=True):
     markets: list[tuple[str, Phase]]
     amended: list[tuple[int, Amendment]]
     large_values: list[tuple[int, str]] = []
-    settlement: SetSettlement = SetSettlement(0)
+    settlement: SetSettlement | None = None
     settlement_waiting: SetSettlement | None = None
     settlement_configured: SetSettlement | None = None
     settlement_day: int = 0
@@ -134,6 +139,24 @@ class EngineState(msgspec.Struct, frozen=True, array_like=True):
     obligations: list[ObligationState] = []
     allocated: list[tuple[int, Side]] = []
     fees_configured: list[SetFees] = []
+
+
+_STATE_FIELDS_BEFORE = 14
+
+
+def digested(state: EngineState) -> list[object]:
+    """What a digest is made of: the state without fields at the end of its records that came later and say nothing. So a state that
+    makes no use of what came later has the digest that it always had."""
+    fields: list[object] = list(msgspec.structs.astuple(state))
+    for index, records in ((5, state.instruments), (6, state.participants), (7, state.accounts)):
+        fields[index] = [_shortened(list(msgspec.structs.astuple(record)), _FIELDS_BEFORE[type(record)]) for record in records]
+    return _shortened(fields, _STATE_FIELDS_BEFORE)
+
+
+def _shortened(fields: list[object], least: int) -> list[object]:
+    while len(fields) > least and fields[-1] in _NOTHING:
+        fields.pop()
+    return fields
 
 
 def order_state(order: Order) -> OrderState:
@@ -222,7 +245,7 @@ def state_of(market: Market) -> EngineState:
         sorted(market.markets.items()),
         sorted(market.amended.items()),
         large_values,
-        market.settlement,
+        market.settlement_said,
         market.settlement_waiting,
         market.settlement_configured,
         market.settlement_day,

@@ -138,6 +138,7 @@ EVERY_KIND = [
 
 def told(trader: Trader) -> list[str]:
     """The reports that a trader was sent since his desk was opened."""
+    trader.messages()  # a connection that is closed with something unread loses what is on its way
     trader.connect()
     trader.next_in = 1
     trader.logon()

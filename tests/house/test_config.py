@@ -455,6 +455,11 @@ ONE_LINE = [
     ("participants.1.venue_comp_id", "-", f'participants[1].venue_comp_id: "-" is not a CompID: {COMP_ID}'),
     ("participants.1.quickfix", {"Heart Beat": 1}, "participants[1].quickfix.Heart Beat: is not the name of a QuickFIX setting"),
     ("participants.1.quickfix", {"TimeZone": "a\nb"}, 'participants[1].quickfix.TimeZone: "a\\nb" is not printable text'),
+    ("participants.1.accounts", ["TRADER2"], 'participants[1].accounts[0]: "TRADER2" is an account of participants[0] already'),
+    ("participants.1.accounts", ["A", "A"], 'participants[1].accounts[1]: "A" is an account of participants[1] already'),
+    ("participants.1.accounts", ["A B"], f'participants[1].accounts[0]: "A B" is not a name: {COMP_ID}'),
+    ("participants.0.accounts", ["A"], "participants[0].accounts: are of one participant: not with count"),
+    ("participants.1.accounts", [f"A{number}" for number in range(101)], "participants[1].accounts: 101 are more than 100"),
     # drop copies
     ("dropcopy.port", 70_000, "dropcopy.port: 70000 is not a port: 1 to 65535 (0: any that is free)"),
     ("dropcopy.metrics_port", 9105, "dropcopy.metrics_port: unknown key"),

@@ -633,7 +633,7 @@ class NaiveEngine:
             clearing.net(self.market, ended)
             clearing.settle(self.market)
             clearing.buy_in(self.market)
-            clearing.days += 1
+            clearing.days += clearing.said
         if clearing.waiting is not None:
             terms, clearing.waiting = clearing.waiting, None
             self.put_settlement(terms)
@@ -836,7 +836,7 @@ class NaiveEngine:
         return self.say_settlement(command, in_force=False)
 
     def put_settlement(self, terms: SetSettlement) -> None:
-        self.market.clearing.terms = terms
+        self.market.clearing.terms, self.market.clearing.said = terms, True
         self.say_settlement(terms, in_force=True)
 
     def say_settlement(self, terms: SetSettlement, *, in_force: bool) -> None:

@@ -79,7 +79,8 @@ class Moved:
 class NaiveClearing:
     terms: SetSettlement = field(default_factory=lambda: SetSettlement(0))
     waiting: SetSettlement | None = None
-    days: int = 0  # settlement days that have ended
+    said: bool = False  # whether terms are in force that SetSettlement has said
+    days: int = 0  # settlement days that have ended since
     dealt: list[Dealt] = field(default_factory=list)
     obligations: list[Obligation] = field(default_factory=list)
     held: set[tuple[str, str]] = field(default_factory=set)

@@ -1,5 +1,6 @@
 """Snapshots: an engine that was written down and read again is the same engine."""
 
+import hashlib
 import os
 import random
 from pathlib import Path
@@ -71,6 +72,7 @@ def test_a_snapshot_of_before_there_was_settlement_is_read():
     market = Market()
     market.buy("ann", 5, "10.00", id="b1")
     market.sell("bob", 3, "10.00", id="s1")
+    market.roll("20240102")
     old = msgspec.msgpack.decode(encode(market.engine.state()))[:14]
     old[5] = [instrument[:10] for instrument in old[5]]
     old[6] = [participant[:4] for participant in old[6]]
@@ -78,6 +80,7 @@ def test_a_snapshot_of_before_there_was_settlement_is_read():
     again = Engine.from_state(msgspec.msgpack.decode(encode(old), type=EngineState))
     again.check()
     assert again.digest() == market.engine.digest()
+    assert again.digest() == hashlib.sha256(encode(old)).hexdigest(), "which is what it was"
 
 
 def test_the_newest_are_kept(tmp_path: Path):

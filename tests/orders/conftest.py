@@ -24,6 +24,7 @@ SPECIAL = {
     "short": (1070, {"short_max": 100}),
     "no dictionary": (1090, {"quickfix": {"UseDataDictionary": False}}),
     "volatile": (1100, {}),
+    "accounts": (1120, {"accounts": True}),
     "own venue": (1080, {"venue_comp_id": "MYBROKER"}),
 }
 CASH = "1_000_000"
@@ -40,6 +41,8 @@ def places(numbers: Iterable[int], **of_each: Any) -> tuple[dict[str, dict[str, 
         for name in ("A", "B"):
             holdings = {f"X{number}": SHARES, f"Y{number}": SHARES}
             participants[f"{name}{number}"] = {"cash": CASH, "holdings": holdings, **of_each}
+            if "accounts" in of_each:
+                participants[f"{name}{number}"]["accounts"] = [f"{name}{number}-{letter}" for letter in "PQR"]
     return instruments, participants
 
 

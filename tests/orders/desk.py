@@ -38,7 +38,7 @@ LATER = {
 }
 # Messages that acknowledge quotes have QuoteID and QuoteEntryID on every version.
 QUOTED = ("b",)
-GROUPS = ("N", "b", "y")  # messages whose fields may come more than once
+GROUPS = ("N", "b", "y", "AE", "AP", "BA")  # messages whose fields may come more than once
 FILES = {"FIX.4.2": ("FIX42.xml",), "FIX.4.4": ("FIX44.xml",), "FIXT.1.1": ("FIXT11.xml", "FIX50SP2.xml")}
 
 
@@ -183,11 +183,12 @@ class Desk:
             elif tag == 37 and value != "NONE":
                 value = self.order_ids.setdefault(value, f"#{len(self.order_ids) + 1}")
             elif tag == 17:
-                self._note_exec_id(value, message)
+                if message.type == "8":
+                    self._note_exec_id(value, message)
                 value = "*"
-            elif tag in (19, 60, 122, 322, 880, 1369):
+            elif tag in (19, 60, 75, 122, 322, 571, 572, 715, 721, 880, 908, 1369):
                 value = "*"
-            elif tag in (1, 55, 58):
+            elif tag in (1, 55, 58, 79, 448):
                 for name, short in self.names.items():
                     value = re.sub(rf"\b{name}\b", short, value)
             pairs.append(f"{tag}={value}")

@@ -69,7 +69,9 @@ def _message(message: Any) -> Message:
 class Initiator:
     """One session, started, with stock dictionaries or others."""
 
-    def __init__(self, port: int, comp_id: str, begin_string: str, store: Path, dictionaries: Path = STOCK) -> None:
+    def __init__(
+        self, port: int, comp_id: str, begin_string: str, store: Path, dictionaries: Path = STOCK, target: str = "FIXSERVER"
+    ) -> None:
         self.begin_string = begin_string
         self.application = Application()
         values = {
@@ -84,7 +86,7 @@ class Initiator:
             }  # fmt: skip
         else:
             values["DataDictionary"] = str(dictionaries / f"{begin_string.replace('.', '')}.xml")
-        self.session_id = fix.SessionID(begin_string, comp_id, "FIXSERVER")
+        self.session_id = fix.SessionID(begin_string, comp_id, target)
         settings, dictionary = fix.SessionSettings(), fix.Dictionary()
         for key, value in values.items():
             dictionary.setString(key, value)
