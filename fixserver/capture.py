@@ -83,7 +83,7 @@ class Captures:
         self._scans = scans
         self._decimals = decimals
         self._reading: dict[tuple[str, str, str], Request] = {}
-        self._live: dict[tuple[str, str, str], Request] = {}
+        self._live: dict[str, dict[tuple[str, str, str], Request]] = {}  # by participant: a trade concerns two
 
     # ----------------------------------------------------------------------------------------- requests
 
@@ -91,7 +91,7 @@ class Captures:
         """TradeCaptureReportRequest(AD): an answer (AQ), a report (AE) of each trade, and an answer behind the last."""
         key = session.name, session.participant, fields["568"]
         if fields.get("263") == UNSUBSCRIBE:
-            found = self._live.pop(key, None) or self._reading.pop(key, None)
+            found = self._live.get(session.participant, {}).pop(key, None) or self._reading.pop(key, None)
             if found is not None:
                 self._scans.forget(found)
                 self._answer(session, fields, COMPLETED, found.count)
@@ -125,9 +125,10 @@ class Captures:
                 return OTHER, f"trades are not found by {name}({tag}): by Symbol, Side, OrderID, ExecID and times"
         if symbol and symbol not in self._core.engine.instruments:
             return UNKNOWN_INSTRUMENT, f"unknown symbol {symbol[:32]}"
-        if key in self._reading or key in self._live:
+        live = self._live.get(key[1], {})
+        if key in self._reading or key in live:
             return OTHER, f"{fields['568']} is the name of a request that goes on"
-        if sum(1 for known in (*self._reading, *self._live) if known[:2] == key[:2]) >= SUBSCRIPTIONS_MAX:
+        if sum(1 for known in (*self._reading, *live) if known[:2] == key[:2]) >= SUBSCRIPTIONS_MAX:
             return OTHER, f"{SUBSCRIPTIONS_MAX} requests go on already, which is the most"
         if sum(1 for known in self._reading if known[1] == key[1]) >= READING_MAX:
             return OTHER, f"{READING_MAX} requests are being answered: ask again"
@@ -145,18 +146,22 @@ class Captures:
         else:
             self._answer(asked.session, asked.fields, COMPLETED, asked.count)
             if asked.subscribes:
-                self._live[asked.key] = asked
+                self._live.setdefault(asked.session.participant, {})[asked.key] = asked
 
     def on_logout(self, session: str) -> None:
         """A session's requests end with it."""
-        for requests in (self._reading, self._live):
+        for requests in (self._reading, *self._live.values()):
             for key in [key for key in requests if key[0] == session]:
                 self._scans.forget(requests.pop(key))
 
     def on_trade(self, event: Trade) -> None:
         """Something happens to a trade now."""
-        for asked in self._live.values():
-            self.tell(asked, event, self._core.engine.time, unsolicited=True)
+        if not self._live:
+            return
+        accounts = self._core.engine.accounts
+        for name in dict.fromkeys(accounts[account].participant.name for account in (event.taker_account, event.maker_account)):
+            for asked in self._live.get(name, {}).values():
+                self.tell(asked, event, self._core.engine.time, unsolicited=True)
 
     # ------------------------------------------------------------------------------------------- reports
 

@@ -71,7 +71,9 @@ def configuration(
     }
     lines: list[str] = []
     for name, values in defaults.items():
-        lines += [f"[{name}]", *_toml(values | sections.pop(name, {}))]
+        said = values | sections.pop(name, {})
+        if said:  # a section that says nothing is left to who adds to the text
+            lines += [f"[{name}]", *_toml(said)]
     assert not sections, f"no such section: {list(sections)}"
     for symbol, terms in (instruments or {"AAPL": {}, "MSFT": {}}).items():
         lines += ["[[instruments]]", *_toml({"symbol": symbol, **INSTRUMENT, **terms})]

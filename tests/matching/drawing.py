@@ -673,7 +673,7 @@ class Generator:
             )
         return SetSettlement(
             chance.choice((0, 1, 1, 2, 2, 3)), chance.random() < 0.5, chance.choice((0, 1, 1, 2, 3)),
-            chance.choice((0, 20_000, 10**6)), chance.choice(("", "op")),
+            chance.choice((0, 333_333, 10**6)), chance.choice(("", "op")),
         )  # fmt: skip
 
     def hold(self) -> HoldDeliveries:

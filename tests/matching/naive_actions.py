@@ -60,6 +60,7 @@ def split_instrument(market: NaiveMarket, command: SplitInstrument) -> None:
     parts = {account: both for account, both in parts.items() if sum(both) != 0 or both[1] != 0}
     dealt = [one for one in market.clearing.dealt if one.instrument == symbol]
     obligations = [one for one in market.clearing.obligations if one.paper is paper and one.quantity]
+
     quantities = [quantity for settled, unsettled in parts.values() for quantity in (settled, unsettled, settled + unsettled)]
     quantities += [sum(one.bought for one in dealt if one.account == account) for account in parts]
     quantities += [one.quantity for one in obligations]
@@ -67,6 +68,7 @@ def split_instrument(market: NaiveMarket, command: SplitInstrument) -> None:
     unless(paper.last == 0 or fits_in_a_record(paper.last, 1 / ratio), Reason.BAD_DEFINITION)
     unless(paper.reference / ratio >= paper.terms.tick, Reason.BAD_DEFINITION)
     unless(fits(paper.nearest_tick(paper.reference / ratio), paper.terms.band_bps), Reason.BAD_DEFINITION)
+
     orders = market.by_entry(symbol)
     paper.split = market.seq + 1
     market.say(
@@ -85,6 +87,15 @@ def split_instrument(market: NaiveMarket, command: SplitInstrument) -> None:
     for obligation in obligations:
         obligation.quantity, obligation.multiple = int(obligation.quantity * ratio), int(obligation.multiple * ratio)
         market.say(ObligationSplit, obligation.number, obligation.account, symbol, obligation.quantity, obligation.multiple)
+    split_orders(market, paper, orders, ratio)
+    paper.last = paper.nearest_tick(paper.last / ratio) if paper.last else 0
+    paper.reference = paper.nearest_tick(paper.reference / ratio)
+    paper.closing, paper.marks, paper.indicated = 0, None, (0, 0, 0)
+    market.say(ReferenceSet, symbol, paper.reference, *paper.band, command.by)
+
+
+def split_orders(market: NaiveMarket, paper: Paper, orders: list[Order], ratio: Fraction) -> None:
+    """Split open orders, or end them, and put them in their places again."""
 
     def priority(order: Order) -> tuple[bool, int, int]:
         """Of one side; who is the first to trade, or to be elected."""
@@ -105,10 +116,6 @@ def split_instrument(market: NaiveMarket, command: SplitInstrument) -> None:
             shown = int(order.shown * ratio)
             market.rest(order)
             order.shown = shown
-    paper.last = paper.nearest_tick(paper.last / ratio) if paper.last else 0
-    paper.reference = paper.nearest_tick(paper.reference / ratio)
-    paper.closing, paper.marks, paper.indicated = 0, None, (0, 0, 0)
-    market.say(ReferenceSet, symbol, paper.reference, *paper.band, command.by)
 
 
 def fits_in_a_record(number: int, ratio: Fraction) -> bool:

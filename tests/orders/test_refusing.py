@@ -252,4 +252,6 @@ def test_the_codes_of_every_version() -> None:
         "WOULD_TRADE": other,
         "BLOCKED": other,
         "UNKNOWN_TRADE": other,
+        "MARGIN_CALL": (("0", "2"), ("99", "99"), ("25", "99")),
+        "UNSETTLED": (("0", "2"), ("99", "99"), ("25", "99")),
     }
