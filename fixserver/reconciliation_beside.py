@@ -56,7 +56,10 @@ class ReconciliationBeside:
 
     def __enter__(self) -> ReconciliationBeside:
         if self._config.clearing.reconcile_seconds:
+            # A thread has the mask of who starts it: signals are the process's to wait for, and must not end it here.
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
             self._thread.start()
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return self
 
     def __exit__(self, *_: object) -> None:
