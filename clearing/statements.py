@@ -217,7 +217,7 @@ def statement(
             # What is taken back is called what it was, although it moves the other way.
             what = _what(account.id, leg - TAKEN_BACK, -sign) if _takes_back(leg) else _what(account.id, leg, sign)
             about = None if instrument is None or leg in (DEPOSIT_LEG, WITHDRAWAL_LEG) else assets[instrument]
-            if about is None:
+            if about is None or leg in (MONEY, MONEY + DUE_NO_MORE, FRACTION):
                 quantity = price = None
             yield Line(seq, time, what, assets[key], change, balance, quantity, about, price, unsettled, *remark)
 

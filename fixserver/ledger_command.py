@@ -16,11 +16,12 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, make_url
 
-from clearing import reconciliation, statements
+from clearing import reconciliation, reports, statements
 from clearing.database import is_current, open_database
-from clearing.ledger import read_cursor
-from clearing.postings import CURRENCY, AssetRow
+from clearing.ledger import read_accounts, read_cursor
+from clearing.postings import CURRENCY, PARTICIPANT, AccountRow, AssetRow
 from clearing.reconciliation import EngineAccount
+from fixserver import ledger_reports as reports_as
 from fixserver import rebuild_command, reconcile_command
 from fixserver.clearing_process import database_url
 from fixserver.config import Config, ConfigError, load
@@ -36,9 +37,13 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 ACTIONS = """\
   fixserver ledger check                 sums, cursor, and equality with the engine's accounts
+  fixserver ledger reconcile             the same, and the event at which they parted
   fixserver ledger balances              what every account has
   fixserver ledger statement TRADER1     what came and went in one account
-  fixserver ledger reconcile             the same, and the event at which they parted
+  fixserver ledger blotter TRADER1       what was bought and sold
+  fixserver ledger positions TRADER1     what is held, and its profit and loss
+  fixserver ledger settlement            what was to be settled on a day, what was, and what failed
+  fixserver ledger trial-balance         all accounts by asset: each asset sums to zero
   fixserver ledger rebuild               make it anew beside the live one, and compare row by row
 """
 
@@ -51,7 +56,7 @@ def add_parser(subparsers: Any) -> None:
     """Add `ledger` and its actions to the command line."""
     parser = subparsers.add_parser(
         "ledger",
-        help="look into the ledger: check, balances, statement, reconcile, rebuild",
+        help="look into the ledger: check, balances, reports, reconcile, rebuild",
         description="Look into the ledger of a venue. It may be running, except for `rebuild --replace`.",
         epilog=ACTIONS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -89,10 +94,53 @@ def add_parser(subparsers: Any) -> None:
         " @fees and @outside.",
     )
     tells.add_argument("account", metavar="ACCOUNT")
+    whole_participant = "NAME is a participant: all his accounts"
+    tells.add_argument("--participant", action="store_true", help=whole_participant)
     when = "a date, or a date and a time, in UTC"
     tells.add_argument("--from", dest="begin", type=_moment, metavar="TIME", help=f"not what was before: {when}")
     tells.add_argument("--to", dest="end", type=_moment, metavar="TIME", help=f"not what is at or after: {when}")
     tells.add_argument("--asset", default="", help="of this currency or instrument alone")
+    _add_day_and_csv(tells)
+    tells = action(
+        "blotter",
+        "what was bought and sold",
+        _blotter,
+        "Print the trades of an account, or of all: what was bought and sold, at which price, with its fee. Busts, and what a"
+        " correction takes back, are below zero.",
+    )
+    tells.add_argument("account", nargs="?", default="", metavar="ACCOUNT", help="of this account alone")
+    tells.add_argument("--participant", action="store_true", help=whole_participant)
+    tells.add_argument("--from", dest="begin", type=_moment, metavar="TIME", help=f"not what was before: {when}")
+    tells.add_argument("--to", dest="end", type=_moment, metavar="TIME", help=f"not what is at or after: {when}")
+    _add_day_and_csv(tells)
+    tells = action(
+        "positions",
+        "what is held, and its profit and loss",
+        _positions,
+        "Print what accounts hold of each instrument, delivered or not, with profit and loss by the method of average cost. Fees"
+        " and dividends are apart. Shares that were deposited count as bought at the price of then.",
+    )
+    tells.add_argument("account", nargs="?", default="", metavar="ACCOUNT", help="of this account alone")
+    tells.add_argument("--participant", action="store_true", help=whole_participant)
+    tells.add_argument("--csv", action="store_true", help="print CSV")
+    tells = action(
+        "settlement",
+        "what was to be settled on a day, what was, and what failed",
+        _settlement,
+        "Print the settlement report of a trading day, the last that has ended where none is named: what was netted in its evening,"
+        " what was settled, what failed and why, what was bought in, and what was open afterwards.",
+    )
+    tells.add_argument("account", nargs="?", default="", metavar="ACCOUNT", help="of this account alone")
+    tells.add_argument("--participant", action="store_true", help=whole_participant)
+    _add_day_and_csv(tells)
+    tells = action(
+        "trial-balance",
+        "all accounts by asset: each asset sums to zero",
+        _trial_balance,
+        "Print what every account of the venue has, the venue's own included, by asset. Exit code 1 where an asset does not sum to"
+        " zero.",
+    )
+    _add_day_and_csv(tells)
     rebuilds = action(
         "rebuild",
         "make the ledger anew beside the live one, and compare",
@@ -116,6 +164,11 @@ def add_parser(subparsers: Any) -> None:
             " DIR/reconciliation.json. The clearing process does this by itself ([clearing] reconcile_seconds).",
         )
     )
+
+
+def _add_day_and_csv(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--day", type=_trading_day, metavar="DAY", help="of this trading day, with its settlement")
+    parser.add_argument("--csv", action="store_true", help="print CSV")
 
 
 def _guarded(run: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
@@ -230,12 +283,19 @@ def _balances(args: argparse.Namespace) -> int:
                 {"account": balance.account.name, "kind": balance.account.kind, "balances": {}},
             )
             entry["balances"][balance.asset.name] = decimal_text(balance.amount, balance.asset.decimals)
+            if balance.unsettled:
+                entry.setdefault("unsettled", {})[balance.asset.name] = decimal_text(balance.unsettled, balance.asset.decimals)
         _print_json({"event_seq": cursor.event_seq, "accounts": list(accounts.values())})
         return 0
     assets = sorted({balance.asset for balance in balances}, key=lambda asset: asset.id)
     names = list(dict.fromkeys(balance.account for balance in balances))
     amounts = {(balance.account, balance.asset): shown(balance.amount, balance.asset) for balance in balances}
-    rows = [[name.name, *(amounts.get((name, asset), "") for asset in assets)] for name in names]
+    rows = []
+    unsettled = {(one.account, one.asset): shown(one.unsettled, one.asset) for one in balances if one.unsettled}
+    for name in names:
+        rows.append([name.name, *(amounts.get((name, asset), "") for asset in assets)])
+        if any((name, asset) in unsettled for asset in assets):
+            rows.append(["  of that unsettled", *(unsettled.get((name, asset), "") for asset in assets)])
     _print_table(["account", *(asset.name for asset in assets)], rows, left=1)
     print(f"at event {cursor.event_seq:,}")
     return 0
@@ -244,23 +304,54 @@ def _balances(args: argparse.Namespace) -> int:
 def _statement(args: argparse.Namespace) -> int:
     config = load(args.config, ("clearing",))
     with _ledger(config, args.data) as connection:
-        account = statements.find_account(connection, args.account)
-        if account is None:
-            raise NoLedger(f"the ledger has no account {args.account}; `fixserver ledger balances` shows all")
-        found = statements.statement(connection, account, args.begin, args.end, args.asset)
-        if args.json:
-            _print_json(
-                {
-                    "account": account.name,
-                    "opening": {asset.name: decimal_text(amount, asset.decimals) for asset, amount in found.opening},
-                    "lines": [_line_json(line) for line in found.lines],
-                }
+        span = _span(connection, args.day)
+        accounts = _accounts(connection, args.account, args.participant)
+        found = [
+            statements.statement(
+                connection, account, args.begin, args.end, args.asset, first_seq=span.first_seq, end_seq=span.end_seq
             )
-            return 0
-        opening = [["", "", "opening balance", asset.name, "", shown(amount, asset)] for asset, amount in found.opening]
-        header = ["time (UTC)", "event", "what", "asset", "change", "balance"]
-        _print_table(header, [*opening, *(_line_text(line) for line in found.lines)], left=4)
+            for account in accounts
+        ]
+        if args.csv:
+            reports_as.print_csv(reports_as.statement_table(one) for one in found)
+        elif args.json:
+            shown = [_statement_json(one) for one in found]
+            _print_json(shown if args.participant else shown[0])
+        else:
+            for place, one in enumerate(found):
+                if args.participant:
+                    print(f"{'' if place == 0 else chr(10)}{one.account.name}")
+                _print_statement(one)
     return 0
+
+
+def _statement_json(found: statements.Statement) -> dict[str, Any]:
+    def amounts(pairs: list[tuple[AssetRow, int]]) -> dict[str, str]:
+        return {asset.name: decimal_text(amount, asset.decimals) for asset, amount in pairs}
+
+    opening, unsettled = amounts(found.opening), amounts(found.opening_unsettled)
+    lines = [_line_json(line) for line in found.lines]
+    return {
+        "account": found.account.name,
+        "opening": opening,
+        "opening_unsettled": unsettled,
+        "lines": lines,
+        "closing": amounts(found.closing()),
+        "closing_unsettled": amounts(found.closing(unsettled=True)),
+    }
+
+
+def _print_statement(found: statements.Statement) -> None:
+    rows: list[list[str]] = []
+
+    def balances(what: str, settled: list[tuple[AssetRow, int]], unsettled: list[tuple[AssetRow, int]]) -> None:
+        rows.extend(["", "", f"{what} balance", asset.name, "", shown(amount, asset)] for asset, amount in settled)
+        rows.extend(["", "", f"{what} balance, unsettled", asset.name, "", shown(amount, asset)] for asset, amount in unsettled)
+
+    balances("opening", found.opening, found.opening_unsettled)
+    rows += [_line_text(line) for line in found.lines]
+    balances("closing", found.closing(), found.closing(unsettled=True))
+    _print_table(["time (UTC)", "event", "what", "asset", "change", "balance"], rows, left=4)
 
 
 def _line_json(line: statements.Line) -> dict[str, Any]:
@@ -272,11 +363,14 @@ def _line_json(line: statements.Line) -> dict[str, Any]:
         "change": decimal_text(line.change, line.asset.decimals),
         "balance": decimal_text(line.balance, line.asset.decimals),
     }
+    if line.unsettled:
+        entry["unsettled"] = True
     if line.instrument is not None:
-        assert line.quantity is not None and line.price is not None
         entry["instrument"] = line.instrument.name
-        entry["quantity"] = decimal_text(line.quantity, line.instrument.decimals)
-        entry["price"] = decimal_text(line.price, line.instrument.price_decimals or 0)
+        if line.quantity is not None:
+            entry["quantity"] = decimal_text(line.quantity, line.instrument.decimals)
+        if line.price is not None:
+            entry["price"] = decimal_text(line.price, line.instrument.price_decimals or 0)
     if line.reverses is not None:
         entry["takes_back"] = line.reverses
     if line.entered_by:
@@ -289,10 +383,12 @@ def _line_json(line: statements.Line) -> dict[str, Any]:
 def _line_text(line: statements.Line) -> list[str]:
     what = line.what
     if line.instrument is not None:
-        assert line.quantity is not None and line.price is not None
-        quantity = decimal_text(line.quantity, line.instrument.decimals)
-        price = decimal_text(line.price, line.instrument.price_decimals or 0)
-        what = f"{what}{' for' if 'fee' in what or 'rebate' in what else ''} {quantity} {line.instrument.name} at {price}"
+        quantity = "" if line.quantity is None else f" {decimal_text(line.quantity, line.instrument.decimals)}"
+        price = "" if line.price is None else f" at {decimal_text(line.price, line.instrument.price_decimals or 0)}"
+        beside = " for" if "fee" in what or "rebate" in what or what in ("dividend", "fraction", "settlement money") else ""
+        what = f"{what}{beside}{quantity} {line.instrument.name}{price}"
+    if line.unsettled:
+        what = f"unsettled: {what}"
     if line.reverses is not None:
         what = f"event {line.reverses} taken back: {what}"
     what += f" by {line.entered_by}" if line.entered_by else ""
@@ -300,6 +396,111 @@ def _line_text(line: statements.Line) -> list[str]:
     change = shown(line.change, line.asset)
     sign = "" if line.change < 0 else "+"
     return [_time_text(line.time), str(line.event_seq), what, line.asset.name, sign + change, shown(line.balance, line.asset)]
+
+
+def _span(connection: Connection, day: str | None) -> statements.Span:
+    """The events of a trading day, or all. Raises NoLedger."""
+    if not day:
+        return statements.Span(1, None)
+    span = statements.find_day(connection, day)
+    if span is None:
+        known = statements.read_days(connection, 5)
+        last = f"the last ones are {', '.join(known)}" if known else "none has begun yet"
+        raise NoLedger(f"the ledger knows no trading day {day}; {last}")
+    return span
+
+
+def _accounts(connection: Connection, name: str, participant: bool) -> list[AccountRow]:
+    """One account, those of a participant, or (without a name) all those of participants. Raises NoLedger."""
+    if participant:
+        found = reports.accounts_of(connection, name)
+        if not found:
+            raise NoLedger(f"the ledger has no account of a participant {name or 'without a name'}")
+        return found
+    if not name:
+        return [row for row in read_accounts(connection) if row.kind == PARTICIPANT]
+    account = statements.find_account(connection, name)
+    if account is None:
+        raise NoLedger(f"the ledger has no account {name}; `fixserver ledger balances` shows all")
+    return [account]
+
+
+# ----------------------------------------------------------------------------------------------- reports
+
+
+def _blotter(args: argparse.Namespace) -> int:
+    config = load(args.config, ("clearing",))
+    with _ledger(config, args.data) as connection:
+        span = _span(connection, args.day)
+        rows = [
+            trade
+            for account in _accounts(connection, args.account, args.participant)
+            for trade in reports.with_sides(
+                connection, reports.trades(connection, account, span.first_seq, span.end_seq, args.begin, args.end)
+            )
+        ]
+        rows.sort(key=lambda trade: trade.event_seq)
+        seq = read_cursor(connection).event_seq
+    return _print_report(args, seq, "trades", reports_as.blotter_table(rows))
+
+
+def _positions(args: argparse.Namespace) -> int:
+    config = load(args.config, ("clearing",))
+    with _ledger(config, args.data) as connection:
+        rows = reports.positions(connection, _accounts(connection, args.account, args.participant))
+        seq = read_cursor(connection).event_seq
+    return _print_report(args, seq, "positions", reports_as.positions_table(rows))
+
+
+def _settlement(args: argparse.Namespace) -> int:
+    config = load(args.config, ("clearing",))
+    with _ledger(config, args.data) as connection:
+        named = args.account or args.participant
+        accounts = _accounts(connection, args.account, args.participant) if named else None
+        days = statements.read_days(connection, 2)
+        if not days:
+            raise NoLedger("no trading day has begun yet: nothing was netted or settled")
+        day = args.day or days[0]  # the last that has ended, or the first
+        found = reports.settlement(connection, day, _span(connection, day), accounts)
+        seq = read_cursor(connection).event_seq
+    tables = reports_as.settlement_tables(found)
+    if args.csv:
+        reports_as.print_csv(tables.values())
+    elif args.json:
+        parts = {part.replace(" ", "_"): reports_as.as_json(table) for part, table in tables.items()}
+        _print_json({"trading_day": day, "event_seq": seq, **parts})
+    else:
+        print(f"trading day {day}")
+        for part, table in tables.items():
+            print(f"\n{part}: {len(table.rows) or 'none'}")
+            if table.rows:
+                reports_as.print_table(reports_as.without_empty_columns(table))
+        print(f"\nat event {seq:,}")
+    return 0
+
+
+def _trial_balance(args: argparse.Namespace) -> int:
+    config = load(args.config, ("clearing",))
+    with _ledger(config, args.data) as connection:
+        span = _span(connection, args.day)
+        balances = reports.trial_balance(connection, span.end_seq)
+        seq = read_cursor(connection).event_seq if span.end_seq is None else span.end_seq - 1
+    _print_report(args, seq, "balances", reports_as.trial_balance_table(balances))
+    wrong = reports.assets_that_do_not_sum_to_zero(balances)
+    for asset in wrong:
+        print(f"{asset.name} does not sum to zero: `fixserver ledger check` tells more", file=sys.stderr)
+    return EXIT_WRONG if wrong else 0
+
+
+def _print_report(args: argparse.Namespace, event_seq: int, name: str, table: reports_as.Table) -> int:
+    if args.csv:
+        reports_as.print_csv([table])
+    elif args.json:
+        _print_json({"event_seq": event_seq, name: reports_as.as_json(table)})
+    else:
+        reports_as.print_table(table)
+        print(f"at event {event_seq:,}")
+    return 0
 
 
 # ----------------------------------------------------------------------------------------------- rebuild
@@ -333,6 +534,14 @@ def _moment(text: str) -> int:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     return (moment - _EPOCH) // timedelta(microseconds=1) * 1000
+
+
+def _trading_day(text: str) -> str:
+    """A trading day on the command line as YYYYMMDD."""
+    day = text.replace("-", "")
+    if not (len(day) == 8 and day.isascii() and day.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a trading day such as 20260131 or 2026-01-31")
+    return day
 
 
 def _print_table(header: Sequence[str], rows: Iterable[Sequence[str]], left: int) -> None:

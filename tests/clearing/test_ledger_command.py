@@ -189,7 +189,9 @@ def test_statement(run: Run, data: Path) -> None:
         "2026-01-01T10:00:00.000000Z  8      buy 10 AAPL at 189.50            USD      -1,895.00    98,105.00\n"
         "2026-01-01T10:00:00.000000Z  8      buy 10 AAPL at 189.50            AAPL           +10           10\n"
         "2026-01-01T10:00:00.000000Z  8      taker fee for 10 AAPL at 189.50  USD        -0.5685  98,104.4315\n"
-        "2026-01-01T11:00:00.000000Z  9      withdrawal                       USD     -98,000.00     104.4315\n",
+        "2026-01-01T11:00:00.000000Z  9      withdrawal                       USD     -98,000.00     104.4315\n"
+        "                                    closing balance                  USD                    104.4315\n"
+        "                                    closing balance                  AAPL                         10\n",
         "",
     )
 
@@ -212,6 +214,9 @@ def test_statement_as_json(run: Run, data: Path) -> None:
                 "price": "189.50",
             }
         ],
+        "opening_unsettled": {},
+        "closing": {"AAPL": "10"},
+        "closing_unsettled": {},
     }
     assert run.json("statement", "ALICE", "--to", "2026-01-01")["lines"] == []
     assert run.json("statement", "ALICE", "--from", "2026-01-02")["opening"] == {"USD": "104.4315000000", "AAPL": "10"}
@@ -253,6 +258,7 @@ def test_a_statement_with_a_correction_a_bust_and_a_reference(run: Run, amended:
         ["12", "event 11 taken back: sell 4 AAPL at 189.00 by operator eve", "AAPL", "+4", "500"],
         ["12", "event 11 taken back: maker fee for 4 AAPL at 189.00 by operator eve", "USD", "+0.0756", "0.00"],
         ["13", "deposit by operator eve (letter of 1 January)", "AAPL", "+1", "501"],
+        ["AAPL", "501"],
     ]
     assert run("check")[0] == 0
 

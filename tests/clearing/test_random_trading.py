@@ -126,9 +126,12 @@ def test_statements_add_up_to_the_balances(ledger: Ledger) -> None:
     ledger.post([record(step.batch.events, step.batch.command_seq, step.time) for step in steps(engine, 3, 3_000, 12)])
     with ledger.engine.connect() as connection:
         for account in read_accounts(connection):
-            have: dict[str, int] = {}
+            have: dict[tuple[str, bool], int] = {}
             for line in statement(connection, account).lines:
-                have[line.asset.name] = have.get(line.asset.name, 0) + line.change
-                assert line.balance == have[line.asset.name]
-            kept = {balance.asset.name: balance.amount for balance in read_balances(connection, account.name)}
-            assert {name: amount for name, amount in have.items() if amount} == {name: a for name, a in kept.items() if a}
+                key = line.asset.name, line.unsettled
+                have[key] = have.get(key, 0) + line.change
+                assert line.balance == have[key]
+            kept: dict[tuple[str, bool], int] = {}
+            for balance in read_balances(connection, account.name):
+                kept |= {(balance.asset.name, False): balance.settled, (balance.asset.name, True): balance.unsettled}
+            assert {key: amount for key, amount in have.items() if amount} == {key: a for key, a in kept.items() if a}

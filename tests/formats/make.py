@@ -33,7 +33,7 @@ from tests.matching.venues import Clock
 from tests.venue import cancel, order, wait_for
 
 HERE = Path(__file__).parent
-KINDS_SEED, KINDS_COUNT = 31, 3_000
+KINDS_SEED, KINDS_COUNT = 23, 6_000
 LEFT_OUT = {"lock", "ledger.lock", "history.lock", "web.secret", "admin.sock", "traffic.sock"}
 TRIAL_BALANCE = """
     SELECT accounts.kind, accounts.name, assets.name, CAST(balances.amount AS TEXT) FROM balances

@@ -105,7 +105,7 @@ def test_a_data_directory_of_an_earlier_version_is_recovered(
     sequencer.submit([Deposit(account, "USD", "1")])
     sequencer.receive()
     sequencer.close()
-    assert {path: path.read_bytes() for path in before} == before
+    assert all(path.read_bytes().startswith(content) for path, content in before.items())
     for name, kind in (("journal", formats.JOURNAL), ("events", formats.EVENT_LOG)):
         assert segments(data / name)[-1][1].read_bytes().startswith(formats.header(kind))
     assert opened_at(data) == (head["command_seq"] + 1, sequencer.engine.digest())
