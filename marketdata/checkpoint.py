@@ -23,7 +23,8 @@ from marketdata.own import OwnOrders
 from matching.messages import InstrumentDefined, Phase
 from matching.recordlog import LogMissing, LogReader, sync_directory
 
-MAGIC = b"FIXFEED2"
+_ANY_VERSION = b"FIXFEED"
+MAGIC = _ANY_VERSION + b"2"
 FILE = "checkpoint"
 
 
@@ -172,8 +173,10 @@ def load(directory: Path, events: Path) -> tuple[Kept, str]:
     except FileNotFoundError:
         return nothing(), f"{path}: not there, begins at event 1"
     payload = content[len(MAGIC) + 4 :]
+    if content.startswith(_ANY_VERSION) and not content.startswith(MAGIC):
+        return nothing(), f"{path}: is of another version, begins at event 1"
     if not content.startswith(MAGIC) or content[len(MAGIC) : len(MAGIC) + 4] != zlib.crc32(payload).to_bytes(4, "little"):
-        return nothing(), f"{path}: is damaged or of another version, begins at event 1"
+        return nothing(), f"{path}: is damaged, begins at event 1"
     try:
         checkpoint = _decode(payload)
     except msgspec.ValidationError:

@@ -154,8 +154,11 @@ def test_sessions_ledger_history_and_feed_of_an_earlier_version_go_on(version: s
     history.close()
     history.engine.dispose()
     kept, origin = checkpoint.load(data / "marketdata", data / "events")
-    assert "goes on at event" in origin
-    assert kept.depth.cursor == event_seq
+    if version == formats.VERSION:
+        assert "goes on at event" in origin
+        assert kept.depth.cursor == event_seq
+    else:  # what the feed keeps is made of the event log anew
+        assert origin.endswith("checkpoint: is of another version, begins at event 1")
 
 
 @pytest.mark.parametrize("version", KEPT)
