@@ -205,6 +205,15 @@ def test_prometheus_reaches_every_process(venue: Containers) -> None:
     until(lambda: figures() == expected, "Prometheus has figures of each")
 
 
+def test_a_backup_is_taken_while_it_trades_and_can_be_restored(venue: Containers, trader: Client, other: Client) -> None:
+    bought(trader, other, "backup")
+    taken = venue.operator("backup", "--to", "backups/one.tar")
+    digest = re.search(r"[0-9a-f]{64}", taken)
+    assert digest is not None, taken
+    restored = venue.operator("restore", "--from", "backups/one.tar", "--data", "backups/restored")
+    assert digest[0] in restored, restored
+
+
 def test_stopped_and_started_again_it_has_its_state(venue: Containers, trader: Client, other: Client) -> None:
     trader.send("D", order("stays", "1", 1, "100.00"))
     trader.drain(lambda message: message.type == "8" and message.get(11) == "stays" and message.get(150) == "0")
