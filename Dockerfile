@@ -43,7 +43,7 @@ FROM ${PYTHON_IMAGE} AS runtime
 # The number is fixed, because it owns the files in the volumes. What is mounted on /srv/fixserver/data, and below, begins as here.
 RUN groupadd --gid 10001 fixserver \
  && useradd --uid 10001 --gid 10001 --home-dir /srv/fixserver --no-create-home --shell /usr/sbin/nologin fixserver \
- && install -d -o fixserver -g fixserver -m 0750 /srv/fixserver/data \
+ && install -d -o fixserver -g fixserver -m 0750 /srv/fixserver/data /srv/fixserver/backups \
  && cd /srv/fixserver/data && install -d -o fixserver -g fixserver -m 0750 journal events sessions snapshots
 COPY --from=installed /opt/fixserver /opt/fixserver
 COPY config /srv/fixserver/config

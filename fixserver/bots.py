@@ -20,7 +20,7 @@ from random import Random
 from typing import Any
 
 from fixserver import config as configuration
-from fixserver import roster, scoreboard
+from fixserver import roster, scoreboard, trust
 from fixserver.addresses import fix_port, host_of
 from fixserver.broker import Broker, Fill, Quote, Quotes, side_word
 from fixserver.client import Client, Happened, Line
@@ -29,7 +29,8 @@ from fixserver.positions import Filled, Order, Positions, positions_of
 from fixserver.roster import Seat, Wanted
 from fixserver.scoreboard import INVENTORY_SECONDS, Standing
 from fixserver.strategies import MarketMaker, Paced, Strategy
-from fixserver.tunnel import Tunnel, trusting
+from fixserver.trust import client_tls
+from fixserver.tunnel import Tunnel
 
 SOH = "\x01"
 MAKER_TURNS = 3  # turns a maker has for each one of a trader: it keeps many quotes
@@ -401,7 +402,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--seconds", type=_seconds, default=0.0, metavar="N", help="stop after so many seconds (never)")
     add("--password", default="demo", help="of all bots (%(default)s)")
     add("--password-file", type=Path, metavar="FILE", help="instead: its one line is the password")
-    add("--ca", type=Path, metavar="FILE", help="who signs the venue's certificate (it does, where the configuration names one)")
+    trust.add_argument(parser)
     add("--json", action="store_true", help="the scoreboard as JSON, and nothing else on standard output")
     add("--quiet", action="store_true", help="only the scoreboard")
 
@@ -447,18 +448,6 @@ def password_of(args: argparse.Namespace) -> str:
     return password
 
 
-def tunnel_of(config: Config, ca: Path | None) -> Tunnel | None:
-    """For a venue that speaks TLS, which QuickFIX does not. Raises ConfigError."""
-    own = [name for name in (config.exchange.certificate, config.marketdata.certificate) if name]
-    trusted = [str(ca)] if ca is not None else own
-    if not trusted:
-        return None
-    try:
-        return Tunnel(trusting(*trusted, by_name=ca is not None))
-    except OSError as error:
-        raise ConfigError("bots", "--ca", f"{' or '.join(trusted)}: {error.strerror or error}") from None
-
-
 def dictionary_of(config: Config) -> Path:
     """The venue's dictionary for FIX 4.4, or the one that QuickFIX brings."""
     own = config.dictionaries / "FIX44.xml"
@@ -491,7 +480,8 @@ def run(args: argparse.Namespace) -> int:
     lines = [Line(name, venue_of(config, name), args.host or host_of(config.exchange), port) for name in names]
     lines.append(Line(names[0], config.venue.market_data_name, args.host or host_of(config.marketdata), feed_port))
     password = password_of(args)
-    tunnel = tunnel_of(config, args.ca)
+    tls = client_tls(config, args.ca)
+    tunnel = Tunnel(tls) if tls is not None else None
     if tunnel is not None:
         lines = [line._replace(host="127.0.0.1", port=tunnel.to(line.host, line.port)) for line in lines]
     client = Client(lines, password, dictionary_of(config))

@@ -46,10 +46,11 @@ def run(args: argparse.Namespace) -> int:
 def examined(file: Path, data: Path) -> Iterator[Finding]:
     """Everything that is looked at, in the order of a first start."""
     yield from machine.python()
-    if _broken("sqlalchemy", "msgspec", "prometheus_client"):
+    try:
+        from fixserver import doctor_venue as venue
+    except ImportError as error:
+        yield wrong("doctor", f"nothing more can be looked at: {error}", "see what is said of the packages")
         return
-    from fixserver import doctor_venue as venue
-
     config, findings = configuration(file)
     yield from findings
     last = venue.last_time(data)
@@ -92,13 +93,6 @@ def configuration(file: Path) -> tuple[Config | None, list[Finding]]:
         except ConfigError:
             return None, findings
     return config, [ok("configuration", f"{file}: {len(config.instruments)} instruments, {len(config.participants)} participants")]
-
-
-def _broken(*packages: str) -> bool:
-    """Whether nothing more can be looked at, because what it takes cannot be imported."""
-    from importlib import util
-
-    return any(util.find_spec(package) is None for package in packages)
 
 
 def table(findings: list[Finding]) -> str:

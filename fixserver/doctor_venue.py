@@ -36,16 +36,14 @@ EXAMPLES_PASSWORD = "demo"
 
 def doors(config: Config) -> Iterator[Finding]:
     """Whether what listens for other machines is as safe as that wants."""
-    for name, section in (("exchange", config.exchange), ("marketdata", config.marketdata), ("web", config.web)):
-        if isinstance(section, Web) and not section.enabled:
-            continue
+    for name, section in _doors(config):
         if not _is_here(section.address) and not section.certificate:
             yield wrong(
                 f"tls {name}",
                 f"{section.address} is for other machines, and passwords cross the network in the clear",
                 f"set {name}.certificate and private_key (docs/deploying.md), or {name}.address to 127.0.0.1",
             )
-    if _is_here(config.exchange.address) and _is_here(config.marketdata.address) and _is_here(config.web.address):
+    if all(_is_here(section.address) for _, section in _doors(config)):
         return
     hashes = {participant.password: participant.name for participant in config.participants}
     found = [name for text, name in hashes.items() if passwords.verify(EXAMPLES_PASSWORD, text)]
@@ -55,6 +53,16 @@ def doors(config: Config) -> Iterator[Finding]:
             f"the password of {', '.join(found)} is that of the examples, and other machines may log on",
             "fixserver participant add NAME makes an entry with another",
         )
+
+
+def _doors(config: Config) -> list[tuple[str, Listener | Web]]:
+    """The ports at which people and programs of elsewhere log on, by their sections."""
+    sections = [(name, getattr(config, name)) for name in config.__struct_fields__]
+    return [
+        (name, section)
+        for name, section in sections
+        if isinstance(section, Listener) or (isinstance(section, Web) and section.enabled)
+    ]
 
 
 def _is_here(address: str) -> bool:
@@ -67,8 +75,8 @@ def _is_here(address: str) -> bool:
 def certificates(config: Config) -> Iterator[Finding]:
     """Of each port: whether its files can be read and belong together, and a client would take the certificate."""
     seen: dict[tuple[str, str, str], str] = {}
-    for name, section in (("exchange", config.exchange), ("marketdata", config.marketdata), ("web", config.web)):
-        if not section.certificate or (isinstance(section, Web) and not section.enabled):
+    for name, section in _doors(config):
+        if not section.certificate:
             continue
         files = section.certificate, section.private_key, getattr(section, "client_ca", "")
         if files in seen:

@@ -124,7 +124,7 @@ class Initiator:
             sock.sendall(LOCAL)
         if self._tls is not None:
             try:
-                sock = self._tls.wrap_socket(sock)
+                sock = self._tls.wrap_socket(sock, server_hostname=self.address if self._tls.check_hostname else None)
             except OSError as error:
                 sock.close()
                 raise ConnectionLost(f"no TLS with {self.address}:{self.port} ({error.strerror or error})") from None

@@ -66,6 +66,7 @@ class Connection:
         self.waiting: list[bytes] = []  # messages behind a Logon that is being checked
         self.verifying = False
         self.refusal: Refusal | None = None  # until it is time to say so
+        self.beginning = False  # while there is a header or a handshake to wait for
         self.handshaking = False
         self.since = time.monotonic()
         self.deadline = self.since + port.listener.logon_seconds - LOGON_MARGIN_SECONDS
@@ -86,14 +87,21 @@ class Connection:
 
     def ready(self, mask: int) -> None:
         """The loop's callback."""
-        if self.header is not None and not self._read_header():
-            return
-        if self.handshaking and not self._shake_hands():
+        if self.beginning and not self._begin():
             return
         if mask & WRITE:
             self._drain()
         if mask & ~WRITE and not self.closed:
             self._read()
+
+    def _begin(self) -> bool:
+        """What comes before FIX: whether that is over."""
+        if self.header is not None and not self._read_header():
+            return False
+        if self.handshaking and not self._shake_hands():
+            return False
+        self.beginning = False
+        return True
 
     def _read_header(self) -> bool:
         """Not a byte more than belongs to it: what follows is TLS, or FIX."""
@@ -122,7 +130,7 @@ class Connection:
     def begin_handshake(self, context: ssl.SSLContext) -> None:
         """Of TLS, on the socket as it is."""
         self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
-        self.handshaking = True
+        self.beginning = self.handshaking = True
 
     def _shake_hands(self) -> bool:
         assert isinstance(self.socket, ssl.SSLSocket)
@@ -407,7 +415,7 @@ class FixPort:
             self.connections[connection.descriptor] = connection
             self.loop.register(connection.descriptor, connection.ready)
             if balancer:
-                connection.header = Header()
+                connection.header, connection.beginning = Header(), True
             else:
                 self._let_in(connection)
 

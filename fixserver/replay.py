@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from fixserver import config as configuration
-from fixserver import recordings
+from fixserver import recordings, trust
 from fixserver.addresses import fix_port, host_of
 from fixserver.initiator import Clock, ConnectionLost, Initiator, Message, SessionRefused
 from fixserver.recordings import RecordingError, Step
@@ -521,6 +521,7 @@ with several, one may overtake another of a different participant while both are
     add("--instrument", metavar="SYMBOL", help=f"what to trade (as the file's name says, else {DEFAULT_SYMBOL})")
     add("--participants", default=DEFAULT_PARTICIPANTS, metavar="A,B", help="who sends the orders (%(default)s)")
     add("--password", default="demo", help="of all participants (%(default)s)")
+    trust.add_argument(parser)
     add("--limit", type=_positive, default=0, metavar="N", help="stop after N events of the file")
     add("--window", type=_window, default=WINDOW, metavar="N", help="messages in flight at most (%(default)s)")
     add("--time-in-force", choices=("day", "gtc"), default="gtc", help="of the orders (%(default)s)")
@@ -563,7 +564,8 @@ def run(args: argparse.Namespace) -> int:
         print(error, file=sys.stderr)
         return 2
     names = [participant.name for participant in participants]
-    sessions = [Initiator(host, port, p.name, p.venue_comp_id or config.venue.name, args.password) for p in participants]
+    tls = trust.client_tls(config, args.ca)
+    sessions = [Initiator(host, port, p.name, p.venue_comp_id or config.venue.name, args.password, tls=tls) for p in participants]
     decimals = max(recording.quantity_decimals, instrument.quantity_decimals)
 
     def send(owner: int, msg_type: bytes, body: bytes) -> int:

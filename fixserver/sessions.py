@@ -41,6 +41,7 @@ STALLED_SECONDS_MAX = 30.0  # QuickFIX asks for a gap once, even if that leads t
 AHEAD_MESSAGES_MAX = 20_000  # received beyond a gap that is not filled: QuickFIX keeps them
 AHEAD_BYTES_MAX = 8 * 2**20
 SESSION_REJECT = "3"
+_PASSWORDS = ("554", "925")
 BUSINESS_MESSAGE_REJECT = "j"
 CLOCK_SECONDS_MAX = 120  # QuickFIX's MaxLatency
 REJECT_OTHER_FORMAT = 6  # SessionRejectReason(373): incorrect data format for value
@@ -255,6 +256,8 @@ class Session:
         """The first message. When QuickFIX refuses it, what it answered is in the outbox, and the connection closes."""
         text = frame.decode(errors="replace")
         fields = self.logon_fields = dict(pair.split("=", 1) for pair in text.split(SOH)[:-1] if "=" in pair)
+        for tag in _PASSWORDS:  # which have been looked at: nobody needs them any more
+            fields.pop(tag, None)
         number = fields.get("34", "")
         if self.trusts_next_logon and re.fullmatch("[1-9][0-9]{0,8}", number) and fields.get("141") != "Y":
             self._quickfix.setNextTargetMsgSeqNum(int(number))

@@ -90,15 +90,3 @@ async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
         while data := await reader.read(READ_BYTES):
             writer.write(data)
             await writer.drain()
-
-
-def trusting(*files: str, by_name: bool = True) -> ssl.SSLContext:
-    """For a venue whose certificate is in one of these files or signed by one that is; with `by_name`, and is for the name by
-    which the venue is reached. Raises OSError."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.check_hostname = by_name
-    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    for name in files:
-        context.load_verify_locations(name)
-    return context

@@ -228,11 +228,11 @@ class TradeApp(App[str]):
         self.orders = Orders(place.participant, f"T{int(clock() * 1000):x}")
         self.exchange = Link(
             place.exchange_host, place.exchange_port, place.participant, place.exchange_name, place.password,
-            on_state=self._on_exchange, on_message=self._on_report,
+            on_state=self._on_exchange, on_message=self._on_report, tls=place.tls,
         )  # fmt: skip
         self.feed = Link(
             place.feed_host, place.feed_port, place.participant, place.feed_name, place.password,
-            on_state=self._on_feed, on_message=self._on_market_data,
+            on_state=self._on_feed, on_message=self._on_market_data, tls=place.tls,
         )  # fmt: skip
         self.market = Market(self.feed.send, place.symbol)
         self.log_lines: deque[Logged] = deque(maxlen=LOG_LINES_MAX)

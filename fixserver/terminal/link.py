@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
@@ -33,6 +34,7 @@ class Place(NamedTuple):
     feed_port: Callable[[], int]
     feed_name: str
     symbol: str = ""
+    tls: ssl.SSLContext | None = None
 
 
 class Received(Message):
@@ -53,8 +55,9 @@ class Link:
 
     def __init__(
         self, host: str, port: Callable[[], int], sender: str, target: str, password: str, *,
-        on_state: Callable[[State, str], None], on_message: Callable[[Received], None],
+        on_state: Callable[[State, str], None], on_message: Callable[[Received], None], tls: ssl.SSLContext | None = None,
     ) -> None:  # fmt: skip
+        self._tls = tls
         self._host, self._port, self._names, self._password = host, port, (sender, target), password
         self._on_state, self._on_message = on_state, on_message
         self._initiator: Initiator | None = None  # the session, whether connected or not
@@ -125,7 +128,7 @@ class Link:
         if initiator is None:
             initiator = self._initiator = Initiator(
                 self._host, port, *self._names, self._password, begin=BEGIN_STRING, heartbeat_seconds=HEARTBEAT_SECONDS,
-                sent_kept_max=0, reads=read,
+                sent_kept_max=0, reads=read, tls=self._tls,
             )  # fmt: skip
         initiator.port = port
         loop = asyncio.get_running_loop()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from fixserver import config as configuration
+from fixserver import trust
 from fixserver.addresses import fix_port, host_of
 from fixserver.config import Config, ConfigError
 from fixserver.terminal.link import Place
@@ -42,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--config", type=Path, default=Path("config/exchange.toml"), metavar="FILE", help="the venue (%(default)s)")
     add("--data", type=Path, metavar="DIR", help="the venue's data directory, where a port is 0 in its configuration")
     add("--password-file", type=Path, metavar="FILE", help="a file whose first line is the password")
+    trust.add_argument(parser)
     add("--light", action="store_true", help="dark text on a light ground (theme changes it)")
 
 
@@ -106,6 +108,7 @@ def place(args: argparse.Namespace, config: Config | None, secret: str) -> Place
     return Place(
         args.participant, secret, exchange, lambda: port_of("exchange", args.port, exchange_port), venue,
         feed, lambda: port_of("marketdata", args.market_data_port, feed_port), feed_name, args.symbol.upper(),
+        trust.client_tls(config, args.ca),
     )  # fmt: skip
 
 

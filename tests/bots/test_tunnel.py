@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import argparse
+import asyncio
 import contextlib
 import json
 import shutil
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from fixserver import config as configuration
 from fixserver import secrets_command
-from fixserver.tunnel import Tunnel, trusting
+from fixserver.terminal import trade_command
+from fixserver.terminal.app import TradeApp
+from fixserver.trust import trusting
+from fixserver.tunnel import Tunnel
 from tests.light import light_venue
-from tests.venue import Venue
+from tests.venue import WAIT_SECONDS, Venue
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl to make certificates")
 
@@ -49,6 +56,30 @@ def test_bots_trade_through_tls_with_a_password_from_a_file(venue: Venue, secret
     assert [bot["name"] for bot in json.loads(done.stdout)["bots"]] != []
     assert venue.metrics()["fixserver_orders_total"] > 10
     assert venue.metrics()["fixserver_trades_total"] > 0
+
+
+def test_the_terminal_and_a_replay_connect_through_tls(venue: Venue, secrets: Path, tmp_path: Path) -> None:
+    recording = tmp_path / "AAPL_2012-06-21_34200000_57600000_message_1.csv"
+    recording.write_text("34200.1,1,1,100,1000000,1\n34200.3,2,1,20,1000000,1\n")
+    at = ("--config", str(venue.config), "--data", str(venue.data), "--host", "localhost", "--ca", str(secrets / "ca.pem"))
+    done = venue.command(
+        "replay", str(recording), *at, "--participants", "MAKER1,MAKER1", "--instrument", "AAPL", "--json", "--quiet"
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["accepted"] == 1
+    parser = argparse.ArgumentParser()
+    trade_command.add_arguments(parser)
+    args = parser.parse_args(["--as", "NOISE1", *at])
+
+    async def both_are_on() -> None:
+        app = TradeApp(trade_command.place(args, configuration.load(args.config, ()), "demo"))
+        async with app.run_test() as pilot:
+            end = time.monotonic() + WAIT_SECONDS
+            while not (app.exchange.is_on and app.feed.is_on):
+                assert time.monotonic() < end, (app.exchange.state, app.feed.state)
+                await pilot.pause(0.01)
+
+    asyncio.run(both_are_on())
 
 
 def test_a_venue_of_another_authority_gets_nothing(secrets: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -108,4 +139,4 @@ def test_who_is_not_let_in_is_told_why(venue: Venue, tmp_path: Path) -> None:
     missing = tmp_path / "no.pem"
     done = venue.command("bots", "--config", str(venue.config), "--data", str(venue.data), "--ca", str(missing), "--makers", "1",
                          "--noise", "0", "--momentum", "0")  # fmt: skip
-    assert (done.returncode, done.stderr) == (2, f"bots: --ca: {missing}: No such file or directory\n")
+    assert (done.returncode, done.stderr) == (2, f"--ca: {missing}: No such file or directory\n")

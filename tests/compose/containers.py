@@ -93,6 +93,8 @@ class Containers:
         assert "connections_max = 200" in whole
         venue.write_text(whole.replace("connections_max = 200", f"connections_max = {CONNECTIONS_MAX}"))
         secrets_command.make(self.secrets, [])
+        (directory / "backups").mkdir()
+        (directory / "backups").chmod(0o777)  # the user in the container is another
 
     def compose(self, *arguments: str, seconds: float = UP_SECONDS_MAX, check: bool = True) -> str:
         """Run podman-compose; what it printed. It does not tell by its exit code whether all went well."""
@@ -102,6 +104,7 @@ class Containers:
             "FIXSERVER_ORDER_ENTRY_PORT": str(self.order_entry),
             "FIXSERVER_MARKET_DATA_PORT": str(self.market_data),
             "FIXSERVER_WEB_PORT": str(self.web),
+            "FIXSERVER_BACKUPS": str(self.directory / "backups"),
         }
         done = subprocess.run(
             ["podman-compose", "-p", self.project, *arguments],
@@ -142,8 +145,6 @@ class Containers:
 
     def is_healthy(self, service: str) -> bool:
         """Asks now: where there is no systemd, podman does not ask by itself."""
-        if service == "prometheus":
-            return self.inspect(service, ".State.Running") == "true"
         return podman("healthcheck", "run", self.name(service), check=False).returncode == 0
 
     def wait_until_healthy(self, *services: str) -> None:

@@ -231,3 +231,27 @@ def test_the_bots_trade_through_tls_in_a_container_of_their_own(venue: Container
     until(lambda: venue.get("/v1/health")["status"] == "ok", "all parts are well")
     said = venue.operator("ledger", "check")
     assert "ok: every transaction is whole and sums to zero" in said, said
+
+
+def test_restored_to_an_empty_machine_it_is_what_it_was(venue: Containers, trader: Client, other: Client) -> None:
+    """By the commands of docs/deploying.md: a backup while it trades, everything lost, and the backup put back."""
+    trader.send("D", order("kept", "1", 1, "100.00"))
+    trader.drain(lambda message: message.type == "8" and message.get(11) == "kept" and message.get(150) == "0")
+    taken = venue.operator("backup", "--to", "backups/one.tar")
+    digest = re.search(r"[0-9a-f]{64}", taken)
+    assert digest is not None, taken
+    venue.down("-v")
+    venue.compose("up", "-d", "postgres")
+    venue.wait_until_healthy("postgres")
+    place = ("--data", "backups/one", "--config", "config/exchange.toml")
+    restored = venue.operator("restore", "--from", "backups/one.tar", *place)
+    assert digest[0] in restored, restored
+    venue.compose("run", "--rm", "--no-deps", "-T", "--entrypoint", "cp", "operator", "-a", "backups/one/.", "data/")
+    venue.up()
+    again = venue.connect(venue.client("TRADER1")).logon(reset=True)
+    again.send("F", cancel("kept no more", "kept"))
+    again.drain(lambda message: message.type == "8" and message.get(11) == "kept no more" and message.get(150) == "4")
+    bought(again, venue.connect(venue.client("TRADER2")).logon(reset=True), "restored")
+    until(lambda: venue.get("/v1/health")["status"] == "ok", "all parts are well")
+    said = venue.operator("ledger", "check")
+    assert "ok: every transaction is whole and sums to zero" in said, said

@@ -9,6 +9,7 @@ import signal
 import socket
 import sqlite3
 import subprocess
+import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -117,6 +118,15 @@ def test_packages_that_are_missing_or_of_another_version() -> None:
     finding = the(machine.packages(lambda: ["msgspec<0.1", "not-there-at-all>=1", "pytest; extra == 'dev'"]), "packages")
     assert (finding.state, finding.do) == ("wrong", "make clean install; or pip install -r requirements.lock")
     assert "msgspec is 0." in finding.found and "not <0.1; not-there-at-all is not there" in finding.found
+
+
+def test_without_what_it_needs_itself_it_says_so_and_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import fixserver
+
+    monkeypatch.delattr(fixserver, "doctor_venue")
+    monkeypatch.setitem(sys.modules, "fixserver.doctor_venue", None)
+    findings = list(doctor.examined(written(tmp_path), tmp_path / "data"))
+    assert states(findings) == [("python", "ok"), ("packages", "ok"), ("doctor", "wrong")]
 
 
 def test_a_data_directory_that_is_a_file(tmp_path: Path) -> None:

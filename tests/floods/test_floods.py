@@ -169,10 +169,12 @@ def test_a_flood_of_logons_from_one_address(venue: Venue) -> None:
         if time.monotonic() < until and len(open_since) < 200:
             begun += 1
             since = time.monotonic()
+            plain = connect(venue, "127.0.0.20")
             try:
-                sock = context.wrap_socket(connect(venue, "127.0.0.20"))
+                sock = context.wrap_socket(plain)
                 sock.send(wrong)
             except OSError:
+                plain.close()
                 longest = max(longest, time.monotonic() - since)
                 continue
             sock.setblocking(False)

@@ -492,6 +492,7 @@ def test_a_fault_is_one_line_that_names_file_and_key(key: str, value: object, li
         ({"certificate": "venue.pem"}, "exchange.private_key: is missing: a certificate needs its key"),
         ({"private_key": "venue.pem"}, "exchange.certificate: is missing, and private_key is of no use without"),
         ({"client_ca": "venue.pem"}, "exchange.certificate: is missing, and client_ca is of no use without"),
+        ({"client_names": True}, "exchange.client_ca: is missing, and client_names is of no use without"),
     ],
 )
 def test_tls_wants_certificate_and_key(tmp_path: Path, more: dict[str, str], line: str) -> None:
@@ -499,6 +500,23 @@ def test_tls_wants_certificate_and_key(tmp_path: Path, more: dict[str, str], lin
     with pytest.raises(ConfigError) as error:
         config.from_data(VENUE | {"exchange": more}, tmp_path / "venue.toml")
     assert str(error.value) == f"{tmp_path}/venue.toml: {line}"
+
+
+@pytest.mark.parametrize("section", ["exchange", "marketdata", "web"])
+@pytest.mark.parametrize(
+    ("more", "line"),
+    [
+        ({"allow_from": ["10.0.0.0/8", "10.0.0.1/8"]}, 'allow_from[1]: "10.0.0.1/8" has bits set beyond its length'),
+        ({"proxy_from": ["lb.example.com"]}, 'proxy_from[0]: "lb.example.com" is neither an address nor a network'),
+        ({"unlimited": ["::1/129"]}, 'unlimited[0]: "::1/129" is neither an address nor a network'),
+        ({"connections_per_address": -1}, "connections_per_address: -1 is below the least there can be, 0"),
+    ],
+)
+def test_who_may_come_is_told_by_addresses(section: str, more: dict[str, object], line: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        config.from_data(VENUE | {section: more}, Path("venue.toml"))
+    example = ': such as "10.1.2.3" or "10.0.0.0/8"' if "[" in line else ""
+    assert str(error.value) == f"venue.toml: {section}.{line}{example}"
 
 
 @pytest.mark.parametrize(
@@ -580,7 +598,7 @@ def test_whole_units_are_decimal_text(units: int, decimals: int, text: str) -> N
 
 def test_the_comments_of_the_example_name_keys_that_there_are() -> None:
     text = (CONFIG / "exchange.toml").read_text()
-    for key in ("certificate", "private_key", "client_ca"):
+    for key in ("certificate", "private_key", "client_ca", "client_names", "unlimited", "allow_from", "proxy_from"):
         assert f"# {key} = " in text
         assert key in config.Listener.__struct_fields__
     assert tomllib.loads(text)["exchange"]["address"] == "127.0.0.1"

@@ -61,7 +61,11 @@ class Balanced:
 
     def open(self, what: str, said: bytes, source: str = BALANCER) -> socket.socket:
         sock = self.raw(what, said, source)
-        return self.context.wrap_socket(sock, server_hostname="localhost") if self.context else sock
+        try:
+            return self.context.wrap_socket(sock, server_hostname="localhost") if self.context else sock
+        except OSError:
+            sock.close()
+            raise
 
     def logon(self, name: str, said: bytes, source: str = BALANCER) -> str:
         """The type of the answer to a Logon, or "cut"."""
