@@ -476,10 +476,12 @@ class Participant(_Section, kw_only=True):
 
 class DropCopy(_Section, kw_only=True):
     """Who is sent every report of some participants, "*" is all: one session, of one version (BeginString). What is sent is
-    kept for him from the moment that his entry is here."""
+    kept for him from the moment that his entry is here. `password_file` and `allow_from` as a participant's."""
 
     name: str
-    password: str
+    password: str = ""
+    password_file: str = ""
+    allow_from: list[str] = []
     participants: list[str] | str
     version: Literal["FIX.4.2", "FIX.4.4", "FIXT.1.1"] = "FIX.4.4"
     venue_comp_id: str = ""
@@ -659,6 +661,8 @@ def from_data(data: dict[str, Any], path: Path, sections: Collection[str] | None
         raise ConfigError(path, key, what)
     config.fees = _expanded_fees(config)
     config.participants = _expanded(config, sections)
+    reads = _reads(sections, "dropcopy")
+    config.drop_copies = [msgspec.structs.replace(one, password=_password_of(config, one, reads)) for one in config.drop_copies]
     for section in (getattr(config, name) for name in config.__struct_fields__):
         for key in _FILES:
             if isinstance(section, Listener | Web) and (name := getattr(section, key, None)):
@@ -755,7 +759,7 @@ def _faults(config: Config, sections: Collection[str] | None) -> Iterator[tuple[
     yield from _participant_faults(config, sections)
     yield from _fee_faults(config)
     yield from _listener_faults(config, "dropcopy", config.dropcopy, sections)
-    yield from _drop_copy_faults(config)
+    yield from _drop_copy_faults(config, sections)
 
 
 def _venue_faults(config: Config) -> Iterator[tuple[str, str]]:
@@ -1076,22 +1080,26 @@ def _participant_faults(config: Config, sections: Collection[str] | None) -> Ite
             if name == config.web.comp_id and config.web.enabled:
                 yield f"{at}.name", f"{_quoted(name)} is that of web.comp_id too"
             names[name] = number
-        if participant.password_file:
-            if participant.password:
-                yield f"{at}.password", "stands there beside a password_file: one of the two is enough"
-            if _reads(sections, *_DOORS):
-                text, fault = line_of(config.path / participant.password_file)
-                if fault or not passwords.is_hash(text):
-                    yield f"{at}.password_file", fault or "does not hold a hash made by `fixserver participant add`"
-        elif not participant.password:
-            yield f"{at}.password", "is missing"
-        elif not passwords.is_hash(participant.password):
-            yield f"{at}.password", "is not a hash made by `fixserver participant add`"
+        yield from _password_faults(config, at, participant, _reads(sections, *_DOORS))
         yield from _address_faults(at, participant, ("allow_from",))
         yield from ((f"{at}.{key}", what) for key, what in account_faults(participant, decimals))
     if len(names) > PARTICIPANTS_MAX:
         yield "participants", f"{len(names)} are more than {PARTICIPANTS_MAX}"
     yield from _further_account_faults(config, names)
+
+
+def _password_faults(config: Config, at: str, entry: Participant | DropCopy, reads: bool) -> Iterator[tuple[str, str]]:
+    if entry.password_file:
+        if entry.password:
+            yield f"{at}.password", "stands there beside a password_file: one of the two is enough"
+        if reads:
+            text, fault = line_of(config.path / entry.password_file)
+            if fault or not passwords.is_hash(text):
+                yield f"{at}.password_file", fault or "does not hold a hash made by `fixserver participant add`"
+    elif not entry.password:
+        yield f"{at}.password", "is missing"
+    elif not passwords.is_hash(entry.password):
+        yield f"{at}.password", "is not a hash made by `fixserver participant add`"
 
 
 def _further_account_faults(config: Config, names: dict[str, int]) -> Iterator[tuple[str, str]]:
@@ -1145,7 +1153,7 @@ def fee_faults(maker: str, taker: str) -> Iterator[tuple[str, str]]:
         yield "maker", f"{_quoted(maker)} is a rebate above the taker's fee {_quoted(taker)}"
 
 
-def _drop_copy_faults(config: Config) -> Iterator[tuple[str, str]]:
+def _drop_copy_faults(config: Config, sections: Collection[str] | None) -> Iterator[tuple[str, str]]:
     taken = {name: "a participant" for participant in config.participants for name in _names(participant)}
     taken |= dict.fromkeys((config.venue.name, config.venue.market_data_name, config.venue.drop_copy_name), "the venue")
     participants = {name for name in taken if taken[name] == "a participant"}
@@ -1158,8 +1166,8 @@ def _drop_copy_faults(config: Config) -> Iterator[tuple[str, str]]:
         if terms.name in taken:
             yield f"{at}.name", f"{_quoted(terms.name)} is the name of {taken[terms.name]} too"
         taken[terms.name] = at
-        if not passwords.is_hash(terms.password):
-            yield f"{at}.password", "is not a hash made by `fixserver participant add`"
+        yield from _password_faults(config, at, terms, _reads(sections, "dropcopy"))
+        yield from _address_faults(at, terms, ("allow_from",))
         chosen = [] if terms.participants == EVERYBODY else terms.participants
         if isinstance(chosen, str) or not terms.participants:
             yield f"{at}.participants", 'is neither a list of participants nor "*", which is all of them'
@@ -1207,21 +1215,22 @@ def account_faults(participant: Participant, decimals: dict[str, int]) -> Iterat
     yield from _session_faults(participant)
 
 
+def _password_of(config: Config, entry: Participant | DropCopy, reads: bool) -> str:
+    if not entry.password_file:
+        return entry.password
+    return line_of(config.path / entry.password_file)[0] if reads else passwords.DECOY
+
+
 def _expanded(config: Config, sections: Collection[str] | None) -> list[Participant]:
     """One Participant a name, with the limits of [exchange] where it has none of its own, and the password's hash that its
     file holds. Nobody knows the password of the hash that stands for a file that is not read."""
-
-    def password_of(participant: Participant) -> str:
-        if not participant.password_file:
-            return participant.password
-        return line_of(config.path / participant.password_file)[0] if _reads(sections, *_DOORS) else passwords.DECOY
 
     return [
         msgspec.structs.replace(
             participant,
             name=name,
             count=0,
-            password=password_of(participant),
+            password=_password_of(config, participant, _reads(sections, *_DOORS)),
             **{key: _own(getattr(participant, key), getattr(config.exchange, key)) for key in _LIMITS},
         )
         for participant in config.participants

@@ -279,8 +279,9 @@ def open_files(config: Config, limits: tuple[int, int] | None = None) -> Iterato
     """Whether each process may open as many files as it may take connections. `limits` are soft and hard."""
     _, hard = limits if limits is not None else resource.getrlimit(resource.RLIMIT_NOFILE)
     web = config.web.connections_max if config.web.enabled else 0
+    watchers = config.dropcopy.connections_max if config.drop_copies else 0
     needed = {
-        "the exchange": config.exchange.connections_max + DESCRIPTORS_KEPT,
+        "the exchange": config.exchange.connections_max + watchers + DESCRIPTORS_KEPT,
         "the feed": config.marketdata.connections_max + web + DESCRIPTORS_KEPT,
     }
     process, most = max(needed.items(), key=lambda entry: entry[1])

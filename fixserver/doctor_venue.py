@@ -45,7 +45,8 @@ def doors(config: Config) -> Iterator[Finding]:
             )
     if all(_is_here(section.address) for _, section in _doors(config)):
         return
-    hashes = {participant.password: participant.name for participant in config.participants}
+    hashes = {entry.password: entry.name for entry in config.participants}
+    hashes |= {entry.password: entry.name for entry in config.drop_copies}
     found = [name for text, name in hashes.items() if passwords.verify(EXAMPLES_PASSWORD, text)]
     if found:
         yield wrong(

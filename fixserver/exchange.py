@@ -121,6 +121,7 @@ class Exchange:
                 config, "dropcopy.port", section.address, section.port,
                 lambda: FixPort(
                     self.loop, self.sessions, section, of_watchers, log.info, self.copies,
+                    allow_from={one.name: one.allow_from for one in config.drop_copies if one.allow_from},
                     note=partial(self.audit.note, port="drop copy"),
                 ),
             )  # fmt: skip

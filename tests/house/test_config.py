@@ -468,6 +468,13 @@ ONE_LINE = [
     ("drop_copies.0.name", "WEB", 'drop_copies[0].name: "WEB" is the name of the web too'),
     ("drop_copies.0.name", "FIXSERVER-DC", 'drop_copies[0].name: "FIXSERVER-DC" is the name of the venue too'),
     ("drop_copies.1.name", "RISK", 'drop_copies[1].name: "RISK" is the name of drop_copies[0] too'),
+    ("drop_copies.0.password", REMOVED, "drop_copies[0].password: is missing"),
+    ("drop_copies.0.password_file", "x", "drop_copies[0].password: stands there beside a password_file: one of the two is enough"),
+    (
+        "drop_copies.0.allow_from",
+        ["10.1"],
+        'drop_copies[0].allow_from[0]: "10.1" is neither an address nor a network: such as "10.1.2.3" or "10.0.0.0/8"',
+    ),
     ("drop_copies.0.password", "demo", "drop_copies[0].password: is not a hash made by `fixserver participant add`"),
     ("drop_copies.0.participants", [], f"drop_copies[0].participants: {NOBODY}"),
     ("drop_copies.0.participants", "ALICE", f"drop_copies[0].participants: {NOBODY}"),
