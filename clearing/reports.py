@@ -199,7 +199,7 @@ def accounts_of(connection: Connection, participant: str) -> list[AccountRow]:
 def trades(
     connection: Connection, account: AccountRow, first_seq: int = 1, end_seq: int | None = None, begin: int | None = None,
     end: int | None = None,
-) -> Iterator[Trade]:  # fmt: skip
+) -> Generator[Trade]:  # fmt: skip
     """What an account bought and sold by the events from `first_seq` on and before `end_seq`, and in the time from `begin` (ns) on
     and before `end`, oldest first."""
     assets = {row.id: row for row in read_assets(connection)}
@@ -209,8 +209,9 @@ def trades(
         where.append(transactions.c.time >= begin)
     if end is not None:
         where.append(transactions.c.time < end)
-    for _, group in groupby(_postings(connection, account, first_seq, end_seq, where), key=lambda one: one.event_seq):
-        yield from _trades_of(account, assets, list(group))
+    with contextlib.closing(_postings(connection, account, first_seq, end_seq, where)) as found:
+        for _, group in groupby(found, key=lambda one: one.event_seq):
+            yield from _trades_of(account, assets, list(group))
 
 
 def _trades_of(account: AccountRow, assets: dict[int, AssetRow], legs: list[Posting]) -> Iterator[Trade]:

@@ -20,7 +20,7 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme, Tag
 from litestar.routes import HTTPRoute
 
-from fixserver.web import account, market, orders, session
+from fixserver.web import account, clearing, market, orders, session
 from fixserver.web.backend import Backend
 from fixserver.web.edge import Edge
 from fixserver.web.errors import answer_error
@@ -103,7 +103,9 @@ def _routes() -> Router:
     return Router(
         "/v1",
         guards=[known_parameters],
-        route_handlers=[market.market_router, session.session_router, account.account_router, orders.orders_router],
+        route_handlers=[
+            market.market_router, session.session_router, account.account_router, clearing.clearing_router, orders.orders_router,
+        ],
     )
 
 

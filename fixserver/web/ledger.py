@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -14,6 +17,8 @@ from clearing import statements
 from clearing.database import is_current, open_database
 from clearing.ledger import read_cursor
 from clearing.postings import PARTICIPANT
+from clearing.reports import Position
+from clearing.reports import Positions as RunningPositions
 from clearing.statements import Balance
 from fixserver.clearing_process import database_url
 from fixserver.config import Config
@@ -21,6 +26,8 @@ from fixserver.web.threads import Threads, TooManyWait
 from following.database import DatabaseUnavailable, Refused, trouble_named
 
 THREADS = 2
+POSITIONS_KEPT_MAX = 1_000  # accounts; the one that was asked for longest ago is read anew
+POSITION_EVENTS_MAX = 20_000  # of one account, for one answer
 POLL_SECONDS = 0.02
 
 Answer = TypeVar("Answer")
@@ -37,6 +44,17 @@ class Balances(NamedTuple):
     balances: list[Balance]
 
 
+class LedgerBehind(Exception):
+    """There was more to read than one answer may take; it goes on where it got to when it is asked again."""
+
+
+class Positions(NamedTuple):
+    """What an account holds after event `event_seq`."""
+
+    event_seq: int
+    positions: list[Position]
+
+
 class LedgerReader:
     """Reads the ledger of a venue. `close` ends its threads."""
 
@@ -45,6 +63,8 @@ class LedgerReader:
         self._engine: Engine | None = None
         self._current = False
         self._threads = Threads(THREADS, "web-ledger")
+        self._positions: OrderedDict[str, RunningPositions] = OrderedDict()  # those asked for last at the end
+        self._positions_lock = threading.Lock()
 
     def close(self) -> None:
         self._threads.close()
@@ -70,6 +90,31 @@ class LedgerReader:
             if found.event_seq >= event_seq or time.monotonic() > until:
                 return found
             await asyncio.sleep(POLL_SECONDS)
+
+    async def positions(self, account: str) -> Positions:
+        """What a participant's account holds. What was read for it is kept, so that the next answer reads what came since. Raises
+        LedgerUnavailable, and LedgerBehind where that is more than POSITION_EVENTS_MAX events of this account."""
+
+        def read(connection: Connection) -> Positions:
+            found = statements.find_account(connection, account)
+            if found is None or found.kind != PARTICIPANT:
+                return Positions(read_cursor(connection).event_seq, [])
+            with self._positions_lock:
+                running = self._positions.setdefault(account, RunningPositions(found))
+                self._positions.move_to_end(account)
+                if len(self._positions) > POSITIONS_KEPT_MAX:
+                    self._positions.popitem(last=False)
+                try:
+                    if not running.read(connection, POSITION_EVENTS_MAX):
+                        raise LedgerBehind
+                except LedgerBehind:
+                    raise
+                except BaseException:  # half of an event may be in it
+                    del self._positions[account]
+                    raise
+                return Positions(running.event_seq, [dataclasses.replace(one) for one in running.positions()])
+
+        return await self._ask(read)
 
     async def ask(self, read: Callable[[Connection], Answer]) -> Answer:
         """What `read` finds in one transaction that sees one state of the ledger. Raises LedgerUnavailable."""

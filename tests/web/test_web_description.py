@@ -73,6 +73,7 @@ def test_every_path_says_what_it_is_for_and_who_may() -> None:
     public = {"GET /v1/status", "GET /v1/health", "GET /v1/instruments", "GET /v1/book", "GET /v1/trades", "GET /v1/candles",
               "GET /v1/statistics", "POST /v1/login"}  # fmt: skip
     private = {"POST /v1/logout", "GET /v1/balance", "GET /v1/holdings", "GET /v1/executions", "GET /v1/statement",
+               "GET /v1/positions", "GET /v1/blotter", "GET /v1/settlement",
                "GET /v1/orders", "POST /v1/orders", "DELETE /v1/orders", "PATCH /v1/orders/{order_id}",
                "DELETE /v1/orders/{order_id}"}  # fmt: skip
     assert set(found) == public | private

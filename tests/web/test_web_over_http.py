@@ -244,6 +244,41 @@ def test_balance_holdings_and_statement_of_who_has_traded(asking: Asking) -> Non
     ]  # fmt: skip
 
 
+def test_positions_and_blotter_of_who_has_traded(asking: Asking) -> None:
+    number = asking.trade("TRADER8", "TRADER9", 10)
+    me = asking.sign_in("TRADER8")
+    wait_for(lambda: asking.json("positions", headers=me)["event_number"] >= int(number), "the ledger has the trade")
+    found = asking.json("positions?account=TRADER8", headers=me)
+    (held,) = [one for one in found["positions"] if one["symbol"] == "AAPL"]
+    quantity = int(held["quantity"])
+    assert (found["account"], quantity >= 1_000_010) == ("TRADER8", True)
+    assert held == {
+        **held, "average_price": "100.00", "cost": f"{quantity * 100}.00", "mark": "100.00", "value": f"{quantity * 100}.00",
+        "unrealised": "0.00", "realised": "0.00", "fees": "0.00", "dividends": "0.00",
+    }  # fmt: skip
+    pages = gathered(asking, "blotter?account=TRADER8", "trades", limit=1, headers=me)
+    assert pages == asking.json("blotter?limit=1000", headers=me)["trades"]
+    last = pages[-1]
+    assert TIME.fullmatch(last.pop("time"))
+    assert last == {
+        "event_number": int(number), "what": "trade", "side": "buy", "symbol": "AAPL", "quantity": "10", "price": "100.00",
+        "value": "1000.00", "fee": "0.00", "settles": "at-once", "reverses": None,
+    }  # fmt: skip
+    assert asking.json("blotter?from=2098-01-01", headers=me) == {"account": "TRADER8", "trades": [], "next": None}
+
+
+def test_settlement_where_trades_are_settled_at_once(asking: Asking) -> None:
+    me = asking.sign_in("TRADER8")
+    found = asking.json("settlement", headers=me)
+    assert found == {**found, "account": "TRADER8", "netted": [], "outcomes": [], "open": []}
+    assert refusal(asking.get("settlement?day=19990101", headers=me)) == (
+        404,
+        "unknown-day",
+        "19990101 is no trading day that the ledger knows",
+    )
+    assert error(asking.get("settlement?day=today", headers=me)) == (400, "bad-request")
+
+
 @pytest.mark.parametrize("limit", [1, 2, 3, 1_000])
 def test_pages_of_a_statement_have_every_line_once_and_open_with_what_was_there(asking: Asking, limit: int) -> None:
     me = asking.sign_in("TRADER4")
@@ -324,7 +359,7 @@ def test_what_is_refused(asking: Asking, path: str, status: int, code: str, mess
     assert (found[0], found[1], found[2].lower()) == (status, code, message.lower())
 
 
-@pytest.mark.parametrize("path", ["balance", "holdings", "executions", "statement"])
+@pytest.mark.parametrize("path", ["balance", "holdings", "executions", "statement", "positions", "blotter", "settlement"])
 def test_somebody_elses_account_is_refused_like_one_that_does_not_exist(asking: Asking, path: str) -> None:
     me = asking.sign_in("TRADER1")
     other = asking.get(f"{path}?account=TRADER2", headers=me)
