@@ -270,8 +270,11 @@ def test_a_wrong_password_is_refused(venue: Venue, version: str) -> None:
     client.expect_end()
 
 
-def test_the_operator_sees_the_session(venue: Venue, version: str, watch: Watch) -> None:
-    watch(OF_ALL[version], version)
+def test_the_operator_sees_the_session(venue: Venue, desk: Desk, version: str, watch: Watch) -> None:
+    watcher = watch(OF_ALL[version], version, desk.a)
+    new_order(desk)
+    desk.a.told()
+    assert len(watcher.told()) == 1
     (row,) = operate(venue, "session list", name=OF_ALL[version], connected=True)["sessions"]
     assert row["logged_on"]
     assert venue.metrics()["fixserver_reports_copied_total"] > 0
