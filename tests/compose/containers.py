@@ -21,6 +21,7 @@ import httpx
 import pytest
 
 from fixserver import secrets_command
+from fixserver.passwords import hash_password
 from tests.venue import ROOT, Client, wait_for
 
 ASKED_FOR = "FIXSERVER_COMPOSE"
@@ -30,6 +31,7 @@ POSTGRES_IMAGE = "docker.io/library/postgres:17"
 PROMETHEUS_IMAGE = "docker.io/prom/prometheus:v3.0.0"
 SERVICES = ("exchange", "clearing", "marketdata", "history", "postgres", "prometheus")
 CONNECTIONS_MAX = 8
+WATCHERS_PASSWORD = "sees everything"
 BUILD_SECONDS_MAX = 2400
 UP_SECONDS_MAX = 240
 HEALTHY_SECONDS_MAX = 120.0
@@ -82,7 +84,7 @@ class Containers:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.project = f"fixserver-test-{os.getpid()}"
-        self.order_entry, self.market_data, self.web = free_ports(3)
+        self.order_entry, self.market_data, self.web, self.drop_copy = free_ports(4)
         self.secrets = directory / "secrets"
         self.clients: list[Client] = []
         shutil.copytree(ROOT / "config", directory / "config")
@@ -91,8 +93,9 @@ class Containers:
         venue = directory / "config" / "compose.toml"
         whole = venue.read_text()
         assert "connections_max = 200" in whole
-        venue.write_text(whole.replace("connections_max = 200", f"connections_max = {CONNECTIONS_MAX}"))
         secrets_command.make(self.secrets, [])
+        watcher = f'\n[[drop_copies]]\nname = "WATCHER"\nparticipants = "*"\npassword = "{hash_password(WATCHERS_PASSWORD)}"\n'
+        venue.write_text(whole.replace("connections_max = 200", f"connections_max = {CONNECTIONS_MAX}") + watcher)
         (directory / "backups").mkdir()
         (directory / "backups").chmod(0o777)  # the user in the container is another
 
@@ -104,6 +107,7 @@ class Containers:
             "FIXSERVER_ORDER_ENTRY_PORT": str(self.order_entry),
             "FIXSERVER_MARKET_DATA_PORT": str(self.market_data),
             "FIXSERVER_WEB_PORT": str(self.web),
+            "FIXSERVER_DROP_COPY_PORT": str(self.drop_copy),
             "FIXSERVER_BACKUPS": str(self.directory / "backups"),
         }
         done = subprocess.run(
@@ -176,11 +180,11 @@ class Containers:
         self.clients.append(client)
         return client
 
-    def connect(self, client: Client) -> Client:
-        """Connect with TLS, by the authority that `fixserver secrets` has made."""
+    def connect(self, client: Client, port: int = 0) -> Client:
+        """Connect with TLS, by the authority that `fixserver secrets` has made; to order entry unless a port is given."""
         client.close()
         client._buffer = b""
-        plain = socket.create_connection(("127.0.0.1", self.order_entry), 10)
+        plain = socket.create_connection(("127.0.0.1", port or self.order_entry), 10)
         client.socket = self.tls().wrap_socket(plain, server_hostname="localhost")
         return client
 

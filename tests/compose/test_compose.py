@@ -12,7 +12,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.compose.containers import CONNECTIONS_MAX, SERVICES, Containers, build, podman, skip_where_it_cannot_be, until
+from tests.compose.containers import (
+    CONNECTIONS_MAX,
+    SERVICES,
+    WATCHERS_PASSWORD,
+    Containers,
+    build,
+    podman,
+    skip_where_it_cannot_be,
+    until,
+)
 from tests.venue import Client, cancel, order
 
 LOGON_SECONDS = 5  # as in config/compose.toml
@@ -73,7 +82,7 @@ def test_everything_is_well_and_nothing_else_is_published(venue: Containers) -> 
     published = {service: venue.inspect(service, "json .NetworkSettings.Ports") for service in SERVICES}
     ports = {service: sorted(re.findall(r'"HostPort":"(\d+)"', text)) for service, text in published.items()}
     assert {service: found for service, found in ports.items() if found} == {
-        "exchange": [str(venue.order_entry)],
+        "exchange": sorted([str(venue.order_entry), str(venue.drop_copy)]),
         "marketdata": sorted([str(venue.market_data), str(venue.web)]),
     }
     until(lambda: venue.get("/v1/health")["status"] == "ok", "all parts are well")
@@ -100,6 +109,14 @@ def test_the_doctor_finds_nothing_wrong(venue: Containers) -> None:
 def test_a_client_trades_through_tls(venue: Containers, trader: Client, other: Client) -> None:
     bought(trader, other, "first")
     until(lambda: venue.get("/v1/trades?symbol=AAPL")["trades"][0]["price"] == "190.00", "the page shows the trade")
+
+
+def test_a_drop_copy_comes_through_tls(venue: Containers, trader: Client, other: Client) -> None:
+    watcher = venue.client("WATCHER", password=WATCHERS_PASSWORD, target="FIXSERVER-DC")
+    venue.connect(watcher, venue.drop_copy).logon()
+    bought(trader, other, "watched")
+    watcher.drain(lambda message: message.type == "8" and message.get(11) == "Bwatched" and message.get(150) == "F")
+    watcher.logout()
 
 
 def refused(sock: socket.socket, seconds: float) -> bytes:
@@ -186,7 +203,7 @@ def test_all_that_is_killed_at_once_comes_back(venue: Containers, trader: Client
 
 
 def test_each_trade_happened_once_and_the_ledger_agrees_with_the_engine(venue: Containers) -> None:
-    rounds = 1 + 2 * len(SERVICES) + 2
+    rounds = 2 + 2 * len(SERVICES) + 2
     until(lambda: len(venue.get("/v1/trades?symbol=AAPL&limit=500")["trades"]) == rounds, f"there are {rounds} trades")
     said = venue.operator("ledger", "check")
     assert "ok: every transaction is whole and sums to zero" in said, said

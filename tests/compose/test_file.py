@@ -23,7 +23,7 @@ def mounts(service: str) -> dict[str, str]:
 def test_nothing_but_the_fix_ports_the_page_and_grafana_is_published() -> None:
     published = {name: [port.rpartition(":")[2] for port in service.get("ports", [])] for name, service in SERVICES.items()}
     assert {name: ports for name, ports in published.items() if ports} == {
-        "exchange": ["5001"], "marketdata": ["5002", "8080"], "grafana": ["3000"],
+        "exchange": ["5001", "5003"], "marketdata": ["5002", "8080"], "grafana": ["3000"],
     }  # fmt: skip
     assert [name for name in SERVICES if "outside" in SERVICES[name]["networks"]] == ["exchange", "marketdata", "grafana"]
     assert FILE["networks"]["inside"]["internal"]
