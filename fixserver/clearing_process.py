@@ -52,5 +52,7 @@ def main(config: Config, data: Path) -> int:
     except DatabaseRefused as error:
         raise ConfigError(config.file, "clearing.database", str(error)) from None
     metrics = Metrics(data / "events")
-    with ReconciliationBeside(config, data, metrics.registry, log):
-        return database_process.follow(config, data, "clearing", Ledger(engine), engine, metrics, only_writer(data))
+    beside = ReconciliationBeside(config, data, metrics.registry, log)
+    return database_process.follow(
+        config, data, "clearing", Ledger(engine), engine, metrics, only_writer(data), beside=beside
+    )

@@ -133,12 +133,14 @@ def follow(
     metrics: Metrics,
     lock: contextlib.AbstractContextManager[None],
     poll_seconds: float = POLL_SECONDS,
+    beside: contextlib.AbstractContextManager[object] | None = None,
 ) -> int:
-    """Have `writer` follow the event log of the venue in `data` until SIGTERM or SIGINT; `section` is that of the configuration."""
+    """Have `writer` follow the event log of the venue in `data` until SIGTERM or SIGINT; `section` is that of the configuration,
+    `beside` what else runs as long as this process may write."""
     # Blocked, and waited for wherever the follower pauses: a signal never interrupts a commit.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     try:
-        with lock, _served(config, data, section, metrics):
+        with lock, beside or contextlib.nullcontext(), _served(config, data, section, metrics):
             Follower(writer, data / "events", _pause, metrics, poll_seconds).run()
         metrics.log.info("stopped at event %d", metrics.posted_seq)
         return 0

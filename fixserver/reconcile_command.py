@@ -10,15 +10,18 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from sqlalchemy import Engine
 
 from clearing.database import is_current, open_database
 from fixserver.clearing_process import database_url
 from fixserver.config import load
 from fixserver.reconciliation_beside import REPORT
 from fixserver.reconciling import Look, Reconciler
-from following.database import DatabaseUnavailable, Refused
+from following.database import DatabaseUnavailable, Refused, trouble_named
 from matching.recordlog import LogDamaged, LogMissing
 from matching.sequencer import RecoveryRefused
 
@@ -38,11 +41,10 @@ def run(args: argparse.Namespace) -> int:
     reconciler = Reconciler(database, args.data)
     try:
         if args.every > 0:
-            return _again_and_again(reconciler, args.data, args.every)
-        with database.connect() as connection:
-            if not is_current(connection):
-                print("there is no ledger of this program's version; `fixserver clearing` makes it", file=sys.stderr)
-                return EXIT_WRONG
+            return _again_and_again(reconciler, args.data, args.every, lambda: _is_there(database))
+        if not _is_there(database):
+            print("there is no ledger of this program's version; `fixserver clearing` makes it", file=sys.stderr)
+            return EXIT_WRONG
         look = reconciler.look(whole=True)
         keep(args.data, look)
         if args.json:
@@ -52,6 +54,11 @@ def run(args: argparse.Namespace) -> int:
         return 0 if look.ok else EXIT_WRONG
     finally:
         database.dispose()
+
+
+def _is_there(database: Engine) -> bool:
+    with trouble_named(database), database.connect() as connection:
+        return is_current(connection)
 
 
 def _print(look: Look) -> None:
@@ -64,12 +71,19 @@ def _print(look: Look) -> None:
         )
 
 
-def _again_and_again(reconciler: Reconciler, data: Path, seconds: float) -> int:
-    """One line of JSON for each look, until SIGTERM; a look that could not be made is a line with `failed`."""
+def _again_and_again(reconciler: Reconciler, data: Path, seconds: float, is_there: Callable[[], bool]) -> int:
+    """One line of JSON for each look, until SIGTERM, from when there is a ledger on; a look that could not be made is a line
+    with `failed`."""
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    begun = False
     while True:
         said: dict[str, Any]
         try:
+            begun = begun or is_there()
+            if not begun:
+                if signal.sigtimedwait(_SIGNALS, seconds) is not None:
+                    return 0
+                continue
             look = reconciler.look()
             keep(data, look)
             said = look.report()
