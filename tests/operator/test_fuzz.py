@@ -103,6 +103,9 @@ def test_random_arguments(venue: Venue, operator: Operator) -> None:
         assert "this request failed" not in answer.get("error", ""), (action, arguments, answer)
         outcomes.setdefault(action, set()).add(answer["ok"])
 
+    # Once both are logged out or cut, this is never possible again.
+    assert operator.ask("session logout", name="TRADER2")["ok"]
+    outcomes["session logout"] = {True}
     for _ in range(REQUESTS):
         ask(chance.choice(list(known)))
     for action in known:  # chance may have had each of them refused so far

@@ -77,7 +77,7 @@ def test_logout_of_all_sessions_of_a_participant(venue: Venue, operator: Operato
 
 def test_logout_of_who_is_not_there_is_refused(operator: Operator) -> None:
     assert operator.refusal("session logout", name="TRADER5", version="4.2") == "TRADER5/FIX.4.2: not connected"
-    assert operator.refusal("session logout", name="NOBODY") == "no participant NOBODY"
+    assert operator.refusal("session logout", name="NOBODY") == "no participant or drop copy NOBODY"
     assert operator.refusal("session logout", name="TRADER5", version="5") == "no version '5': there are 4.2, 4.4, 5.0SP2"
     assert operator.refusal("session logout", name="TRADER5", text="\x01") == "a text is 1 to 200 printable characters"
 
