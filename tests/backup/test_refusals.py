@@ -27,7 +27,8 @@ def taken(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with a venue, its configuration, and a backup in either form."""
     directory = tmp_path_factory.mktemp("taken")
     with tarfile.open(HERE / "1.0-venue.tar.xz") as archive:
-        archive.extractall(directory / "data", filter="data")
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)  # which the earliest Pythons 3.11 do not have
+        archive.extractall(directory / "data")
     (directory / "venue.toml").write_text(configuration())
     config = configuration_of.load(directory / "venue.toml")
     backup.take(config, directory / "data", directory / "backup")

@@ -44,7 +44,8 @@ def unpacked(name: str, directory: Path) -> tuple[Path, dict[str, Any]]:
     """A data directory of an earlier version, and what there is to be found in it."""
     data = directory / "data"
     with tarfile.open(HERE / f"{name}.tar.xz") as archive:
-        archive.extractall(data, filter="data")
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)  # which the earliest Pythons 3.11 do not have
+        archive.extractall(data)
     return data, json.loads((HERE / f"{name}.json").read_text())
 
 

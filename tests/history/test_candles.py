@@ -174,7 +174,7 @@ def test_candles_are_those_of_the_trades_that_stand_whatever_happens(seed: int) 
     candles, naive = Candles(), NaiveMarket()
     told: dict[tuple[str, str], dict[int, Candle]] = {}
     kinds: Counter[type] = Counter()
-    for number, step in enumerate(steps(Engine(), seed, 5_000, 12)):
+    for number, step in enumerate(steps(Engine(), seed, 10_000, 12)):
         kinds.update(type(event) for event in step.batch.events)
         candles.apply(step.batch)
         naive.apply(step.batch)

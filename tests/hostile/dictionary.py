@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from tests.venue import DICTIONARIES, utc
 
 FILES = {"FIX.4.2": ("FIX42.xml", "FIX42.xml"), "FIX.4.4": ("FIX44.xml", "FIX44.xml"), "FIXT.1.1": ("FIXT11.xml", "FIX50SP2.xml")}
-IDENTIFIERS = (11, 37, 41, 66, 117, 320, 324, 335, 584, 790)
+IDENTIFIERS = (11, 37, 41, 66, 70, 117, 320, 324, 335, 568, 584, 710, 790, 909)
 _GOOD = {
     "PRICE": "100", "QTY": "10", "AMT": "1", "PERCENTAGE": "1", "PRICEOFFSET": "1", "FLOAT": "1", "INT": "1",
     "LENGTH": "1",

@@ -86,7 +86,7 @@ def test_the_page_at_docs_works_in_a_browser_that_is_told_to_be_careful(url: str
         page.on("request", lambda request: asked.add(urlsplit(request.url).netloc or urlsplit(request.url).scheme))
         page.goto(f"{url}/docs")
         page.wait_for_selector("#operations-market-book")
-        assert page.locator(".opblock").count() == 18
+        assert page.locator(".opblock").count() == 21
         page.locator("#operations-market-status .opblock-summary-control").click()
         page.locator("#operations-market-status .execute").click()
         page.wait_for_selector("#operations-market-status .live-responses-table")
