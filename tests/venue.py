@@ -59,7 +59,8 @@ def configuration(
 ) -> str:
     """A venue's TOML with free ports, two instruments and TRADER1 to TRADER8, unless told otherwise."""
     defaults: dict[str, dict[str, Any]] = {
-        "venue": {"dictionaries": str(DICTIONARIES)},
+        # The day ends twelve hours away: ClOrdIDs may be used again then, and DAY orders are gone.
+        "venue": {"dictionaries": str(DICTIONARIES), "day_roll": f"{(time.gmtime().tm_hour + 12) % 24:02}:00"},
         "exchange": {"port": 0, "metrics_port": 0, "durability": "os", "orders_per_second": 0, "cancels_per_second": 0},
         "dropcopy": {"port": 0},
         "clearing": {"metrics_port": 0},

@@ -84,7 +84,9 @@ def venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Venue]:
     instruments["NOBODYS"] = {}
     for terms in participants.values():
         terms["holdings"]["COIN"] = "1"
-    with Venue(tmp_path_factory.mktemp("orders"), instruments=instruments, participants=participants) as running:
+    with Venue(
+        tmp_path_factory.mktemp("orders"), instruments=instruments, participants=participants, venue={"day_roll": "22:00"}
+    ) as running:
         # Of a market without a schedule, which the configuration does not take.
         terms = {"reference_price": "100.00", "quantity_max": "100", "value_max": "9000"}
         operate(running, "instrument add", symbol="ASIDE", market="SIDE", **terms)

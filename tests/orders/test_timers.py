@@ -106,6 +106,7 @@ holidays = ["2026-11-24", "2026-11-29"]
 def stand(file: Path, *, schedule: bool = False, cancel_only_seconds: int = 0, more: str = "", **terms: str | int) -> Stand:
     market = {"market": "EXCH"} if schedule else {}
     text = configuration(
+        venue={"day_roll": "22:00"},
         instruments={"AAPL": market | terms, "MSFT": market}, participants={"TRADER1": {"self_trade": "allow"}},
         exchange={"cancel_only_seconds": cancel_only_seconds},
     )  # fmt: skip

@@ -62,6 +62,7 @@ class Balanced:
     def open(self, what: str, said: bytes, source: str = BALANCER) -> socket.socket:
         sock = self.raw(what, said, source)
         try:
+            sock.getpeername()  # where it has been cut already, wrap_socket leaves its socket open
             return self.context.wrap_socket(sock, server_hostname="localhost") if self.context else sock
         except OSError:
             sock.close()
