@@ -6,6 +6,7 @@ test says how one of them went.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from typing import Any, cast
@@ -52,7 +53,7 @@ def outcomes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         instruments=dict.fromkeys(symbols, INSTRUMENT),
         participants={"CLIENT": {**wealth, "self_trade": "decrement"}, "MARKET": {**wealth, "self_trade": "allow"}},
     )
-    venue.config.write_text(venue.config.read_text().replace("[venue]", f"[venue]\n{DAY_ROLL[0]}"))
+    venue.config.write_text(re.sub('day_roll = "[0-9:]+"', DAY_ROLL[0], venue.config.read_text()))
     with venue:
         yield _played(venue, chosen, symbols)
 
