@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 refused (one line on standard error says why), 2 the argum
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import sys
@@ -62,10 +63,15 @@ def add_restore_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_backup(args: argparse.Namespace) -> int:
     config = load(args.config)
+    before = os.getpriority(os.PRIO_PROCESS, 0)
     os.nice(NICENESS)
-    return _guarded(
-        args, f"backed up to {args.to}", lambda: backup.take(config, args.data, args.to, archive=args.with_archive, say=_say)
-    )
+    try:
+        return _guarded(
+            args, f"backed up to {args.to}", lambda: backup.take(config, args.data, args.to, archive=args.with_archive, say=_say)
+        )
+    finally:  # whoever called this in his own process goes on as he was, where he may
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, 0, before)
 
 
 def run_restore(args: argparse.Namespace) -> int:

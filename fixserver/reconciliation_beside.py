@@ -5,6 +5,7 @@ It compares nothing itself.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import logging
@@ -67,6 +68,8 @@ class ReconciliationBeside:
         process = self._process
         if process is not None and process.poll() is None:
             process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(STOP_SECONDS_MAX)
         if self._thread.is_alive():
             self._thread.join(STOP_SECONDS_MAX)
 
