@@ -26,6 +26,7 @@ from fixserver import rebuild_command, reconcile_command
 from fixserver.clearing_process import database_url
 from fixserver.config import Config, ConfigError, load
 from fixserver.database_process import Busy
+from fixserver.reconciling import accounts_of
 from following.database import DatabaseRefused, DatabaseUnavailable, Refused, trouble_named
 from following.eventlog import LogHead
 from matching.instruments import decimal_text
@@ -254,15 +255,7 @@ def engine_accounts(data: Path, event_seq: int) -> dict[str, EngineAccount]:
     """The engine's accounts after an event, replayed from the journal. Raises RecoveryRefused, LogDamaged, LogMissing."""
     from matching.sequencer import replay
 
-    return {
-        name: EngineAccount(
-            {currency: cash.total for currency, cash in account.cash.items()},
-            {instrument: position.total for instrument, position in account.positions.items()},
-            {currency: cash.unsettled for currency, cash in account.cash.items()},
-            {instrument: position.unsettled for instrument, position in account.positions.items()},
-        )
-        for name, account in replay(data, event_seq).accounts.items()
-    }
+    return accounts_of(replay(data, event_seq))
 
 
 # ---------------------------------------------------------------------------------- balances and statements
