@@ -38,7 +38,8 @@ from matching.messages import (
     RestateReason,
     Traded,
 )
-from matching.recordlog import LogDamaged, LogMissing, LogNewer, LogReader, segments, truncate
+from matching.recordlog import LogDamaged, LogMissing, LogNewer, LogReader, Record, segments, truncate
+from matching.sequencer import in_present_form, says_the_same
 from matching.snapshot import SnapshotDamaged, read_snapshot, snapshots
 
 EXIT_WRONG = 1
@@ -205,20 +206,26 @@ class _Venue:
                 _progress(f"command {first + count - 1:,}")
 
 
-    def applied(self, batch: CommandBatch) -> tuple[int, int, bytes]:
+    def applied(self, batch: CommandBatch) -> Record:
         """Apply a batch, and return the record of the event log that it causes."""
         engine = self.engine
         first_event = engine.event_seq + 1
         events = engine.apply(batch.first_seq, batch.time, batch.commands)
         return first_event, len(events), _encode(EventBatch(engine.command_seq, batch.time, events))
 
-    def written(self) -> tuple[int, int, bytes] | None:
+    def written(self) -> Record | None:
         """The next record of the event log; None at its end, where more may come. Raises LogDamaged, LogMissing."""
         record = next(self._written, None)
         if record is None:
             self._written = self.events.read()
             record = next(self._written, None)
         return record
+
+
+def _is_due(record: Record, due: tuple[int, int, bytes]) -> bool:
+    """Whether a record of the event log is one of which the digest of the payload is known."""
+    first, count, payload = record
+    return any((first, count, sha256(form(payload)).digest()) == due for form in (bytes, in_present_form))
 
 
 def _decoded(decode: Callable[[bytes], Any], payload: bytes, path: Path, first: int) -> Any:
@@ -268,7 +275,7 @@ def _verified(venue: _Venue) -> Iterator[str]:
     first_time = 0
     event_head = engine.event_seq
     caused: deque[tuple[int, int, bytes]] = deque()  # what the journal says, and the event log has not said yet
-    ahead: tuple[int, int, bytes] | None = None  # what the event log has said, and the journal not yet
+    ahead: Record | None = None  # what the event log has said, and the journal not yet
     while True:
         before = engine.command_seq
         for batch in venue.batches():
@@ -278,7 +285,7 @@ def _verified(venue: _Venue) -> Iterator[str]:
             caused.append((first, count, sha256(payload).digest()))
             while caused and (record := ahead or venue.written()) is not None:
                 ahead = None
-                if (record[0], record[1], sha256(record[2]).digest()) != caused.popleft():
+                if not _is_due(record, caused.popleft()):
                     raise FilesWrong(
                         f"{data / 'events'}: event {record[0]} is not what the journal says up to command {engine.command_seq}."
                         " Keep the files; `fixserver journal forget` lets the exchange write the events again"
@@ -641,7 +648,7 @@ def _first_difference(venue: _Venue) -> tuple[int, str]:
     engine, directory = venue.engine, venue.data / "events"
     cut_from, why = 0, ""
 
-    def written() -> tuple[int, int, bytes] | None:
+    def written() -> Record | None:
         nonlocal cut_from, why
         if why:
             return None
@@ -658,7 +665,7 @@ def _first_difference(venue: _Venue) -> tuple[int, str]:
     for batch in venue.batches():
         expected = venue.applied(batch)
         record = written()
-        if record is not None and record != expected:
+        if record is not None and not says_the_same(record, expected):
             cut_from, why = expected[0], f"{directory}: event {expected[0]} is not what the journal says"
     record = written()
     if record is not None:

@@ -36,6 +36,8 @@ HEADER_BYTES = _HEADER.size
 SEGMENT_BYTES_MAX = 256 * 2**20
 RECORD_BYTES_MAX = 512 * 2**20
 
+Record = tuple[int, int, bytes]  # the number of its first entry, how many there are in it, the payload
+
 
 class LogDamaged(Exception):
     """A record is not what was written. Names the file, the offset and the number that was due there."""
@@ -107,7 +109,7 @@ class LogReader:
         """The segment being read, and the offset of the next record in it."""
         return self._path, self._offset
 
-    def read(self, records_max: int = 0) -> Iterator[tuple[int, int, bytes]]:
+    def read(self, records_max: int = 0) -> Iterator[Record]:
         """Yield (first, count, payload) for each complete record there is, at most `records_max` unless 0.
 
         Stops before an incomplete record at the very end; `torn_bytes` then says how much of it is

@@ -20,7 +20,7 @@ import msgspec
 from matching.engine import Engine
 from matching.formats import EVENT_LOG, JOURNAL
 from matching.messages import Command, CommandBatch, Event, EventBatch
-from matching.recordlog import SEGMENT_BYTES_MAX, LogDamaged, LogMissing, LogNewer, LogReader, LogWriter, unknown_record
+from matching.recordlog import SEGMENT_BYTES_MAX, LogDamaged, LogMissing, LogNewer, LogReader, LogWriter, Record, unknown_record
 from matching.snapshot import SnapshotDamaged, read_snapshot, snapshots, write_snapshot
 
 COMMANDS_PER_BATCH_MAX = 1000
@@ -29,6 +29,7 @@ Durability = Literal["fsync", "os"]
 Clock = Callable[[], int]
 
 _encode = msgspec.msgpack.Encoder().encode
+_events_of = msgspec.msgpack.Decoder(EventBatch).decode
 _decode_commands = msgspec.msgpack.Decoder(CommandBatch).decode
 
 
@@ -133,7 +134,7 @@ class Sequencer:
                 payload = _encode(EventBatch(engine.command_seq, batch.time, events))
                 if first_event >= self._event_log.next_number:
                     self._event_log.append(first_event, len(events), payload)
-                elif written != (first_event, len(events), payload):
+                elif not says_the_same(written, (first_event, len(events), payload)):
                     raise RecoveryRefused(
                         f"{self.data / 'events'}: event {first_event}, caused by commands {batch.first_seq} to "
                         f"{engine.command_seq}, is not what the journal says. Was the program changed? Keep the files; "
@@ -305,6 +306,19 @@ def _events_refused(data: Path, error: Exception) -> RecoveryRefused:
         f"{error}. Events follow from the journal: to have them written again from there on, run: fixserver journal forget "
         f"--data {data}"
     )
+
+
+def says_the_same(written: Record | None, due: Record) -> bool:
+    """Whether a record of the event log is the one that the journal makes due, be it in the words of an earlier version."""
+    return written == due or (written is not None and (*written[:2], in_present_form(written[2])) == due)
+
+
+def in_present_form(payload: bytes) -> bytes:
+    """A record of the event log as this version writes it. That of an earlier one lacks the fields that came later, at the end."""
+    try:
+        return _encode(_events_of(payload))
+    except (msgspec.DecodeError, UnicodeDecodeError):  # of a newer one, or none
+        return payload
 
 
 def _assert_readable(payload: bytes) -> None:
