@@ -130,4 +130,6 @@ def conditions_text(exec_inst: str, conditions: Conditions | None, decimals: Dec
         said.append(f"299={conditions.quote_entry_id.rpartition(SET_AND_ENTRY)[2]}")
     if conditions.list_id:
         said.append(f"66={conditions.list_id}")
+    if conditions.contingency and dialect.contingency:
+        said.append(f"1385={conditions.contingency}")
     return "".join(f"{field}{SOH}" for field in said)

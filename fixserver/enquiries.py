@@ -12,7 +12,6 @@ from fixserver.reporter import (
     SECURITY_STATUS,
     TRADING_SESSION_STATUS,
     Reporter,
-    contingency_of,
 )
 from fixserver.reports import OpenOrder, Reports
 from fixserver.requests import routing_of
@@ -128,8 +127,7 @@ class Enquiries:
             session.send(EXECUTION_REPORT, body, routing)
 
     def _status(self, reports: Reports, state: OrderState, now: str, extra: str) -> str:
-        contingency = contingency_of(self._core.engine, state.participant, state.order_id)
-        return reports.status(state, self._reporter.instruments[state.instrument], self.exec_id(), now, extra, contingency)
+        return reports.status(state, self._reporter.instruments[state.instrument], self.exec_id(), now, extra)
 
     # ------------------------------------------------------------------------------------------ the market
 

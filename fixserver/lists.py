@@ -51,22 +51,23 @@ def new_list(
     made = []
     for place, order in enumerate(orders, 1):
         try:
-            made.append(_order(requests, order, place, list_id, participant, session, policy))
+            made.append(_order(requests, order, place, list_id, contingency, participant, session, policy))
         except Refused as refusal:
             raise Refused(refusal.reason, f"order {place}: {refusal.text}") from None
     return NewOrderList(participant, session, list_id, contingency, made, bounded_routing(fields))
 
 
 def _order(
-    requests: Requests, fields: dict[str, str], place: int, list_id: str, participant: str, session: str, policy: str
-) -> NewOrder:
+    requests: Requests, fields: dict[str, str], place: int, list_id: str, contingency: Contingency, participant: str, session: str,
+    policy: str,
+) -> NewOrder:  # fmt: skip
     for tag, name in REQUIRED_OF_AN_ORDER.items():
         if tag not in fields:
             raise Refused(Reason.UNSUPPORTED, f"{name} is missing")
     if fields.get("67", "") != str(place):
         raise Refused(Reason.UNSUPPORTED, f"ListSeqNo is not its place in the list, {place}")
     order = requests.new_order(fields, participant, session, policy)
-    conditions = msgspec.structs.replace(order.conditions or NONE, list_id=list_id)
+    conditions = msgspec.structs.replace(order.conditions or NONE, list_id=list_id, contingency=contingency)
     return msgspec.structs.replace(order, conditions=conditions)
 
 

@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     from fixserver.dropcopy import DropCopies
     from fixserver.metrics import ExchangeMetrics
     from fixserver.sessions import Session, Sessions
-    from matching.engine import Engine
     from matching.sequencer import Sequencer
 
 SOH = "\x01"
@@ -133,10 +132,7 @@ class Reporter:
             self.instruments[terms.instrument] = InstrumentNumbers(terms.price_decimals, terms.quantity_decimals, terms.currency)
         for state in engine.open_orders():
             dialect = self.reports_of(state.session).dialect
-            order = self.orders[state.order_id] = OpenOrder.of_state(state, self.instruments[state.instrument], dialect)
-            contingency = contingency_of(engine, state.participant, state.order_id)
-            if contingency:
-                order.join(contingency, dialect)
+            self.orders[state.order_id] = OpenOrder.of_state(state, self.instruments[state.instrument], dialect)
             if state.cancel_on_disconnect:
                 self._mark(state.session, state.participant)
         self.reported_event = engine.event_seq
@@ -200,8 +196,6 @@ class Reporter:
         if event.cancel_on_disconnect:
             self._mark(event.session, event.participant)
         self._metrics.orders += 1
-        if self._list is not None:
-            order.join(self._list.event.contingency, reports.dialect)
         if not order.is_quote:
             body = reports.accepted(event, order, self._times[begin])
             self._send(event.session, EXECUTION_REPORT, body, event.routing)
@@ -216,8 +210,6 @@ class Reporter:
         order = OpenOrder(event, self.instruments.get(event.instrument, UNKNOWN), reports.dialect)
         self._metrics.orders += 1
         self._metrics.rejects.add(event.reason.name.lower())
-        if self._list is not None:
-            order.join(self._list.event.contingency, reports.dialect)
         body = reports.rejected(event, order, self._times[begin])
         self._send(event.session, EXECUTION_REPORT, body, event.routing)
         self._copy(order.participant, begin, EXECUTION_REPORT, body, lambda by, time: by.rejected(event, order, time))
@@ -472,10 +464,3 @@ class _Times(dict[str, str]):
     def __missing__(self, begin_string: str) -> str:
         text = self[begin_string] = utc_text(self._time_ns, DIALECTS[begin_string].time_digits)
         return text
-
-
-def contingency_of(engine: Engine, participant: str, order_id: int) -> str:
-    """ContingencyType(1385) of the list that an open order belongs to, empty for nearly every order."""
-    owner = engine.participants.get(participant)
-    order = owner.open_orders.get(order_id) if owner is not None else None
-    return order.group.contingency if order is not None and order.group is not None else ""

@@ -89,26 +89,19 @@ PARKED_TEXTS = {"stop": "waits for its stop price", "close": "waits for the clos
 
 
 class Special:
-    """What few orders have said, and what stands in their reports for it: `text` are fields of the version of the session.
+    """What few orders have said, and what stands in their reports for it: `text` are fields of the version of the session."""
 
-    `contingency` is that of the list that the order belongs to.
-    """
+    __slots__ = ("conditions", "dialect", "exec_inst", "text")
 
-    __slots__ = ("conditions", "contingency", "dialect", "exec_inst", "text")
-
-    def __init__(
-        self, exec_inst: str, conditions: Conditions | None, contingency: str, decimals: Decimals, dialect: Dialect
-    ) -> None:
+    def __init__(self, exec_inst: str, conditions: Conditions | None, decimals: Decimals, dialect: Dialect) -> None:
         self.exec_inst = exec_inst
         self.conditions = conditions
-        self.contingency = contingency
         self.dialect = dialect
         self.text = self.text_in(decimals, dialect)
 
     def text_in(self, decimals: Decimals, dialect: Dialect) -> str:
         """As another version says it."""
-        text = conditions_text(self.exec_inst, self.conditions, decimals, dialect)
-        return text + f"1385={self.contingency}{SOH}" if self.contingency and dialect.contingency else text
+        return conditions_text(self.exec_inst, self.conditions, decimals, dialect)
 
 
 class OpenOrder:
@@ -141,7 +134,7 @@ class OpenOrder:
         self.special: Special | None = None
         self.stated = f"1={state.account}{SOH}55={state.instrument}{SOH}54={state.side}{SOH}{terms_text(state, decimals)}"
         if state.conditions is not None or state.exec_inst:
-            self._add_special(state.exec_inst, state.conditions, "", dialect)
+            self._add_special(state.exec_inst, state.conditions, dialect)
 
     @classmethod
     def of_state(cls, state: OrderState, decimals: Decimals, dialect: Dialect) -> OpenOrder:
@@ -166,15 +159,8 @@ class OpenOrder:
             return self.stated
         return self._plain(special) + special.text_in(self.decimals, dialect)
 
-    def join(self, contingency: str, dialect: Dialect) -> None:
-        """Be an order of a list of this ContingencyType."""
-        special = self.special
-        if special is not None:  # as an order of a list always is
-            self.stated = self._plain(special)
-            self._add_special(special.exec_inst, special.conditions, contingency, dialect)
-
-    def _add_special(self, exec_inst: str, conditions: Conditions | None, contingency: str, dialect: Dialect) -> None:
-        self.special = Special(exec_inst, conditions, contingency, self.decimals, dialect)
+    def _add_special(self, exec_inst: str, conditions: Conditions | None, dialect: Dialect) -> None:
+        self.special = Special(exec_inst, conditions, self.decimals, dialect)
         self.stated += self.special.text
 
     def _plain(self, special: Special) -> str:
@@ -186,10 +172,9 @@ class OpenOrder:
         self.cl_ord_id, self.session, self.routing = event.cl_ord_id, event.session, event.routing
         self.ids = f"37={self.order_id}{SOH}11={event.cl_ord_id}{SOH}"
         self.price, self.leaves = event.price, event.leaves
-        contingency = self.special.contingency if self.special is not None else ""
         self.special = None
         if event.conditions is not None or event.exec_inst:
-            self._add_special(event.exec_inst, event.conditions, contingency, dialect)
+            self._add_special(event.exec_inst, event.conditions, dialect)
 
     def restate(self, order_type: str, price: int, quantity: int | None = None) -> None:
         """Take another type and price, and another quantity, unasked."""
@@ -212,7 +197,7 @@ class OpenOrder:
         self.leaves, self.executed = event.leaves, event.executed
         self.complete = CANCELED if event.busted else FILLED
         if special is not None:
-            self._add_special(special.exec_inst, event.conditions, special.contingency, dialect)
+            self._add_special(special.exec_inst, event.conditions, dialect)
 
     @property
     def avg_px(self) -> str:
@@ -373,13 +358,9 @@ class Reports:
         leaves, executed = decimals.quantity(order.leaves), decimals.quantity(order.executed)
         return f"151={leaves}{SOH}14={executed}{SOH}6={order.avg_px}{SOH}60={time}{SOH}"
 
-    def status(
-        self, state: OrderState, decimals: Decimals, exec_id: str, time: str, extra: str = "", contingency: str = ""
-    ) -> str:
+    def status(self, state: OrderState, decimals: Decimals, exec_id: str, time: str, extra: str = "") -> str:
         """The present state of an order, as an answer to a question."""
         order = OpenOrder.of_state(state, decimals, self.dialect)
-        if contingency:
-            order.join(contingency, self.dialect)
         trans, exec_type = (f"20=3{SOH}", state.status) if self.dialect.exec_trans_type else ("", "I")
         return (
             f"{order.ids}17={exec_id}{SOH}{trans}150={exec_type}{SOH}39={state.status}{SOH}{order.stated_in(self.dialect)}"

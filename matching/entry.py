@@ -343,8 +343,9 @@ def _kept_marks(said: Conditions | None, old: Conditions | None) -> Conditions |
     if old is None or not (old.list_id or old.quote_id or old.quote_entry_id):
         return said
     return msgspec.structs.replace(
-        said or NO_CONDITIONS, list_id=old.list_id, quote_id=old.quote_id, quote_entry_id=old.quote_entry_id
-    )
+        said or NO_CONDITIONS, list_id=old.list_id, contingency=old.contingency, quote_id=old.quote_id,
+        quote_entry_id=old.quote_entry_id,
+    )  # fmt: skip
 
 
 def _fund(order: Order, limit: int, leaves: int) -> Refusal | None:

@@ -19,7 +19,7 @@ import struct
 from typing import NamedTuple
 
 MAJOR = 1
-MINOR = 1
+MINOR = 2
 VERSION = f"{MAJOR}.{MINOR}"
 HEADER_BYTES = 8
 _MARK = b"FIXV"

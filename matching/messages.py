@@ -153,7 +153,8 @@ class Conditions(_Record, frozen=True):
     participant with the same `self_match_id` do not trade, whatever the account says, those with different
     ones may; `self_match_instruction` is SelfMatchPreventionInstruction(2964) of the order when it comes
     in: 1 cancel the incoming, 2 the resting, 3 both, 4 decrement; empty: what the account says.
-    `quote_id` and `quote_entry_id` mark a side of a quote, `list_id` an order of a list.
+    `quote_id` and `quote_entry_id` mark a side of a quote, `list_id` and `contingency` an order of a list, for
+    good: they stay what they are when the others of the list have ended.
     """
 
     stop_price: int = 0
@@ -167,6 +168,7 @@ class Conditions(_Record, frozen=True):
     quote_id: str = ""
     quote_entry_id: str = ""
     list_id: str = ""
+    contingency: Literal["", "1", "2"] = ""
 
 
 class OrderState(msgspec.Struct, frozen=True, array_like=True, gc=False):

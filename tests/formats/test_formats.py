@@ -155,7 +155,7 @@ def test_sessions_ledger_history_and_feed_of_an_earlier_version_go_on(version: s
     history.close()
     history.engine.dispose()
     kept, origin = checkpoint.load(data / "marketdata", data / "events")
-    if version == formats.VERSION:
+    if (data / "marketdata" / "checkpoint").read_bytes().startswith(checkpoint.MAGIC):
         assert "goes on at event" in origin
         assert kept.depth.cursor == event_seq
     else:  # what the feed keeps is made of the event log anew

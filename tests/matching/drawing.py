@@ -410,7 +410,7 @@ class Generator:
             conditions = msgspec.structs.replace(conditions, display_quantity=chance.choice((0, self.slice(old.quantity, lot))))
         if chance.random() < 0.1:
             conditions = msgspec.structs.replace(conditions, self_match_id=chance.choice(("", "x", "y")))
-        conditions = msgspec.structs.replace(conditions, list_id="", quote_id="", quote_entry_id="")
+        conditions = msgspec.structs.replace(conditions, list_id="", contingency="", quote_id="", quote_entry_id="")
         quantity = old.quantity
         if chance.random() < 0.6:
             quantity = max(old.quantity + chance.choice((-10, -5, -3, 0, 3, 10)) * lot, lot)
@@ -457,7 +457,7 @@ class Generator:
                     terms.price += better if side == BUY else -better
                 elif chance.random() < 0.3:
                     terms.conditions = msgspec.structs.replace(terms.conditions or NOTHING_SAID, post_only=True)
-            terms.conditions = msgspec.structs.replace(terms.conditions or NOTHING_SAID, list_id=list_id)
+            terms.conditions = msgspec.structs.replace(terms.conditions or NOTHING_SAID, list_id=list_id, contingency=contingency)
             owner = "bob" if chance.random() < 0.005 else participant
             orders.append(self.entered(owner, account, session, symbol, side, terms))
         return NewOrderList(participant, session, list_id, contingency, orders, f"r{list_id}")

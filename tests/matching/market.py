@@ -627,7 +627,9 @@ _CONTINGENCIES = {ONE_CANCELS_THE_OTHER: "one cancels the other", ONE_TRIGGERS_T
 
 def _list(trader: str, id: str, contingency: Any, orders: tuple[NewOrder, ...]) -> NewOrderList:
     marked = [
-        msgspec.structs.replace(order, conditions=msgspec.structs.replace(order.conditions or Conditions(), list_id=id))
+        msgspec.structs.replace(
+            order, conditions=msgspec.structs.replace(order.conditions or Conditions(), list_id=id, contingency=contingency)
+        )
         for order in orders
     ]
     return NewOrderList(trader, trader, id, contingency, marked)

@@ -442,8 +442,9 @@ class NaiveEngine:
         former = order.cl_ord_id
         marked = order.conditions
         conditions = msgspec.structs.replace(
-            conditions, list_id=marked.list_id, quote_id=marked.quote_id, quote_entry_id=marked.quote_entry_id
-        )
+            conditions, list_id=marked.list_id, contingency=marked.contingency, quote_id=marked.quote_id,
+            quote_entry_id=marked.quote_entry_id,
+        )  # fmt: skip
         had_display = order.conditions.display_quantity
         self.names[command.participant, command.cl_ord_id] = order.number
         order.cl_ord_id, order.session, order.routing = command.cl_ord_id, command.session, command.routing
@@ -479,6 +480,7 @@ class NaiveEngine:
                 self_match_id="",
                 self_match_instruction="",
                 list_id="",
+                contingency="",
                 quote_id="",
                 quote_entry_id="",
             )

@@ -53,6 +53,7 @@ def asks(conditions: Conditions) -> bool:
         self_match_id=conditions.self_match_id,
         self_match_instruction=conditions.self_match_instruction,
         list_id=conditions.list_id,
+        contingency=conditions.contingency,
         quote_id=conditions.quote_id,
         quote_entry_id=conditions.quote_entry_id,
     )

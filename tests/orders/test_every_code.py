@@ -49,7 +49,7 @@ NUMBERS = InstrumentNumbers(2, 0, "USD")
 TIME = {begin: "20261120-08:00:00.000" + ("000" if begin == "FIXT.1.1" else "") for begin in DIALECTS}
 EVERYTHING = Conditions(
     stop_price=9_900, display_quantity=5, min_quantity=2, post_only=True, peg="midpoint", peg_offset=-5, self_match_id="ME",
-    self_match_instruction="4", quote_id="Q1", quote_entry_id="S\x1fE1", list_id="L1",
+    self_match_instruction="4", quote_id="Q1", quote_entry_id="S\x1fE1", list_id="L1", contingency="2",
 )  # fmt: skip
 FORMS = {  # OrdType, TimeInForce, Price, ExecInst, Conditions
     "limit": ("2", "0", 10_000, "", None),
@@ -67,7 +67,7 @@ FORMS = {  # OrdType, TimeInForce, Price, ExecInst, Conditions
     "at the close": ("2", "7", 10_000, "", None),
     "self-match": ("2", "4", 10_000, "", Conditions(self_match_id="ME", self_match_instruction="4")),
     "side of a quote": ("2", "0", 10_000, "", Conditions(quote_id="Q1", quote_entry_id="S\x1fE1")),
-    "order of a list": ("2", "0", 10_000, "", Conditions(list_id="L1")),
+    "order of a list": ("2", "0", 10_000, "", Conditions(list_id="L1", contingency="2")),
     "everything": ("2", "0", 10_000, "6 o", EVERYTHING),
 }
 
@@ -82,10 +82,7 @@ def state(begin: str, form: str = "limit", **changed: object) -> OrderState:
 
 
 def order_of(begin: str, form: str = "limit", **changed: object) -> OpenOrder:
-    order = OpenOrder.of_state(state(begin, form, **changed), NUMBERS, DIALECTS[begin])
-    if form == "order of a list":
-        order.join("1", DIALECTS[begin])
-    return order
+    return OpenOrder.of_state(state(begin, form, **changed), NUMBERS, DIALECTS[begin])
 
 
 def checked(begin: str, msg_type: str, body: str) -> Message:
@@ -122,7 +119,7 @@ def reports_of_orders(begin: str) -> Iterator[str]:
         )  # type: ignore[arg-type]  # fmt: skip
         order.replace(replaced, DIALECTS[begin])
         yield reports.replaced(replaced, order, time)
-        yield reports.status(state(begin, form), NUMBERS, "S1", time, contingency="2" if form == "order of a list" else "")
+        yield reports.status(state(begin, form), NUMBERS, "S1", time)
         partly = order_of(begin, form, leaves=6, executed=4, value=40_000, status="1")
         yield reports.filled(trade, partly, True, time)
         yield reports.filled(trade, order_of(begin, form, leaves=0, executed=10, value=100_000), False, time)

@@ -112,3 +112,34 @@ def test_the_end_of_a_stop_is_told_as_before_the_crash(tmp_path: Path) -> None:
             ("L", "0", "2", "105.00", "1"),
             ("F", "1", "2", "105.00", "1"),
         ]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_an_order_whose_list_is_over_says_what_it_said_before_the_crash(tmp_path: Path, version: str) -> None:
+    """A fill of one ends the other: it is alone from then on, and of its list for good, be it open, filled or taken back."""
+    instruments, participants = places(range(1))
+    with Venue(tmp_path, instruments=instruments, participants=participants) as venue:
+        desk = open_desk(venue, 0, version)
+        legs = "".join(f"11=LEG{n}|67={n}|55={desk.x}|54=2|60={utc()}|38=5|40=2|44=11{n}.00|" for n in (1, 2))
+        desk.a.send("E", f"66=L1|394=3|1385=1|68=2|73=2|{legs}")
+        desk.a.messages()
+        desk.b.enter("B1", BUY, 2, "111.00")
+        desk.b.messages()
+        desk.a.messages()
+        (alone,) = before = states(desk)
+        assert "66=L1" in alone
+        assert ("1385=1" in alone) == desk.words.latest
+        desk.a.close()
+        desk.b.close()
+        venue.kill()
+        venue.start()
+        desk.a.come_back()
+        assert states(desk) == before
+        desk.b.connect()
+        desk.b.logon()
+        desk.b.enter("B2", BUY, 3, "111.00")
+        desk.b.messages()
+        filled = next(message for message in desk.a.messages() if message[39] == "2")
+        desk.operate("bust", trade=filled[17].rstrip("M"))
+        (busted,) = desk.a.messages()
+        assert [(told[66], told.get(1385)) for told in (filled, busted)] == [("L1", "1" if desk.words.latest else "")] * 2
