@@ -11,13 +11,13 @@ import selectors
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 from fixserver import certificates_command
-from tests.hostile.test_connections import Beat, cuts, seconds_until_ended
+from tests.hostile.test_connections import Beat, cuts, ended
 from tests.light import light_venue
 from tests.venue import Venue, soh
 
@@ -71,17 +71,28 @@ def connect(venue: Venue, source: str) -> socket.socket:
 
 
 @contextlib.contextmanager
-def closing(socks: list[socket.socket]) -> Iterator[list[socket.socket]]:
+def connected(venue: Venue, sources: Iterable[str]) -> Iterator[dict[socket.socket, float]]:
+    """A connection from each of these addresses, with the time at which it was begun."""
+    begun: dict[socket.socket, float] = {}
     try:
-        yield socks
+        for source in sources:
+            since = time.monotonic()
+            begun[connect(venue, source)] = since
+        yield begun
     finally:
-        for sock in socks:
+        for sock in begun:
             sock.close()
 
 
-def cut_within(socks: list[socket.socket], since: float) -> None:
-    """That all of them are cut five seconds after `since` at the latest; what belongs to the test's own process is not counted."""
-    seconds_until_ended(socks, CUT_SECONDS_MAX - (time.monotonic() - since))
+def cut_in_time(begun: dict[socket.socket, float]) -> None:
+    """Each of them is cut five seconds after it was begun at the latest."""
+    left = dict(begun)
+    while left:
+        for sock in [sock for sock in left if ended(sock)]:
+            del left[sock]
+        late = sum(time.monotonic() - since >= CUT_SECONDS_MAX for since in left.values())
+        assert not late, f"{late} of {len(begun)} connections are not cut"
+        time.sleep(0.02)
 
 
 def send_to_all(socks: list[socket.socket], data: Callable[[int], bytes]) -> None:
@@ -99,29 +110,26 @@ def stranger() -> ssl.SSLContext:
 
 def test_five_hundred_idle_connections(venue: Venue) -> None:
     """Of one address all but fifty at once, those in time."""
-    started = time.monotonic()
-    with closing([connect(venue, "127.0.0.2") for _ in range(500)]) as idle:
-        cut_within(idle, started)
+    with connected(venue, ["127.0.0.2"] * 500) as idle:
+        cut_in_time(idle)
 
 
 def test_five_hundred_idle_connections_of_many_addresses(venue: Venue) -> None:
     """Who has had half a second makes room for others; one who logs on meanwhile is let in."""
-    started = time.monotonic()
-    with closing([connect(venue, f"127.0.1.{number % 100 + 1}") for number in range(500)]) as idle:
-        cut_within(idle, started)
+    with connected(venue, (f"127.0.1.{number % 100 + 1}" for number in range(500))) as idle:
+        cut_in_time(idle)
 
 
 def test_fifty_that_drip_through_tls(venue: Venue) -> None:
     logon = venue.client("TRADER2").build("A", "98=0|108=30|")
     context = stranger()
-    with closing([]) as dripping:
+    with contextlib.ExitStack() as dripping:
         since: dict[socket.socket, float] = {}
         for _ in range(PER_ADDRESS):
             began = time.monotonic()
-            dripping.append(context.wrap_socket(connect(venue, "127.0.0.3")))
-            since[dripping[-1]] = began
-        for sock in dripping:
+            sock = dripping.enter_context(context.wrap_socket(connect(venue, "127.0.0.3")))
             sock.setblocking(False)
+            since[sock] = began
         at = 0
         while since:
             send_to_all(list(since), lambda _: logon[at % len(logon) :][:1])  # noqa: B023
@@ -143,10 +151,9 @@ def _tls_ended(sock: socket.socket) -> bool:
 
 def test_handshakes_that_are_begun_and_not_ended(venue: Venue) -> None:
     """Two hundred, from four addresses: half of them say the beginning of a ClientHello, half nothing at all."""
-    started = time.monotonic()
-    with closing([connect(venue, f"127.0.0.{number % 4 + 4}") for number in range(4 * PER_ADDRESS - 10)]) as begun:
-        send_to_all(begun, lambda number: CLIENT_HELLO[: number % 2 * len(CLIENT_HELLO)])
-        cut_within(begun, started)
+    with connected(venue, (f"127.0.0.{number % 4 + 4}" for number in range(4 * PER_ADDRESS - 10))) as begun:
+        send_to_all(list(begun), lambda number: CLIENT_HELLO[: number % 2 * len(CLIENT_HELLO)])
+        cut_in_time(begun)
 
 
 def test_a_flood_of_logons_from_one_address(venue: Venue) -> None:
@@ -204,10 +211,9 @@ def test_a_flood_of_connections_that_end_at_once(venue: Venue) -> None:
 def test_who_logs_on_during_all_of_it_is_let_in(venue: Venue, authority: Path) -> None:
     """Also from an address of which others flood, while it has attempts left."""
     context = ssl.create_default_context(cafile=str(authority / "ca.pem"))
-    started = time.monotonic()
-    with closing([connect(venue, f"127.0.2.{number % 100 + 1}") for number in range(300)]) as idle:
+    with connected(venue, (f"127.0.2.{number % 100 + 1}" for number in range(300))) as idle:
         time.sleep(0.6)
         client = venue.client("TRADER3")
         client.socket = context.wrap_socket(connect(venue, "127.0.2.200"), server_hostname="localhost")
         client.logon(reset=True).logout()
-        cut_within(idle, started)
+        cut_in_time(idle)
