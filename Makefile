@@ -25,7 +25,8 @@ run: $(INSTALLED)
 	@$(VENV)/bin/fixserver run --config config/exchange.toml --data data --bots
 
 test: $(INSTALLED)
-	$(VENV)/bin/pytest -n auto --dist loadfile
+	$(VENV)/bin/pytest -n auto --dist loadfile -m 'not alone'
+	$(VENV)/bin/pytest -m alone
 
 test-compose: $(INSTALLED)
 	FIXSERVER_COMPOSE=1 $(VENV)/bin/pytest -rs tests/compose

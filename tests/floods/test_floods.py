@@ -21,6 +21,8 @@ from tests.hostile.test_connections import Beat, cuts, ended
 from tests.light import light_venue
 from tests.venue import Venue, soh
 
+pytestmark = pytest.mark.alone
+
 CUT_SECONDS_MAX = 5.0
 P99_MS_MAX = 50.0
 PER_ADDRESS = 50  # what a port takes of one address by itself
