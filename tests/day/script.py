@@ -242,9 +242,16 @@ def bust_and_correct(day: Day, exec_ids: list[str]) -> None:
 
 
 def kill_and_forgive(day: Day) -> None:
-    """The operator keeps one participant from trading, and lets him again."""
+    """The operator keeps one participant from trading, who has orders open, and lets him again."""
     with day.operator() as operator:
-        operator.do("kill", name=KILLED)
+
+        def killed_with_orders() -> bool:
+            if any(event["event"] == "OrderCanceled" for event in operator.do("kill", name=KILLED)["events"]):
+                return True
+            operator.do("unkill", name=KILLED)
+            return False
+
+        wait_for(killed_with_orders, f"{KILLED} has orders open")
         refused = f"participant {KILLED} is killed"
         trader = day.traders[KILLED]
         wait_for(lambda: any(report[39] == "8" and KILLED in report.get(58) for report in list(trader.reports.values())), refused)
