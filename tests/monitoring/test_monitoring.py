@@ -258,6 +258,20 @@ def test_a_snapshot_that_cannot_be_written(faults: Faults) -> None:
 
 
 @needs_prometheus
+def test_an_audit_log_that_cannot_be_written(faults: Faults) -> None:
+    log = faults.venue.data / "audit.log"
+    aside = log.rename(log.with_name("audit.log.aside"))
+    log.mkdir()
+    admin(faults.venue, "halt", "MSFT")
+    faults.fires("AuditLogFails")
+    log.rmdir()
+    aside.rename(log)
+    faults.ends("AuditLogFails")
+    assert '"halt"' in log.read_text().splitlines()[-1]
+    admin(faults.venue, "resume", "MSFT")
+
+
+@needs_prometheus
 def test_a_database_that_is_gone_and_a_ledger_that_is_behind(faults: Faults) -> None:
     faults.postgres.stop(crash=True)
     try:
