@@ -1,8 +1,12 @@
-"""Where a venue's ports are: in its configuration, or in its data directory where that leaves them open. It never connects."""
+"""Where a venue's ports are: in its configuration, or in its data directory where that leaves them open. It never connects.
+
+That a process has written its ports says to whoever started it that it is up.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -25,6 +29,15 @@ def fix_port(config: Config, data: Path | None, process: Literal["exchange", "ma
 def web_port(config: Config, data: Path | None) -> int:
     """The port of REST and the stream. Raises ConfigError where it cannot be known."""
     return config.web.port or _written(config, data, "marketdata", "http", "web.port")
+
+
+def write_ports(data: Path, process: str, numbers: dict[str, int]) -> None:
+    """Say which ports `process` has, by what is spoken there. Its signal handlers are to be there before: whoever sees the file
+    may stop it."""
+    path = data / f"{process}.ports"
+    unfinished = path.with_suffix(".ports.new")
+    unfinished.write_text(json.dumps(numbers) + "\n")
+    os.replace(unfinished, path)
 
 
 def _written(config: Config, data: Path | None, process: str, what: str, key: str) -> int:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import logging
 import os
 import signal
@@ -19,6 +18,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 from sqlalchemy import URL, Engine, make_url
 
+from fixserver.addresses import write_ports
 from fixserver.config import Clearing, Config, History
 from following.database import Refused
 from following.eventlog import LogHead
@@ -165,10 +165,7 @@ def _served(config: Config, data: Path, section: str, metrics: Metrics) -> Itera
     except OSError as error:
         raise config.cannot_listen(f"{section}.metrics_port", address, port, error) from None
     try:
-        ports = data / f"{section}.ports"
-        unfinished = ports.with_suffix(".ports.new")
-        unfinished.write_text(json.dumps({"metrics": server.server_port}) + "\n")
-        unfinished.replace(ports)
+        write_ports(data, section, {"metrics": server.server_port})
         yield
     finally:
         server.shutdown()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
 import logging
 import os
 import signal
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from fixserver import passwords, websecret
+from fixserver.addresses import write_ports
 from fixserver.admin import AdminPort
 from fixserver.admin_desk import AdminDesk
 from fixserver.audit import Audit, AuditMetrics, configuration
@@ -137,10 +137,6 @@ class Exchange:
         )
         self.admin = AdminPort(self.loop, data, self.admin_desk)
         self.traffic_port = TrafficPort(self.loop, data, traffic) if traffic is not None else None
-        numbers = {"fix": self.port.number, "metrics": self.scrape.number}
-        if config.drop_copies:
-            numbers["dropcopy"] = self.ports[-1].number
-        write_ports(data / "exchange.ports", numbers)
         self._stopping = False
         # By time.perf_counter():
         self._next_tick = 0.0
@@ -235,6 +231,10 @@ class Exchange:
         gc.disable()
         for what, port in zip(("order entry", "drop copy"), self.ports, strict=False):
             log.info("%s on %s port %d", what, port.listener.address, port.number)
+        numbers = {"fix": self.port.number, "metrics": self.scrape.number}
+        if self.config.drop_copies:
+            numbers["dropcopy"] = self.ports[-1].number
+        write_ports(self.data, "exchange", numbers)
         try:
             while not self._stopping:
                 self.turn()
@@ -468,10 +468,3 @@ def listen(config: Config, key: str, address: str, port: int, create: Callable[[
         return create()
     except OSError as error:
         raise config.cannot_listen(key, address, port, error) from None
-
-
-def write_ports(path: Path, numbers: dict[str, int]) -> None:
-    """Tell the other processes which ports were bound."""
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(numbers))
-    os.replace(partial, path)

@@ -23,9 +23,10 @@ import msgspec
 import uvloop
 from prometheus_client.registry import Collector
 
+from fixserver.addresses import write_ports
 from fixserver.audit import Audit, AuditMetrics
 from fixserver.config import MARKET_DATA_SUFFIX, Config, ConfigError, Participant
-from fixserver.exchange import SUSPENDED, add_sessions, allowed_addresses, listen, log_out_all, write_ports
+from fixserver.exchange import SUSPENDED, add_sessions, allowed_addresses, listen, log_out_all
 from fixserver.feed_metrics import FeedMetrics
 from fixserver.hosting import Hosting
 from fixserver.loop import Loop
@@ -121,12 +122,6 @@ class FeedProcess:
             lambda: ScrapePort(self.loop, address, section.metrics_port, page, lambda: None),
         )  # fmt: skip
         self._ticked = 0.0
-        numbers = {"fix": self.port.number, "metrics": self.scrape.number}
-        if self.web is not None:
-            numbers["http"] = self.web.server.number
-        if self.multicast is not None:
-            numbers["recovery"] = self.multicast.recovery.number
-        write_ports(data / "marketdata.ports", numbers)
 
     def run(self) -> None:
         """Raises LogDamaged, LogMissing, OSError."""
@@ -146,6 +141,12 @@ class FeedProcess:
         hosting = Hosting(self.loop, self.turn)
         if self.web is not None:
             self.web.backend.progress.on_wait = hosting.wake
+        numbers = {"fix": self.port.number, "metrics": self.scrape.number}
+        if self.web is not None:
+            numbers["http"] = self.web.server.number
+        if self.multicast is not None:
+            numbers["recovery"] = self.multicast.recovery.number
+        write_ports(self.data, "marketdata", numbers)
         try:
             await hosting.until(lambda: self.stopping)
             await self._finish(hosting)

@@ -7,14 +7,17 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.faults.checks import check_traders
 from tests.faults.traders import Trader, wait_settled
 from tests.light import light_venue
-from tests.venue import ROOT, VERSIONS, Venue, wait_for
+from tests.venue import ROOT, START_SECONDS, VERSIONS, Venue, wait_for
 
 
 @contextmanager
@@ -84,3 +87,16 @@ def test_the_whole_venue_is_stopped_and_started_again(tmp_path: Path) -> None:
     for command in (["journal", "verify"], ["ledger", "check", "--config", str(venue.config)]):
         done = venue.command(*command, "--data", str(venue.data))
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", ["exchange", "clearing", "marketdata", "history"])
+def test_a_process_that_is_up_can_be_stopped(tmp_path: Path, name: str) -> None:
+    """In the very moment that it says so. Whoever stops it earlier ends a process that has nothing to put in order."""
+    venue = light_venue(tmp_path)
+    ports = venue.data / f"{name}.ports"
+    for _ in range(5):
+        venue.launch(name)
+        deadline = time.monotonic() + START_SECONDS
+        while not ports.exists() and time.monotonic() < deadline:
+            pass  # no pause, which is when the signal came too late to meet it half way
+        assert venue.end(name) == 0, venue.said(name)
