@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import re
 import select
 import signal
@@ -36,6 +37,7 @@ PASSWORD_HASH = "scrypt$2$8$1$MDEyMzQ1Njc4OWFiY2RlZg==$AuMcxQgRFHdYh6Wtyp4w7rjK3
 INSTRUMENT = {"quantity_max": "1_000_000", "value_max": "900_000_000", "reference_price": "100.00", "band": "50"}
 TRADER = {"cash": "1_000_000_000", "holdings": {"AAPL": "1_000_000", "MSFT": "1_000_000"}}
 TRADERS = {f"TRADER{number}": TRADER for number in range(1, 9)}
+_ports_to_try = iter(random.SystemRandom().sample(range(20_000, 30_000), 10_000))
 
 
 def wait_for(condition: Callable[[], Any], what: str, seconds: float = WAIT_SECONDS) -> Any:
@@ -47,6 +49,15 @@ def wait_for(condition: Callable[[], Any], what: str, seconds: float = WAIT_SECO
             return found
         time.sleep(0.005)
     raise AssertionError(f"not within {seconds:g} s: {what}")
+
+
+def free_port() -> int:
+    """One that is free, and stays so: it is below those that the system gives to whoever leaves the choice to it. No port
+    is given twice."""
+    for port in _ports_to_try:
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise AssertionError("no port is free")
 
 
 def configuration(

@@ -23,6 +23,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.venue import free_port
+
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 TOOLS = ROOT.parent / "shared" / "tools"
@@ -128,12 +130,6 @@ def venue(directory: Path, durability: str) -> Iterator[int]:
     finally:
         process.kill()
         process.wait()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 def wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:

@@ -7,7 +7,6 @@ import json
 import queue
 import random
 import signal
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -28,7 +27,7 @@ from fixserver.roster import Seat
 from matching.engine import Engine
 from matching.messages import MONEY_UNIT
 from matching.sequencer import replay as replayed
-from tests.venue import Venue, wait_for
+from tests.venue import Venue, free_port, wait_for
 
 RECORDING = Path(__file__).parents[3] / "shared/data/bitstamp-2015-05-01-orders.csv.xz"
 COIN = {"quantity_decimals": 8, "lot": "0.00000001", "quantity_max": "10_000", "value_max": "100_000_000", "band": "90"}
@@ -40,12 +39,6 @@ PARTICIPANTS = {
     "REPLAY1": ENDLESS, "REPLAY2": ENDLESS, "MAKER1": MAKER, "MAKER2": MAKER, "NOISE1": TRADER, "NOISE2": TRADER, "NOISE3": TRADER,
     "MOMENTUM1": TRADER,
 }  # fmt: skip
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @pytest.fixture

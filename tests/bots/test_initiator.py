@@ -10,7 +10,7 @@ import pytest
 
 from fixserver import initiator
 from fixserver.initiator import Clock, ConnectionLost, Initiator, SessionRefused, parse
-from tests.venue import framed, soh
+from tests.venue import framed, free_port, soh
 
 HEADER_AND_TRAILER = ("9", "10", "34", "35", "49", "52", "56", "122")
 
@@ -201,8 +201,7 @@ def test_a_number_that_is_too_low_ends_the_session(peer):
 
 
 def test_nobody_there_is_said_with_the_address():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = free_port()
     with pytest.raises(ConnectionLost, match=f"nothing answers at 127.0.0.1:{port}"):
         Initiator("127.0.0.1", port, "T1", "V").connect()
 

@@ -22,7 +22,7 @@ import pytest
 
 from fixserver import secrets_command
 from fixserver.passwords import hash_password
-from tests.venue import ROOT, Client, wait_for
+from tests.venue import ROOT, Client, free_port, wait_for
 
 ASKED_FOR = "FIXSERVER_COMPOSE"
 IMAGE = "localhost/fixserver:test"
@@ -69,22 +69,13 @@ def build() -> None:
     podman("build", "--network", "host", "-t", IMAGE, str(ROOT), seconds=BUILD_SECONDS_MAX)
 
 
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    try:
-        return [int(sock.getsockname()[1]) for sock in sockets]
-    finally:
-        for sock in sockets:
-            sock.close()
-
-
 class Containers:
     """A project of podman-compose with volumes of its own. `directory` holds its copy of compose.yaml, config/ and secrets/."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.project = f"fixserver-test-{os.getpid()}"
-        self.order_entry, self.market_data, self.web, self.drop_copy = free_ports(4)
+        self.order_entry, self.market_data, self.web, self.drop_copy = (free_port() for _ in range(4))
         self.secrets = directory / "secrets"
         self.clients: list[Client] = []
         shutil.copytree(ROOT / "config", directory / "config")

@@ -25,7 +25,7 @@ from fixserver.passwords import DECOY, hash_password
 from matching.recordlog import segments
 from tests.light import light_dictionaries, light_venue
 from tests.postgres import Postgres
-from tests.venue import DICTIONARIES, Venue, configuration, order
+from tests.venue import DICTIONARIES, Venue, configuration, free_port, order
 
 needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl to make certificates")
 GIB = 2**30
@@ -308,8 +308,7 @@ def test_dictionaries_that_are_not_those_of_the_program(tmp_path: Path) -> None:
 
 
 def test_a_database_that_cannot_be_reached(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
+    port = free_port()
     (tmp_path / "password").write_text("very-secret\n")
     kept = {"database": f"postgresql+psycopg://ledger@127.0.0.1:{port}/none", "database_password_file": "password"}
     findings = list(venue.databases(read(tmp_path, clearing=kept), tmp_path))
@@ -358,10 +357,7 @@ def looked(stand: Venue) -> list[Finding]:
 
 
 def test_a_venue_that_runs_has_its_ports_itself(tmp_path: Path) -> None:
-    free = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
-    port, metrics_port = (one.getsockname()[1] for one in free)
-    for one in free:
-        one.close()
+    port, metrics_port = free_port(), free_port()
     with light_venue(tmp_path, exchange={"port": port, "metrics_port": metrics_port}) as stand:
         at_work = machine.running(stand.data)
         assert at_work == {"exchange"}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import socket
 import subprocess
 import urllib.parse
 import urllib.request
@@ -15,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.venue import ROOT, Venue, wait_for
+from tests.venue import ROOT, Venue, free_port, wait_for
 
 CONFIG = ROOT / "config"
 PROCESSES = ("exchange", "clearing", "marketdata", "history")
@@ -33,8 +32,7 @@ class Prometheus:
         self.venue = venue
         self.directory = directory
         directory.mkdir()
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.process: subprocess.Popen[bytes] | None = None
 
     def configure(self) -> None:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import random
 import re
-import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,20 +12,12 @@ import pytest
 from playwright.sync_api import Browser, WebSocketRoute, expect
 
 from tests.page.screen import PHONE, Screen, chromium, needs_chromium
-from tests.venue import Client, Venue, order, wait_for
+from tests.venue import Client, Venue, free_port, order, wait_for
 
 pytestmark = needs_chromium
 
 HEARTBEAT_SECONDS = 3600  # a client of these tests sends nothing while a person looks at the screen
 PROCESSES = ("clearing", "marketdata", "history")
-
-
-def free_port() -> int:
-    """One that is free now, below those that the system gives to others: a process that is started again has to be found there."""
-    for port in random.sample(range(20_000, 30_000), 100):
-        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port
-    raise AssertionError("no port is free")
 
 
 def hear(client: Client, msg_type: str, fields: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
@@ -17,6 +16,7 @@ from fixserver.roster import seats, wanted
 from fixserver.simulation import SECOND, Simulation, default_start
 from marketdata.depth import Depth
 from matching.messages import Traded
+from tests.venue import free_port
 
 ROOT = Path(__file__).parents[2]
 CONFIG = configuration.load(ROOT / "config/exchange.toml")
@@ -186,8 +186,7 @@ def test_what_there_is_not_is_one_line_and_exit_1(data: Path, tmp_path: Path, pi
 
 def test_latencies_that_nobody_tells_are_one_line_and_exit_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     (tmp_path / "empty.txt").write_text("")
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
+    port = free_port()
     output = ["-o", str(tmp_path / "x.png")]
     for arguments, says in (
         (["--metrics", str(tmp_path / "empty.txt")], "no command was counted there: send some orders to the exchange first"),
