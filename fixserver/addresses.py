@@ -33,10 +33,13 @@ def web_port(config: Config, data: Path | None) -> int:
 
 def write_ports(data: Path, process: str, numbers: dict[str, int]) -> None:
     """Say which ports `process` has, by what is spoken there. Its signal handlers are to be there before: whoever sees the file
-    may stop it."""
+    may stop it. Raises OSError."""
     path = data / f"{process}.ports"
     unfinished = path.with_suffix(".ports.new")
-    unfinished.write_text(json.dumps(numbers) + "\n")
+    try:
+        unfinished.write_text(json.dumps(numbers) + "\n")
+    except OSError as error:  # of a full disk does not say where
+        raise OSError(error.errno, error.strerror, str(path)) from None
     os.replace(unfinished, path)
 
 

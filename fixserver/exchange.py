@@ -55,14 +55,15 @@ def main(config: Config, data: Path, clock: Clock = real) -> int:
         log.warning("the venue's time is not the real one: it is %s", utc_text(clock(), 3))
     try:
         exchange = Exchange(config, data, clock)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: exchange.stop())
+        exchange.tell_ports()
     except (VenueLocked, RecoveryRefused, LogDamaged, LogMissing) as error:
         log.error("%s", error)
         return EXIT_FAILED
     except OSError as error:
         log.error("cannot start, because storage fails: %s", error)
         return EXIT_FAILED
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: exchange.stop())
     try:
         exchange.run()
     except OSError as error:
@@ -222,6 +223,13 @@ class Exchange:
 
     # ----------------------------------------------------------------------------------------------- turns
 
+    def tell_ports(self) -> None:
+        """Say that it is up, and where. Raises OSError."""
+        numbers = {"fix": self.port.number, "metrics": self.scrape.number}
+        if self.config.drop_copies:
+            numbers["dropcopy"] = self.ports[-1].number
+        write_ports(self.data, "exchange", numbers)
+
     def run(self) -> None:
         """Turn the loop until stop(), then stop in order. Raises what a callback raised, and OSError of the disk."""
         # What is here now stays: the collector need not look at a million orders again. Nothing on the hot path
@@ -231,10 +239,6 @@ class Exchange:
         gc.disable()
         for what, port in zip(("order entry", "drop copy"), self.ports, strict=False):
             log.info("%s on %s port %d", what, port.listener.address, port.number)
-        numbers = {"fix": self.port.number, "metrics": self.scrape.number}
-        if self.config.drop_copies:
-            numbers["dropcopy"] = self.ports[-1].number
-        write_ports(self.data, "exchange", numbers)
         try:
             while not self._stopping:
                 self.turn()

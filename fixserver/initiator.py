@@ -7,6 +7,7 @@ it from one thread, when the socket is ready and now and then for the timers.
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 import time
@@ -365,3 +366,18 @@ class Initiator:
         if self.logged_on and now - self._last_out >= self._heartbeat:
             self._put(b"0", b"")
             self.flush()
+
+
+async def connect_beside(initiator: Initiator) -> None:
+    """Connect in a thread, because it may wait for a machine that does not answer. Raises ConnectionLost.
+
+    Who is canceled meanwhile leaves no connection behind, and how the attempt ended is of no account to him.
+    """
+    connecting = asyncio.get_running_loop().run_in_executor(None, initiator.connect)
+    try:
+        await asyncio.shield(connecting)
+    except asyncio.CancelledError:
+        await asyncio.wait([connecting])
+        connecting.exception()  # else asyncio would report that nobody has asked
+        initiator.disconnect()
+        raise

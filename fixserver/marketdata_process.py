@@ -123,6 +123,15 @@ class FeedProcess:
         )  # fmt: skip
         self._ticked = 0.0
 
+    def tell_ports(self) -> None:
+        """Say that it is up, and where: what connects now is heard in the first turn. Raises OSError."""
+        numbers = {"fix": self.port.number, "metrics": self.scrape.number}
+        if self.web is not None:
+            numbers["http"] = self.web.server.number
+        if self.multicast is not None:
+            numbers["recovery"] = self.multicast.recovery.number
+        write_ports(self.data, "marketdata", numbers)
+
     def run(self) -> None:
         """Raises LogDamaged, LogMissing, OSError."""
         gc.collect()
@@ -141,12 +150,6 @@ class FeedProcess:
         hosting = Hosting(self.loop, self.turn)
         if self.web is not None:
             self.web.backend.progress.on_wait = hosting.wake
-        numbers = {"fix": self.port.number, "metrics": self.scrape.number}
-        if self.web is not None:
-            numbers["http"] = self.web.server.number
-        if self.multicast is not None:
-            numbers["recovery"] = self.multicast.recovery.number
-        write_ports(self.data, "marketdata", numbers)
         try:
             await hosting.until(lambda: self.stopping)
             await self._finish(hosting)
@@ -294,19 +297,27 @@ def main(config: Config, data: Path) -> int:
     """Run the feed of the venue in `data` until a signal says stop. Raises ConfigError."""
     try:
         process = FeedProcess(config, data)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: process.stop())
+        process.tell_ports()
     except (LogDamaged, LogMissing) as error:
         log.error("%s", error)
         return EXIT_REFUSED
     except msgspec.DecodeError as error:
         log.error("%s: holds events of another version: %s", data / "events", error)
         return EXIT_REFUSED
+    except OSError as error:
+        log.error("cannot start, because storage fails: %s", error)
+        return EXIT_REFUSED
+    code = 0
     try:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: process.stop())
         process.run()
     except (LogDamaged, LogMissing) as error:
         log.error("%s", error)
+        code = EXIT_REFUSED
+    except OSError as error:
+        # Nothing is closed in order, which would write as well: the next start goes by what is there.
+        log.critical("stopped, because storage failed: %s", error)
         return EXIT_REFUSED
-    finally:
-        process.close()
-    return 0
+    process.close()
+    return code

@@ -12,7 +12,7 @@ import ssl
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
-from fixserver.initiator import ConnectionLost, Initiator, Message, SessionRefused, parse
+from fixserver.initiator import ConnectionLost, Initiator, Message, SessionRefused, connect_beside, parse
 
 BEGIN_STRING = "FIXT.1.1"  # FIX 5.0SP2 says most about an order, and is what a client under test uses least
 BACKOFF_SECONDS = (0.2, 0.5, 1.0, 2.0, 3.0)  # before the next attempt; the last again and again
@@ -132,13 +132,7 @@ class Link:
             )  # fmt: skip
         initiator.port = port
         loop = asyncio.get_running_loop()
-        connecting = loop.run_in_executor(None, initiator.connect)  # it may wait for a machine that does not answer
-        try:
-            await asyncio.shield(connecting)
-        except asyncio.CancelledError:
-            await asyncio.wait([connecting])
-            initiator.disconnect()
-            raise
+        await connect_beside(initiator)
         self._ended, self._descriptor = loop.create_future(), initiator.fileno()
         loop.add_reader(self._descriptor, self._guarded, self._receive)
         try:

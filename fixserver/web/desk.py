@@ -21,7 +21,7 @@ from fixserver import websecret
 from fixserver.addresses import fix_port, host_of
 from fixserver.addressing import Addresses
 from fixserver.config import Config, ConfigError, Listener
-from fixserver.initiator import ConnectionLost, Initiator, Message, SessionRefused
+from fixserver.initiator import ConnectionLost, Initiator, Message, SessionRefused, connect_beside
 
 ANSWER_SECONDS = 5.0
 WAITING_MAX = 1_000  # requests without an answer
@@ -209,13 +209,7 @@ class OrderDesk:
             balancers=Addresses(config.exchange.proxy_from),
         )  # fmt: skip
         loop = asyncio.get_running_loop()
-        connecting = loop.run_in_executor(None, initiator.connect)  # it may wait for a machine that does not answer
-        try:
-            await asyncio.shield(connecting)
-        except asyncio.CancelledError:
-            await asyncio.wait([connecting])
-            initiator.disconnect()
-            raise
+        await connect_beside(initiator)
         ended: asyncio.Future[str] = loop.create_future()
         self._initiator, self._ended, self._descriptor = initiator, ended, initiator.fileno()
         loop.add_reader(self._descriptor, self._readable, initiator)

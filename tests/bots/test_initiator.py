@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import select
 import socket
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -204,6 +207,36 @@ def test_nobody_there_is_said_with_the_address():
     port = free_port()
     with pytest.raises(ConnectionLost, match=f"nothing answers at 127.0.0.1:{port}"):
         Initiator("127.0.0.1", port, "T1", "V").connect()
+
+
+@pytest.mark.parametrize("somebody_there", [True, False])
+def test_who_is_canceled_while_he_connects_leaves_nothing_behind(somebody_there, monkeypatch):
+    """No connection, and no word of an attempt that nobody waits for any more."""
+    begun, go_on, said = threading.Event(), threading.Event(), []
+    connect = Initiator.connect
+
+    def slowly(self):
+        begun.set()
+        go_on.wait(10)
+        connect(self)
+
+    monkeypatch.setattr(Initiator, "connect", slowly)
+
+    async def run(port):
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: said.append(context))
+        client = Initiator("127.0.0.1", port, "T1", "V")
+        connecting = asyncio.create_task(initiator.connect_beside(client))
+        assert await asyncio.to_thread(begun.wait, 10)
+        connecting.cancel()
+        go_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await connecting
+        assert not client.connected
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        asyncio.run(run(listener.getsockname()[1] if somebody_there else free_port()))
+    gc.collect()
+    assert said == []
 
 
 def test_a_venue_that_does_not_answer_the_logon_is_given_up(peer):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -377,6 +379,28 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
+@contextlib.contextmanager
+def filled(disk: Path) -> Iterator[None]:
+    """What a start frees on this disk, as by cutting a torn record, is taken by others at once."""
+    stopping = threading.Event()
+
+    def fill() -> None:
+        with (disk / "of-others").open("wb", buffering=0) as file:
+            while not stopping.is_set():
+                try:
+                    file.write(bytes(4096))
+                except OSError:
+                    stopping.wait(0.0005)
+
+    thread = threading.Thread(target=fill)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        thread.join()
+
+
 def test_a_full_disk_stops_the_exchange_and_loses_nothing(tmp_path: Path, small_disk: Path) -> None:
     venue = light_venue(tmp_path, participants={"TRADER1": {"cash": "1_000_000_000"}})
     venue.data = small_disk
@@ -397,7 +421,8 @@ def test_a_full_disk_stops_the_exchange_and_loses_nothing(tmp_path: Path, small_
         assert (code, len(lines)) == (1, 1)
         assert "stopped, because storage failed" in lines[0] and f"No space left on device: '{small_disk}/" in lines[0]
         assert 100 < len(acknowledged) <= sent < 20_000
-        assert "No space left on device" in refused(venue)
+        with filled(small_disk):
+            assert "cannot start, because storage fails: [Errno 28] No space left on device" in refused(venue)
         subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
         venue.start()
         everything(back(client))
@@ -406,6 +431,30 @@ def test_a_full_disk_stops_the_exchange_and_loses_nothing(tmp_path: Path, small_
         entered = [event.cl_ord_id for event in events_of(small_disk) if hasattr(event, "cl_ord_id")]
         assert len(entered) == len(set(entered))
         assert set(acknowledged) <= set(entered)
+
+
+def test_a_full_disk_stops_the_feed_with_a_line(tmp_path: Path, small_disk: Path) -> None:
+    """It writes little: how far its sessions are. The exchange trades on while it has nothing to write."""
+    venue = light_venue(tmp_path)
+    venue.data = small_disk
+    with venue:
+        venue.start("marketdata")
+        follower = Client(lambda: venue.ports("marketdata")["fix"], target="FIXSERVER-MD")
+        venue.clients.append(follower.logon())
+        with filled(small_disk):
+            with contextlib.suppress(Ended):
+                for number in range(1_000):
+                    follower.send("1", f"112=T{number}|")
+                    follower.receive()
+            assert venue.processes.pop("marketdata").wait(10) == 1
+        follower.close()
+        said = [line for line in venue.said("marketdata").splitlines() if "CRITICAL" in line or "Traceback" in line]
+        assert len(said) == 1 and said[0].endswith(
+            f"stopped, because storage failed: [Errno 28] No space left on device: '{small_disk}/marketdata/sessions'"
+        )
+        (small_disk / "of-others").unlink()
+        venue.start("marketdata")
+        follower.logon()
 
 
 def test_answers_fill_the_venues_gap(venue: Venue) -> None:
