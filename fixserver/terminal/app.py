@@ -283,6 +283,8 @@ class TradeApp(App[str]):
 
     def _paint(self) -> None:
         """Draw what has changed since the last time."""
+        if not self.is_running:  # it is being left: the timer goes on for longer than there is something to draw on
+            return
         second = int(self._clock())
         if second != self._second:
             self._second = second

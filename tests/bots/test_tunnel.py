@@ -78,6 +78,7 @@ def test_the_terminal_and_a_replay_connect_through_tls(venue: Venue, secrets: Pa
             while not (app.exchange.is_on and app.feed.is_on):
                 assert time.monotonic() < end, (app.exchange.state, app.feed.state)
                 await pilot.pause(0.01)
+            await app.leave("")
 
     asyncio.run(both_are_on())
 

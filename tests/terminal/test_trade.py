@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import subprocess
 import sys
 import time
@@ -19,11 +20,11 @@ from fixserver.terminal.app import CommandLine, Help, Ladder, Table, Tape, Trade
 from tests.venue import ROOT, WAIT_SECONDS, Client, Venue, order
 
 
-def app_of(venue: Venue, participant: str, password: str = "demo") -> TradeApp:
+def app_of(venue: Venue, participant: str, password: str = "demo", clock: Callable[[], float] = time.time) -> TradeApp:
     parser = argparse.ArgumentParser()
     trade_command.add_arguments(parser)
     args = parser.parse_args(["--as", participant, "--config", str(venue.config), "--data", str(venue.data)])
-    return TradeApp(trade_command.place(args, configuration.load(args.config), password))
+    return TradeApp(trade_command.place(args, configuration.load(args.config), password), clock)
 
 
 class Person:
@@ -78,6 +79,19 @@ def fill_book(venue: Venue, name: str, *orders: tuple[str, int, str]) -> Client:
         client.send("D", order(f"{name}{number}", side, quantity, price))
         client.expect("8", "39=0")
     return client
+
+
+def test_the_clock_strikes_while_it_is_left(venue: Venue) -> None:
+    """The timer that paints comes once more when there is nothing left to paint on."""
+    second = itertools.count()
+    app = app_of(venue, "TRADER1", clock=lambda: float(next(second)))
+
+    async def main() -> None:
+        async with app.run_test():
+            await app.leave("")
+        app._paint()
+
+    asyncio.run(main())
 
 
 def test_an_order_from_its_command_to_its_fill(venue: Venue) -> None:
