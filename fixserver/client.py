@@ -132,6 +132,7 @@ class Client:
             self._settings.set(session_id, values)
             self._sessions[line.sender, line.target] = session_id
         self._stores = fix.MemoryStoreFactory()
+        self._stores.thisown = False  # as in Sessions.add: what ends last may need it
         self._initiator = fix.ThreadedSocketInitiator(self._application, self._stores, self._settings)
 
     def start(self) -> None:

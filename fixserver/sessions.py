@@ -534,8 +534,11 @@ class Sessions(fix.Application):  # type: ignore[misc]
             except (fix.ConfigError, fix.FieldConvertError) as error:
                 raise SettingRefused(one.participant, str(error)) from None
             identities.append(identity)
+        stores = fix.NullStoreFactory()
+        # QuickFIX's sessions give it their stores back when they go, and Python, when it ends, may destroy it before them.
+        stores.thisown = False
         try:
-            self._acceptors.append(fix.SocketAcceptor(self, fix.NullStoreFactory(), settings))
+            self._acceptors.append(fix.SocketAcceptor(self, stores, settings))
         except (fix.ConfigError, fix.RuntimeError) as error:
             raise SettingRefused(added[0].participant if len(added) == 1 else "", str(error)) from None
         for one, identity in zip(added, identities, strict=True):
