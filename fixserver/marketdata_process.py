@@ -133,11 +133,19 @@ class FeedProcess:
         write_ports(self.data, "marketdata", numbers)
 
     def run(self) -> None:
-        """Raises LogDamaged, LogMissing, OSError."""
+        """Raises LogDamaged and LogMissing, after which it can be closed in order; OSError of the disk and what a callback raised,
+        after which it cannot: closing writes, and says of the session log that it is complete."""
         gc.collect()
         gc.freeze()  # the books that are here now need not be looked through again
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(self._serve())
+        try:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(self._serve())
+        except (LogDamaged, LogMissing):
+            raise
+        except BaseException:
+            self.audit.note("stop", why="it failed")
+            self.audit.close()
+            raise
 
     async def _serve(self) -> None:
         log.info("market data on %s port %d", self.config.marketdata.address, self.port.number)
@@ -309,15 +317,14 @@ def main(config: Config, data: Path) -> int:
     except OSError as error:
         log.error("cannot start, because storage fails: %s", error)
         return EXIT_REFUSED
-    code = 0
     try:
         process.run()
     except (LogDamaged, LogMissing) as error:
         log.error("%s", error)
-        code = EXIT_REFUSED
+        process.close()
+        return EXIT_REFUSED
     except OSError as error:
-        # Nothing is closed in order, which would write as well: the next start goes by what is there.
         log.critical("stopped, because storage failed: %s", error)
         return EXIT_REFUSED
     process.close()
-    return code
+    return 0

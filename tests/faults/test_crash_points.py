@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import time
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from tests.faults.by_hand import back, everything
 from tests.faults.checks import check_orders, events_of
 from tests.light import light_venue
-from tests.venue import START_SECONDS, Ended, Message, order, wait_for
+from tests.venue import START_SECONDS, Client, Ended, Message, order, wait_for
 
 SABOTAGE = ["-m", "tests.faults.sabotage"]
 
@@ -92,6 +93,24 @@ def test_a_callback_that_raises_ends_the_process_within_a_second(tmp_path: Path,
     assert code > 0
     assert seconds < 1, f"{callback}: {seconds:.2f} s"
     assert ("AssertionError" if callback == "toApp" else "Sabotage") in venue.said()
+
+
+def test_a_callback_that_raises_ends_the_feed_too(tmp_path: Path) -> None:
+    """The audit log says so. What its sessions have sent was noted before, so that they go on."""
+    with light_venue(tmp_path) as venue:
+        venue.program = [*SABOTAGE, "fromAdmin"]
+        venue.start("marketdata")
+        client = Client(lambda: venue.ports("marketdata")["fix"], target="FIXSERVER-MD")
+        venue.clients.append(client.logon())
+        client.send("2", "7=1|16=0|")
+        assert venue.processes.pop("marketdata").wait(10) > 0
+        assert "Sabotage" in venue.said("marketdata")
+        told = [json.loads(line) for line in (venue.data / "audit.log").read_text().splitlines()]
+        assert [line.get("why") for line in told if (line["process"], line["what"]) == ("marketdata", "stop")] == ["it failed"]
+        venue.program = ["-m", "fixserver.cli"]
+        venue.start("marketdata")
+        client.close()
+        client.logon()
 
 
 @pytest.mark.parametrize(("fault", "text"), [("full-disk", "No space left on device"), ("broken-disk", "Input/output error")])

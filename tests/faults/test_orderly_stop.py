@@ -96,7 +96,7 @@ def test_a_process_that_is_up_can_be_stopped(tmp_path: Path, name: str) -> None:
     ports = venue.data / f"{name}.ports"
     for _ in range(5):
         venue.launch(name)
-        deadline = time.monotonic() + START_SECONDS
-        while not ports.exists() and time.monotonic() < deadline:
+        process, deadline = venue.processes[name], time.monotonic() + START_SECONDS
+        while not ports.exists() and process.poll() is None and time.monotonic() < deadline:
             pass  # no pause, which is when the signal came too late to meet it half way
         assert venue.end(name) == 0, venue.said(name)

@@ -434,7 +434,7 @@ def test_a_full_disk_stops_the_exchange_and_loses_nothing(tmp_path: Path, small_
 
 
 def test_a_full_disk_stops_the_feed_with_a_line(tmp_path: Path, small_disk: Path) -> None:
-    """It writes little: how far its sessions are. The exchange trades on while it has nothing to write."""
+    """It writes little: how far its sessions are."""
     venue = light_venue(tmp_path)
     venue.data = small_disk
     with venue:
