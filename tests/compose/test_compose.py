@@ -25,6 +25,7 @@ from tests.compose.containers import (
 from tests.venue import Client, cancel, order
 
 LOGON_SECONDS = 5  # as in config/compose.toml
+HEARTBEAT_SECONDS = 3600  # of who stays: he sends nothing while a test waits for something else
 
 
 @pytest.fixture(scope="module")
@@ -42,12 +43,12 @@ def venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Containers]:
 @pytest.fixture(scope="module")
 def trader(venue: Containers) -> Client:
     """TRADER1, who stays for as long as the venue does: with the same numbers, whatever happens to it."""
-    return venue.connect(venue.client("TRADER1")).logon(reset=True)
+    return venue.connect(venue.client("TRADER1")).logon(HEARTBEAT_SECONDS, reset=True)
 
 
 @pytest.fixture(scope="module")
 def other(venue: Containers) -> Client:
-    return venue.connect(venue.client("TRADER2")).logon(reset=True)
+    return venue.connect(venue.client("TRADER2")).logon(HEARTBEAT_SECONDS, reset=True)
 
 
 def again(venue: Containers, client: Client) -> None:
@@ -55,7 +56,7 @@ def again(venue: Containers, client: Client) -> None:
 
     def logged_on() -> bool:
         venue.connect(client)
-        client.send("A", client.logon_body())
+        client.send("A", client.logon_body(HEARTBEAT_SECONDS))
         answer = client.receive()
         assert answer.type == "A", answer
         if answer.number >= client.next_in:
@@ -154,7 +155,7 @@ def test_who_does_not_log_on_is_cut_in_time(venue: Containers, handshake: bool) 
 
 def test_a_wrong_password_is_refused(venue: Containers) -> None:
     client = venue.connect(venue.client("MAKER1", password="wrong"))
-    client.send("A", client.logon_body())
+    client.send("A", client.logon_body(HEARTBEAT_SECONDS))
     answer = client.receive()
     assert answer.type == "5" and "password" in answer.get(58)
     client.expect_end()
