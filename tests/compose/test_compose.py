@@ -245,6 +245,7 @@ def test_the_bots_trade_through_tls_in_a_container_of_their_own(venue: Container
     before = len(venue.get("/v1/trades?symbol=MSFT&limit=500")["trades"])
     venue.compose("up", "-d", "bots")
     until(lambda: len(venue.get("/v1/trades?symbol=MSFT&limit=500")["trades"]) > before, "the bots have traded")
+    until(lambda: "14 of 14 bots on" in podman("logs", venue.name("bots")).stdout, "all of them are logged on")
     venue.compose("stop", "bots")
     until(lambda: venue.get("/v1/health")["status"] == "ok", "all parts are well")
     said = venue.operator("ledger", "check")
