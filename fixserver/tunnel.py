@@ -57,7 +57,8 @@ class Tunnel:
             finally:
                 away.close()
         except (OSError, TimeoutError) as error:
-            self._say(f"no TLS with {host}:{port}: {error or 'no answer'}")
+            why = str(error) or ("no answer" if isinstance(error, TimeoutError) else "the connection was cut")
+            self._say(f"no TLS with {host}:{port}: {why}")
         finally:
             writer.close()
             self._pipes.discard(task)
